@@ -1,0 +1,40 @@
+"""streetseg: real-time semantic segmentation of road scenes.
+
+    from streetseg import Segmenter
+    segmenter = Segmenter.open()
+    result = segmenter(frame)  # frame: H x W x 3 uint8 RGB
+
+The names below are loaded at first use, so that `import streetseg` is quick and needs neither an engine nor PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streetseg.errors import StreetsegError
+    from streetseg.runtime.card import ModelCard, read_card
+    from streetseg.runtime.frames import read_frame
+    from streetseg.runtime.segmenter import Result, Segmenter
+
+__all__ = ["ModelCard", "Result", "Segmenter", "StreetsegError", "read_card", "read_frame"]
+
+HOMES = {
+    "ModelCard": "streetseg.runtime.card",
+    "Result": "streetseg.runtime.segmenter",
+    "Segmenter": "streetseg.runtime.segmenter",
+    "StreetsegError": "streetseg.errors",
+    "read_card": "streetseg.runtime.card",
+    "read_frame": "streetseg.runtime.frames",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'streetseg' has no attribute {name!r}")
+    return getattr(importlib.import_module(HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *HOMES])

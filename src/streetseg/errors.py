@@ -1,0 +1,65 @@
+"""The errors a user can meet.
+
+Every message names what was given, what is allowed and what to do next, in one line. The command line prints
+it without a traceback and exits with the class's `exit_code`. Anything else that escapes is a defect of ours.
+"""
+
+from __future__ import annotations
+
+
+class StreetsegError(Exception):
+    """Base of all errors that are the caller's to mend. Exit code 2."""
+
+    exit_code = 2
+
+
+class UsageError(StreetsegError):
+    """An argument or option that cannot work: a path that is not there, an unknown name, a wrong value."""
+
+
+class ImageError(StreetsegError):
+    """An image that cannot be read: not an image, truncated, empty, or too large."""
+
+
+class OutputError(StreetsegError):
+    """A place that cannot be written to."""
+
+
+class ArtefactError(StreetsegError):
+    """A weights file that is no artefact of ours, is damaged, or whose card and graph disagree."""
+
+
+class EngineError(StreetsegError):
+    """An engine that is unknown, cannot run here, or cannot run this artefact."""
+
+
+class DatasetError(StreetsegError):
+    """A dataset folder that is incomplete, unreadable, or labelled against its own classes."""
+
+
+class RecipeError(StreetsegError):
+    """A recipe or a recipe field that does not exist or has the wrong type."""
+
+
+class NetworkError(StreetsegError):
+    """A network asked for what it cannot do: an unknown name, a size that is no multiple of its stride."""
+
+
+class TrainingError(StreetsegError):
+    """A training run that cannot start or go on."""
+
+
+class MissingExtraError(StreetsegError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, package: str, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed; install it with: pip install 'streetseg[{extra}]'"
+            + (" (README: PyTorch's CPU build)" if package == "PyTorch" else "")
+        )
+
+
+class VerificationError(StreetsegError):
+    """A check that ran and failed: an export that does not match its network. Exit code 1."""
+
+    exit_code = 1
