@@ -1,0 +1,201 @@
+"""FASSD-Net: fast and accurate semantic segmentation with dilated asymmetric convolutions (Rosas-Arias, Benitez-Garcia,
+Portillo-Portillo, Sanchez-Perez, Yanai, ICPR 2020).
+
+Read top-down: the variants, the network (Fig. 2, Table II), the contexts DAPF and ASPP (Fig. 3), the MDA module
+(Fig. 4). Encoder, decoder and harmonic dense block are FC-HarDNet's, without its fifth level.
+
+    stem 1/4 ── level 1 1/4 ── level 2 1/8 ── level 3 1/16 ── level 4 1/32
+                    │              │               │               │
+      head 1/4 ─── MDA 1/4 ────── MDA 1/8 ─────── MDA 1/16 ────── DAPF
+
+The network has no auxiliary heads: `aux` is part of every variant's signature and changes nothing.
+
+Differs from the paper, as the official code does (GibranBenitez/FASSD-Net, with which this file is compared in
+tests/models/test_reference.py):
+- MDA sums its two branches where the text and Fig. 4 concatenate them;
+- MDA's convolutions are activated by a PReLU with one slope a channel, and its batch norms have an eps of 1e-3;
+- the sum of the branches, and MDA's fused input before the 3x3 convolution, pass a batch norm and a PReLU of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from streetseg.errors import NetworkError
+from streetseg.models.hardnet import (
+    LEVELS,
+    STEM_STRIDES,
+    STEM_STRIDES_L1,
+    STEM_STRIDES_L2,
+    Decoder,
+    Fusion,
+    HarDNetEncoder,
+)
+from streetseg.models.layers import check_batch, check_size, conv_bn_relu, init_kaiming
+from streetseg.models.outputs import Network, Outputs
+
+Context = Literal["dapf", "aspp", "none"]
+
+PYRAMID_DILATIONS = (12, 24, 36)
+MDA_DILATIONS = (8, 4, 2)  # from the deepest level of the decoder to the finest
+MDA_EPS = 1e-3
+
+
+def fassd_net(
+    num_classes: int, *, in_channels: int = 3, aux: bool = False, context: Context = "dapf", mda: bool = True
+) -> FASSDNet:
+    """FASSD-Net. The paper: 2.85 M parameters, 45.1 GMACs at 1024 x 2048, 78.8 mIoU on Cityscapes val (Table IV).
+
+    context, mda: the ablation of Table I. Its mIoU on Cityscapes val, before fine-tuning, of the six combinations:
+        "none", False, the baseline: 75.2; "aspp", False: 75.8; "dapf", False: 77.7;
+        "none", True: 77.4; "aspp", True: 76.8; "dapf", True: 78.2.
+        All but the last are not checked against a reference.
+    """
+    return FASSDNet(num_classes, context=context, mda=mda, in_channels=in_channels)
+
+
+def fassd_net_l1(num_classes: int, *, in_channels: int = 3, aux: bool = False) -> FASSDNet:
+    """FASSD-Net-L1: a first convolution of stride 3. The paper: 2.85 M parameters, 20.0 GMACs at 1024 x 2048, 76.3 mIoU
+    on Cityscapes val (Table IV)."""
+    return FASSDNet(num_classes, stem_strides=STEM_STRIDES_L1, in_channels=in_channels)
+
+
+def fassd_net_l2(num_classes: int, *, in_channels: int = 3, aux: bool = False) -> FASSDNet:
+    """FASSD-Net-L2: a second convolution of stride 2 and a light decoder. The paper: 2.3 M parameters, 8.7 GMACs at
+    1024 x 2048, 74.1 mIoU on Cityscapes val (Table IV)."""
+    return FASSDNet(num_classes, stem_strides=STEM_STRIDES_L2, light_decoder=True, in_channels=in_channels)
+
+
+class FASSDNet(Network):
+    """Segmentation form (Fig. 2): four encoder levels, context at the deepest, three decoder levels.
+
+    stem_strides: strides of the stem's four convolutions; their product is the output stride.
+    light_decoder: one 3x3 convolution in place of each harmonic dense block of the decoder.
+    context: the module at the encoder's end. mda: fuse by MDA; else by FC-HarDNet's 1x1 convolution alone.
+    """
+
+    align_corners = True
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        stem_strides: tuple[int, int, int, int] = STEM_STRIDES,
+        light_decoder: bool = False,
+        context: Context = "dapf",
+        mda: bool = True,
+        in_channels: int = 3,
+    ) -> None:
+        super().__init__()
+        if context not in CONTEXTS:
+            raise NetworkError(f"FASSD-Net has no context {context!r}; there are {', '.join(CONTEXTS)}")
+        self.encoder = HarDNetEncoder(in_channels, stem_strides, LEVELS[:4])
+        self.output_stride, self.size_multiple = self.encoder.output_stride, self.encoder.size_multiple
+        self.context = CONTEXTS[context](self.encoder.width)
+        fusions: list[Callable[[int], Fusion]] = [
+            partial(MDA, dilation=dilation) if mda else Fusion for dilation in MDA_DILATIONS
+        ]
+        self.decoder = Decoder(self.encoder.width, self.encoder.skip_widths, fusions, light_decoder)
+        self.head = nn.Conv2d(self.decoder.width, num_classes, 1)
+        init_kaiming(self)
+
+    def forward(self, x: Tensor) -> Outputs:
+        """x: N x 3 x H x W, normalised; H and W multiples of `size_multiple`. Logits N x C x h x w, h and w being H
+        and W over the output stride (4, or 6 for L1, 8 for L2), rounded up."""
+        check_size(x, self.size_multiple, "FASSD-Net")
+        deep, skips = self.encoder(x)
+        return Outputs(self.head(self.decoder(self.context(deep), skips)), {})
+
+
+class DAPF(nn.Module):
+    """Dilated asymmetric pyramidal fusion (Section III-B, Fig. 3): a 1x1 branch and three dilated asymmetric ones, each
+    to half of the channels (the paper's alpha is 2), and a 1x1 convolution back to all of them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        branch = width // 2
+        self.branches = nn.ModuleList([conv_bn_relu(width, branch, 1)])
+        for dilation in PYRAMID_DILATIONS:
+            self.branches.append(
+                nn.Sequential(
+                    *dilated_conv_bn_relu(width, branch, (3, 1), dilation),
+                    *dilated_conv_bn_relu(branch, branch, (1, 3), dilation),
+                )
+            )
+        self.projection = conv_bn_relu(branch * len(self.branches), width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: N x width x h x w. Returns the same shape."""
+        projected: Tensor = self.projection(torch.cat([branch(x) for branch in self.branches], 1))
+        return projected
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling of DeepLabV3+, what DAPF is compared with (Fig. 3, Table I): a 1x1 branch, three
+    dilated 3x3 branches and global pooling, 256 channels each, and a 1x1 convolution back to the width."""
+
+    def __init__(self, width: int, branch: int = 256) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            [
+                conv_bn_relu(width, branch, 1),
+                *(dilated_conv_bn_relu(width, branch, (3, 3), dilation) for dilation in PYRAMID_DILATIONS),
+            ]
+        )
+        self.pooled = conv_bn_relu(width, branch, 1)
+        self.projection = conv_bn_relu(branch * (len(self.branches) + 1), width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: N x width x h x w. Returns the same shape. NetworkError for a batch of one in training: the pooled branch
+        has a single value a channel."""
+        check_batch(x, self.training, "ASPP")
+        pooled = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
+        projected: Tensor = self.projection(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
+        return projected
+
+
+CONTEXTS: dict[str, Callable[[int], nn.Module]] = {"dapf": DAPF, "aspp": ASPP, "none": nn.Identity}
+
+
+class MDA(Fusion):
+    """Multi-resolution dilated asymmetric module (Section III-C, Fig. 4): after the fusion, two branches at half its
+    channels, one for detail and a dilated asymmetric one for context, and a residual connection around both."""
+
+    def __init__(self, cin: int, dilation: int) -> None:
+        super().__init__(cin)
+        half = self.width // 2
+        self.reduction = nn.Sequential(*bn_prelu(self.width), dilated_conv(self.width, half, (3, 3)), *bn_prelu(half))
+        self.detail = nn.Sequential(dilated_conv(half, half, (3, 3)), *bn_prelu(half))
+        self.asymmetric = nn.Sequential(
+            dilated_conv(half, half, (3, 1), dilation), *bn_prelu(half),
+            dilated_conv(half, half, (1, 3), dilation), *bn_prelu(half),
+        )  # fmt: skip
+        self.expansion = nn.Sequential(*bn_prelu(half), dilated_conv(half, self.width, (1, 1)))
+
+    def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
+        """deep: N x a x h' x w'; skip: N x b x h x w; a + b is cin. Returns N x width x h x w."""
+        fused = super().forward(deep, skip)
+        x = self.reduction(fused)
+        refined: Tensor = self.expansion(self.detail(x) + self.asymmetric(x))
+        return fused + refined
+
+
+def dilated_conv(cin: int, cout: int, kernel: tuple[int, int], dilation: int = 1) -> nn.Conv2d:
+    """Convolution of kernel height x width with "same" padding, no bias."""
+    padding = (kernel[0] // 2 * dilation, kernel[1] // 2 * dilation)
+    return nn.Conv2d(cin, cout, kernel, padding=padding, dilation=dilation, bias=False)
+
+
+def dilated_conv_bn_relu(cin: int, cout: int, kernel: tuple[int, int], dilation: int) -> nn.Sequential:
+    """Dilated convolution, batch norm, ReLU."""
+    return nn.Sequential(dilated_conv(cin, cout, kernel, dilation), nn.BatchNorm2d(cout), nn.ReLU(inplace=True))
+
+
+def bn_prelu(width: int) -> tuple[nn.BatchNorm2d, nn.PReLU]:
+    """MDA's batch norm and activation."""
+    return nn.BatchNorm2d(width, eps=MDA_EPS), nn.PReLU(width)

@@ -1,0 +1,72 @@
+"""Blocks that two or more networks use."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from streetseg.errors import NetworkError
+
+
+def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, bias: bool = False, groups: int = 1) -> nn.Sequential:
+    """Convolution with "same" padding and batch norm, no activation; depthwise with `groups=cin`."""
+    return nn.Sequential(
+        nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=bias),
+        nn.BatchNorm2d(cout),
+    )
+
+
+def conv_bn_relu(cin: int, cout: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Sequential:
+    """Convolution with "same" padding, batch norm, ReLU."""
+    return nn.Sequential(*conv_bn(cin, cout, kernel, stride, bias), nn.ReLU(inplace=True))
+
+
+def bn_relu_conv(cin: int, cout: int, kernel: int) -> nn.Sequential:
+    """Pre-activation order: batch norm, ReLU, convolution with "same" padding, no bias."""
+    return nn.Sequential(
+        nn.BatchNorm2d(cin),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(cin, cout, kernel, padding=kernel // 2, bias=False),
+    )
+
+
+def resize(x: Tensor, like: Tensor, align_corners: bool = False) -> Tensor:
+    """Bilinear resize of x (N x C x h x w) to the height and width of `like`."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=align_corners)
+
+
+def resize_nearest(x: Tensor, like: Tensor) -> Tensor:
+    """Nearest-neighbour resize of x (N x C x h x w) to the height and width of `like`."""
+    return F.interpolate(x, size=like.shape[-2:], mode="nearest")
+
+
+def check_size(x: Tensor, multiple: int, network: str) -> None:
+    """Refuse an input whose height or width is not a multiple of the network's `size_multiple`."""
+    height, width = x.shape[-2:]
+    if height % multiple or width % multiple:
+        raise NetworkError(
+            f"{network} takes heights and widths that are multiples of {multiple}, got {height} x {width}; "
+            "pad the input, or use Segmenter, which pads any frame"
+        )
+
+
+def check_batch(x: Tensor, training: bool, network: str) -> None:
+    """Refuse a single image in training, for networks whose batch norms follow global pooling: one value a channel
+    has no variance."""
+    if training and x.shape[0] == 1:
+        raise NetworkError(
+            f"{network} trains on batches of 2 images or more, got 1: it normalises globally pooled features over the "
+            "batch; raise the batch size, or call eval() to run a single image"
+        )
+
+
+def init_kaiming(module: nn.Module) -> None:
+    """Convolutions He-normal (fan out, ReLU), norms to one and zero: what the papers' code bases start from."""
+    for m in module.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+        elif isinstance(m, nn.BatchNorm2d):
+            nn.init.ones_(m.weight)
+            nn.init.zeros_(m.bias)

@@ -1,0 +1,1 @@
+"""What other code bases call our tensors: one file a network family."""

@@ -1,0 +1,106 @@
+"""BiSeNetV2's origins, and those of the ImageNet backbones that can be its semantic branch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streetseg.models.origins.origin import Origin, Rule, renaming
+from streetseg.models.semantic_backbones import SEMANTIC_BACKBONES
+
+# Convolution and norm of a block have names there and places in a sequence here.
+BLOCK_RULES: list[Rule] = [(r"\.conv\.(\w+)$", r".0.\1"), (r"\.bn\.(\w+)$", r".1.\1")]
+
+COINCHEUNG = Origin(
+    "CoinCheung/BiSeNet",
+    ("bisenetv2",),
+    renaming(
+        [
+            (r"^detail\.S", "detail.stage"),
+            (r"^segment\.S1S2\.", "semantic.backbone.stem."),
+            (r"^segment\.S([34])\.", r"semantic.backbone.stage\1."),
+            (r"^segment\.S5_4\.", "semantic.backbone.stage5."),
+            (r"^segment\.S5_5\.bn\.", "semantic.context.norm."),
+            (r"^segment\.S5_5\.conv_gap\.", "semantic.context.embed."),
+            (r"^segment\.S5_5\.conv_last\.", "semantic.context.fuse."),
+            (r"(stage\d\.\d)\.conv1\.", r"\1.gather."),
+            (r"\.dwconv1?\.", ".depthwise."),
+            *((rf"\.dwconv2\.{i}\.", f".depthwise.{i + 2}.") for i in (0, 1)),
+            (r"(stage\d\.\d)\.conv2\.", r"\1.project."),
+            (r"^bga\.left1\.", "aggregation.detail_keep."),
+            (r"^bga\.left2\.", "aggregation.detail_down."),
+            (r"^bga\.right1\.", "aggregation.semantic_up."),
+            (r"^bga\.right2\.", "aggregation.semantic_keep."),
+            (r"^bga\.conv\.", "aggregation.fuse."),
+            (r"^head\.conv\.", "head."),
+            (r"^head\.conv_out\.1\.", "head.4."),
+            (r"^aux(\d\w*)\.conv\.", r"boosters.stage\1."),
+            *((rf"^aux(\d\w*)\.conv_out\.0\.1\.{x}\.", rf"boosters.stage\1.{i}.") for x, i in (("conv", 5), ("bn", 6))),
+            (r"^aux(\d\w*)\.conv_out\.1\.", r"boosters.stage\1.8."),
+            *BLOCK_RULES,
+        ]
+    ),
+)
+
+MMSEGMENTATION = Origin(
+    "open-mmlab/mmsegmentation",
+    ("bisenetv2",),
+    renaming(
+        [
+            # Its auxiliary heads are another function than our boosters.
+            (r"^auxiliary_head\.", None),
+            *((rf"^backbone\.detail\.detail_branch\.{i}\.", f"detail.stage{i + 1}.") for i in range(3)),
+            (r"^backbone\.semantic\.stage1\.conv_first\.", "semantic.backbone.stem.conv."),
+            (r"^backbone\.semantic\.stage1\.convs\.", "semantic.backbone.stem.left."),
+            (r"^backbone\.semantic\.stage1\.fuse_last\.", "semantic.backbone.stem.fuse."),
+            *((rf"^backbone\.semantic\.stage{i}\.", f"semantic.backbone.stage{i + 1}.") for i in (2, 3, 4)),
+            (r"^backbone\.semantic\.stage4_CEBlock\.gap\.1\.", "semantic.context.norm."),
+            (r"^backbone\.semantic\.stage4_CEBlock\.conv_gap\.", "semantic.context.embed."),
+            (r"^backbone\.semantic\.stage4_CEBlock\.conv_last\.", "semantic.context.fuse."),
+            (r"(stage\d\.\d)\.conv1\.", r"\1.gather."),
+            (r"(stage\d\.\d)\.conv2\.0\.", r"\1.project."),
+            *((rf"\.dwconv\.{i}\.conv\.", f".depthwise.{2 * i}.") for i in (0, 1)),
+            *((rf"\.dwconv\.{i}\.bn\.", f".depthwise.{2 * i + 1}.") for i in (0, 1)),
+            (r"^backbone\.bga\.detail_dwconv\.0\.", "aggregation.detail_keep."),
+            (r"^backbone\.bga\.detail_down\.0\.", "aggregation.detail_down."),
+            (r"^backbone\.bga\.semantic_conv\.0\.", "aggregation.semantic_up."),
+            (r"^backbone\.bga\.semantic_dwconv\.0\.", "aggregation.semantic_keep."),
+            (r"^backbone\.bga\.conv\.", "aggregation.fuse."),
+            (r"\.shortcut\.0\.", ".shortcut."),
+            (r"\.depthwise_conv\.conv\.", ".0."),
+            (r"\.depthwise_conv\.bn\.", ".1."),
+            (r"\.pointwise_conv\.conv\.", ".2."),
+            (r"\.pointwise_conv\.bn\.", ".3."),
+            (r"^decode_head\.convs\.0\.", "head."),
+            (r"^decode_head\.conv_seg\.", "head.4."),
+            *BLOCK_RULES,
+        ]
+    ),
+    arguments={"interpolation": "bilinear", "aggregation_bias": True, "boosters": ()},
+)  # fmt: skip
+
+
+def with_batch_counts(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The oldest published checkpoints precede the norms' counts of batches: those begin at 0."""
+    counts = {
+        name.replace("running_var", "num_batches_tracked"): torch.tensor(0)
+        for name in tensors
+        if name.endswith("running_var")
+    }
+    return counts | tensors
+
+
+# ImageNet checkpoints as the start of a semantic branch (Table 6): everything but the classifier.
+TORCHVISION = {
+    name: Origin(
+        "pytorch/vision",
+        ("bisenetv2",),
+        renaming([(r"^(?:fc|classifier)\.", None)]),
+        with_batch_counts,
+        arguments={"semantic": name},
+        part="semantic.backbone",
+    )
+    for name in SEMANTIC_BACKBONES
+}
+
+ORIGINS = (COINCHEUNG, MMSEGMENTATION, *TORCHVISION.values())

@@ -1,0 +1,141 @@
+"""STDC's origins.
+
+Official checkpoints hold every tensor of the backbone twice, as features.N and again in slices x2 to x32 of the same
+modules; the slices are left out. So are the ImageNet tail in segmentation checkpoints and, in the tail, a batch norm
+that the official code never calls.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streetseg.models.origins.origin import Origin, Rule, renaming
+from streetseg.models.stdc import STDC1_BLOCKS, STDC2_BLOCKS
+
+BLOCKS = {"stdc1": STDC1_BLOCKS, "stdc2": STDC2_BLOCKS}
+
+
+def backbone_rules(blocks: tuple[int, int, int], ours: str) -> list[Rule]:
+    """Rules for features.N, which runs through the stages; our backbone's names begin with `ours`."""
+    stages = [f"stage{stage}.{i}" for stage, n in zip((3, 4, 5), blocks, strict=True) for i in range(n)]
+    return [
+        (r"^x\d+\.", None),
+        *((rf"^features\.{i}\.", f"{ours}{name}.") for i, name in enumerate(("conv1", "conv2", *stages))),
+        (r"\.conv_list\.", ".convs."),
+        (r"\.avd_layer\.", ".downsample."),
+    ]
+
+
+# Convolution and norm of a block have names there and places in a sequence here.
+BLOCK_RULES: list[Rule] = [(r"\.conv\.(\w+)$", r".0.\1"), (r"\.bn\.(\w+)$", r".1.\1")]
+
+
+def segmentation_rules(blocks: tuple[int, int, int]) -> list[Rule]:
+    """Rules for segmentation checkpoints of the official code."""
+    return [
+        (r"^cp\.backbone\.(?:conv_last|fc|bn|linear)\.", None),
+        (r"^cp\.(?:backbone\.)?", ""),
+        *backbone_rules(blocks, "backbone."),
+        (r"^conv_avg\.", "context_path.global_context."),
+        (r"^conv_head(16|32)\.", r"context_path.refine\1."),
+        (r"^arm(16|32)\.conv_atten\.", r"context_path.arm\1.attention.0."),
+        (r"^arm(16|32)\.bn_atten\.", r"context_path.arm\1.attention.1."),
+        (r"^arm(16|32)\.", r"context_path.arm\1."),
+        (r"^ffm\.convblk\.", "ffm.conv."),
+        (r"^ffm\.conv1\.", "ffm.attention.0."),
+        (r"^ffm\.conv2\.", "ffm.attention.2."),
+        (r"^conv_out\.", "head."),
+        (r"^conv_out(16|32)\.", r"aux_heads.arm\1."),
+        (r"^conv_out_sp(\d+)\.", r"aux_heads.detail\1."),
+        (r"\.conv_out\.", ".classifier."),
+        *BLOCK_RULES,
+    ]
+
+
+def plain_norms(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The official norms outside the backbone (in-place, synchronised ones) as ordinary batch norms.
+
+    They scale by |weight| + 1e-5, and they do not count their batches."""
+    plain = {}
+    for name, tensor in tensors.items():
+        in_backbone = name.startswith("backbone.")
+        is_scale = tensor.ndim == 1 and name.endswith(".weight")
+        plain[name] = tensor.abs() + 1e-5 if is_scale and not in_backbone else tensor
+        if name.endswith(".running_var") and not in_backbone:
+            plain[name.replace("running_var", "num_batches_tracked")] = tensor.new_zeros((), dtype=torch.long)
+    return plain
+
+
+SEGMENTATION = {
+    name: Origin(
+        "MichaelFan01/STDC-Seg",
+        (name,),
+        renaming(segmentation_rules(blocks)),
+        plain_norms,
+        # The official network always holds the four detail heads, whichever of them it was trained with.
+        arguments={"detail": (2, 4, 8, 16)},
+    )
+    for name, blocks in BLOCKS.items()
+}
+
+CLASSIFIER = {
+    name: Origin(
+        "MichaelFan01/STDC-Seg",
+        (f"{name}_classifier",),
+        renaming(
+            [
+                (r"^bn\.", None),
+                *backbone_rules(blocks, "backbone."),
+                (r"^conv_last\.", "conv6."),
+                (r"^fc\.", "fc1."),
+                (r"^linear\.", "fc2."),
+                *BLOCK_RULES,
+            ]
+        ),
+    )
+    for name, blocks in BLOCKS.items()
+}
+
+# ImageNet checkpoints as the start of a segmentation network: their features alone.
+IMAGENET = {
+    name: Origin(
+        "MichaelFan01/STDC-Seg",
+        (name,),
+        renaming([(r"^(?:conv_last|fc|bn|linear)\.", None), *backbone_rules(blocks, ""), *BLOCK_RULES]),
+        part="backbone",
+    )
+    for name, blocks in BLOCKS.items()
+}
+
+MMSEGMENTATION = Origin(
+    "open-mmlab/mmsegmentation",
+    ("stdc1", "stdc2"),
+    renaming(
+        [
+            # Its boundary head has two classes and its own loss constants: another function than our detail head.
+            (r"^auxiliary_head\.2\.", None),
+            (r"^backbone\.backbone\.stages\.0\.", "backbone.conv1."),
+            (r"^backbone\.backbone\.stages\.1\.", "backbone.conv2."),
+            *((rf"^backbone\.backbone\.stages\.{i}\.", f"backbone.stage{i + 1}.") for i in (2, 3, 4)),
+            (r"\.layers\.", ".convs."),
+            (r"^backbone\.conv_avg\.", "context_path.global_context."),
+            *((rf"^backbone\.arms\.{i}\.", f"context_path.arm{stride}.") for i, stride in enumerate((32, 16))),
+            *((rf"^backbone\.convs\.{i}\.", f"context_path.refine{stride}.") for i, stride in enumerate((32, 16))),
+            (r"\.conv_layer\.", ".conv."),
+            (r"\.atten_conv_layer\.1\.", ".attention."),
+            (r"^backbone\.ffm\.conv0\.", "ffm.conv."),
+            (r"^backbone\.ffm\.attention\.1\.conv\.", "ffm.attention.0."),
+            (r"^backbone\.ffm\.attention\.2\.conv\.", "ffm.attention.2."),
+            (r"^decode_head\.", "head."),
+            (r"^auxiliary_head\.0\.", "aux_heads.arm16."),
+            (r"^auxiliary_head\.1\.", "aux_heads.arm32."),
+            (r"^(head|aux_heads\.\w+)\.convs\.0\.", r"\1.conv."),
+            (r"\.conv_seg\.", ".classifier."),
+            *BLOCK_RULES,
+        ]
+    ),
+    arguments={"detail": (), "head_bias": True},
+)
+
+ORIGINS = (*SEGMENTATION.values(), *CLASSIFIER.values(), *IMAGENET.values(), MMSEGMENTATION)

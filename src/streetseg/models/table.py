@@ -1,0 +1,62 @@
+"""The networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from streetseg.errors import NetworkError
+from streetseg.models.bisenetv2 import bisenetv2, bisenetv2_large
+from streetseg.models.ddrnet import (
+    ddrnet_23,
+    ddrnet_23_classifier,
+    ddrnet_23_slim,
+    ddrnet_23_slim_classifier,
+    ddrnet_39,
+    ddrnet_39_1_5x,
+    ddrnet_39_classifier,
+)
+from streetseg.models.fassdnet import fassd_net, fassd_net_l1, fassd_net_l2
+from streetseg.models.hardnet import fc_hardnet_70, fc_hardnet_70_classifier, fc_hardnet_70_l1, fc_hardnet_70_l2
+from streetseg.models.outputs import Network
+from streetseg.models.stdc import stdc1, stdc1_classifier, stdc2, stdc2_classifier
+
+MODELS: dict[str, Callable[..., Network]] = {
+    "bisenetv2": bisenetv2,
+    "bisenetv2_large": bisenetv2_large,
+    "ddrnet_23": ddrnet_23,
+    "ddrnet_23_slim": ddrnet_23_slim,
+    "ddrnet_39": ddrnet_39,
+    "ddrnet_39_1_5x": ddrnet_39_1_5x,
+    "fassd_net": fassd_net,
+    "fassd_net_l1": fassd_net_l1,
+    "fassd_net_l2": fassd_net_l2,
+    "fc_hardnet_70": fc_hardnet_70,
+    "fc_hardnet_70_l1": fc_hardnet_70_l1,
+    "fc_hardnet_70_l2": fc_hardnet_70_l2,
+    "stdc1": stdc1,
+    "stdc2": stdc2,
+}
+
+# Classification forms: the backbones as they are trained on ImageNet.
+CLASSIFIERS: dict[str, Callable[..., nn.Module]] = {
+    "ddrnet_23_classifier": ddrnet_23_classifier,
+    "ddrnet_23_slim_classifier": ddrnet_23_slim_classifier,
+    "ddrnet_39_classifier": ddrnet_39_classifier,
+    "fc_hardnet_70_classifier": fc_hardnet_70_classifier,
+    "stdc1_classifier": stdc1_classifier,
+    "stdc2_classifier": stdc2_classifier,
+}
+
+
+def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -> Network:
+    """The network of that name, initialised as in its paper; NetworkError where there is none.
+
+    aux: with the auxiliary heads that training supervises.
+    arguments: further ones of that network, its ablations for instance.
+    """
+    if name not in MODELS:
+        raise NetworkError(f"no network {name!r}; there are {', '.join(MODELS)}")
+    return MODELS[name](num_classes, aux=aux, **arguments)
