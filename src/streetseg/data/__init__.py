@@ -1,0 +1,1 @@
+"""Datasets: pairs of frames and label maps."""

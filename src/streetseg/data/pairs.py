@@ -1,0 +1,147 @@
+"""What a dataset is: pairs of paths, and the label space that says what the labels mean.
+
+Everything that trains or judges reads a dataset through this file and knows no dataset by name. In memory a
+label map is always uint8 H x W with class indices from 0 and `IGNORE` (255) for pixels that do not count,
+whatever the files hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from streetseg.errors import DatasetError
+
+IGNORE = 255
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a dataset, in the order of their indices."""
+
+    names: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One frame and its label map."""
+
+    name: str
+    image: Path
+    label: Path
+    sequence: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset on disk.
+
+    splits: split name -> its pairs. `pairs()` also understands the derived splits named there.
+    decode: turns the label file's pixels (what `numpy.asarray` of the opened image gives) into class indices
+        with IGNORE; raises ValueError naming the value where a pixel means nothing.
+    terms, limits: the data's terms of use, and what weights trained on it cannot be expected to know; both go on the
+        card of such weights.
+    """
+
+    name: str
+    root: Path
+    labels: LabelSpace
+    splits: dict[str, tuple[Pair, ...]]
+    decode: Callable[[np.ndarray], np.ndarray]
+    terms: str
+    limits: tuple[str, ...] = ()
+
+    def pairs(self, split: str) -> tuple[Pair, ...]:
+        """The pairs of a split.
+
+        split: a name in `splits`; "trainval" (train and val); "only:SEQUENCE" or "without:SEQUENCE", the
+            frames of trainval that belong, or do not belong, to that sequence: a left-out sequence is judged
+            on "only:S" with a network trained on "without:S".
+        """
+        if split in self.splits:
+            return self.splits[split]
+        both = self.splits.get("train", ()) + self.splits.get("val", ())
+        kind, _, sequence = split.partition(":")
+        sequences = sorted({pair.sequence for pair in both})
+        if split == "trainval":
+            return both
+        if kind in ("only", "without") and sequence in sequences:
+            return tuple(pair for pair in both if (pair.sequence == sequence) == (kind == "only"))
+        raise DatasetError(
+            f"{self.root} ({self.name}) has no split {split!r}; there are {', '.join(self.splits)}, trainval, "
+            f"and only:SEQUENCE or without:SEQUENCE for the sequences {', '.join(sequences)}"
+        )
+
+    def read_label(self, pair: Pair) -> np.ndarray:
+        """The label map of a pair, uint8 H x W."""
+        try:
+            with Image.open(pair.label) as image:
+                pixels = np.asarray(image)
+        except FileNotFoundError:
+            raise DatasetError(f"{pair.image} has no label: {pair.label} is missing") from None
+        except (OSError, ValueError, SyntaxError) as error:
+            raise DatasetError(f"{pair.label} cannot be read as a label image: {error}") from None
+        try:
+            return self.decode(pixels)
+        except ValueError as error:
+            raise DatasetError(f"{pair.label}: {error}") from None
+
+
+def indexed_labels(classes: int, void: frozenset[int]) -> Callable[[np.ndarray], np.ndarray]:
+    """A decoder for label files whose pixels are class indices; the values in `void` become IGNORE."""
+    table = np.full(256, -1, np.int16)
+    table[:classes] = np.arange(classes)
+    table[list(void)] = IGNORE
+
+    def decode(pixels: np.ndarray) -> np.ndarray:
+        if pixels.ndim != 2:
+            raise ValueError(f"expected one channel of class indices, got an image of shape {pixels.shape}")
+        if pixels.dtype != np.uint8:
+            raise ValueError(f"expected 8-bit class indices, got {pixels.dtype}")
+        decoded = table[pixels]
+        if decoded.min(initial=0) < 0:
+            wrong = int(pixels[decoded < 0][0])
+            voids = ", ".join(map(str, sorted(void)))
+            raise ValueError(
+                f"pixel value {wrong} is no class index; allowed are 0 to {classes - 1}, and {voids} for void"
+            )
+        indices: np.ndarray = decoded.astype(np.uint8)
+        return indices
+
+    return decode
+
+
+def coloured_labels(colours: dict[tuple[int, int, int], int]) -> Callable[[np.ndarray], np.ndarray]:
+    """A decoder for label files that code classes as RGB colours: colour -> class index or IGNORE."""
+    codes = np.array([(r << 16) | (g << 8) | b for r, g, b in colours], np.uint32)
+    order = np.argsort(codes)
+    codes, indices = codes[order], np.array(list(colours.values()), np.uint8)[order]
+
+    def decode(pixels: np.ndarray) -> np.ndarray:
+        if pixels.ndim != 3 or pixels.shape[2] < 3 or pixels.dtype != np.uint8:
+            raise ValueError(f"expected 8-bit RGB colours, got {pixels.dtype} of shape {pixels.shape}")
+        rgb = pixels[..., :3].astype(np.uint32)
+        packed = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]
+        at = np.minimum(np.searchsorted(codes, packed), len(codes) - 1)
+        unknown = codes[at] != packed
+        if unknown.any():
+            wrong = tuple(int(v) for v in pixels[unknown][0][:3])
+            raise ValueError(f"colour {wrong} stands for no class")
+        decoded: np.ndarray = indices[at]
+        return decoded
+
+    return decode
+
+
+def check_sizes(pair: Pair, frame: np.ndarray, label: np.ndarray) -> None:
+    """Refuse a label map whose size is not its frame's."""
+    if frame.shape[:2] != label.shape:
+        raise DatasetError(
+            f"{pair.label} is {label.shape[1]} x {label.shape[0]}, its image {pair.image.name} is "
+            f"{frame.shape[1]} x {frame.shape[0]}; both must have one size"
+        )

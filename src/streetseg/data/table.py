@@ -1,0 +1,47 @@
+"""The datasets, and how a folder is recognised as one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streetseg.data import camvid
+from streetseg.data.pairs import Dataset
+from streetseg.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class DatasetKind:
+    """How to recognise and open one dataset; `layout` is what a user must have on disk."""
+
+    recognises: Callable[[Path], bool]
+    open: Callable[[Path], Dataset]
+    layout: str
+
+
+DATASETS: dict[str, DatasetKind] = {
+    "camvid": DatasetKind(camvid.recognises, camvid.open_camvid, camvid.LAYOUT),
+}
+
+
+def open_dataset(root: Path | str, name: str | None = None) -> Dataset:
+    """The dataset in a folder.
+
+    name: a key of DATASETS; otherwise the layout decides. DatasetError where the folder is missing, or fits no
+    dataset or several.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DatasetError(f"dataset folder {root} does not exist or is no folder")
+    if name is not None:
+        if name not in DATASETS:
+            raise DatasetError(f"unknown dataset {name!r}; there are {', '.join(DATASETS)}")
+        return DATASETS[name].open(root)
+    fitting = [key for key, kind in DATASETS.items() if kind.recognises(root)]
+    if len(fitting) == 1:
+        return DATASETS[fitting[0]].open(root)
+    if fitting:
+        raise DatasetError(f"{root} could be {' or '.join(fitting)}; say which with --dataset")
+    looked_for = "; ".join(f"{key}: {kind.layout}" for key, kind in DATASETS.items())
+    raise DatasetError(f"{root} is no dataset that is known; looked for {looked_for}")
