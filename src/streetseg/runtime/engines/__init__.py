@@ -1,0 +1,1 @@
+"""Engines: each runs an artefact, frame to logits, behind one small contract."""

@@ -1,0 +1,61 @@
+"""The contract of an engine, and the table of engines."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetseg.errors import ArtefactError, EngineError
+from streetseg.runtime.card import ModelCard
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+class Engine(Protocol):
+    """Runs one artefact.
+
+    precision: the arithmetic it was opened with, "float32" or "bfloat16".
+    """
+
+    name: str
+    precision: str
+
+    def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """frame: H x W x 3 uint8 RGB, H and W multiples of the card's size_multiple. Returns logits
+        h x w x C float32, C-contiguous, valid until the next call."""
+        ...
+
+
+# Each opens an artefact: path, card, threads (None: all cores), precision (None: the fastest the machine has).
+ENGINES = {
+    "openvino": "streetseg.runtime.engines.openvino",
+    "onnxruntime": "streetseg.runtime.engines.onnxruntime",
+}
+
+
+def open_engine(
+    name: str, path: Path, card: ModelCard, threads: int | None = None, precision: str | None = None
+) -> Engine:
+    """The engine of that name with the artefact loaded; EngineError where that cannot be."""
+    if name not in ENGINES:
+        raise EngineError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
+    if threads is not None and threads < 1:
+        raise EngineError(f"threads must be at least 1, got {threads}")
+    if precision is not None and precision not in PRECISIONS:
+        raise EngineError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+    opener: Callable[..., Engine] = importlib.import_module(ENGINES[name]).open_artefact
+    return opener(path, card, threads, precision)
+
+
+def check_logits(shape: tuple[int | None, ...], path: Path, card: ModelCard) -> None:
+    """Refuse an artefact whose graph does not put out what its card says; None stands for a dynamic size."""
+    if len(shape) != 4 or shape[3] != len(card.classes):
+        raise ArtefactError(
+            f"{path} disagrees with its card: the graph puts out {shape}, the card names {len(card.classes)} classes; "
+            "get the file again, or export it again"
+        )

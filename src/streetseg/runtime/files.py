@@ -1,0 +1,50 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from streetseg.errors import OutputError
+
+
+def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in its place; folders are created.
+
+    Whatever fails, there is the old file or the new one, never half of one, and nothing else is left behind. durable:
+    also after a power cut. Raises OutputError where the place cannot be written to; what `write` raises otherwise
+    passes through.
+    """
+    # In the same folder, for a rename across file systems is not atomic; hidden, so that no search takes it up;
+    # with the suffix, for engines tell formats by it.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_native_id()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            if durable:
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place") from None
+
+
+def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """`write_whole` for content that is at hand."""
+    write_whole(path, lambda temporary: temporary.write_bytes(content), durable=durable)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder for results, and see that it can be written to; OutputError otherwise."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OutputError(f"folder {path} cannot be written to: {error.strerror or error}; choose another") from None

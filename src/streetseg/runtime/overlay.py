@@ -1,0 +1,114 @@
+"""From a frame and its class map to a picture: class colours over the frame, their borders, and a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+
+LEGEND_MIN_SIDE = 64  # pixels; in a smaller frame a legible legend would hide the picture
+FONT_MIN_SIZE = 8  # pixels; smaller text cannot be read
+BOX_OPACITY = 0.6
+
+
+def overlay(
+    frame: NDArray[np.uint8],
+    classmap: NDArray[np.uint8],
+    names: Sequence[str],
+    colours: Sequence[Colour],
+    *,
+    opacity: float = 0.5,
+    legend: bool = True,
+) -> NDArray[np.uint8]:
+    """The frame with its classes in colour, uint8 RGB, H x W x 3.
+
+    frame: uint8 RGB, H x W x 3. classmap: uint8, H x W, indices into `names` and `colours` (RGB, 0 to 255).
+    opacity: of the colours, 0 (only the frame) to 1 (only the colours); the borders between classes show more.
+    legend: whether to draw the classes present and their shares into the upper left corner; frames with a side below
+        LEGEND_MIN_SIDE get none.
+    """
+    picture = Image.fromarray(frame)
+    tint = Image.fromarray(classmap)
+    tint.putpalette(np.array(colours, np.uint8).tobytes())
+
+    # Pillow blends by an 8-bit mask in integers, one pass over the pixels, without temporaries.
+    opacities = np.full(classmap.shape, round(255 * opacity), np.uint8)
+    opacities[borders(classmap)] = round(255 * (1 - (1 - opacity) ** 3))  # as if blended three times
+    picture.paste(tint.convert("RGB"), mask=Image.fromarray(opacities))
+
+    if legend and min(picture.size) >= LEGEND_MIN_SIDE:
+        draw_legend(picture, names, colours, share(classmap, len(names)))
+    return np.array(picture)
+
+
+def share(classmap: NDArray[np.uint8], num_classes: int) -> NDArray[np.float64]:
+    """The share of all pixels that each class has: float64, num_classes values from 0 to 1 that sum to 1.
+
+    classmap: uint8 of any shape, indices below num_classes.
+    """
+    counts = np.bincount(classmap.ravel(), minlength=num_classes)
+    assert len(counts) == num_classes, "a class map holds a class that is none"
+    return counts / classmap.size
+
+
+def borders(classmap: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The pixels, H x W, whose right or lower neighbour is of another class."""
+    border = np.zeros(classmap.shape, np.bool_)
+    border[:, :-1] = classmap[:, :-1] != classmap[:, 1:]
+    border[:-1] |= classmap[:-1] != classmap[1:]
+    return border
+
+
+def draw_legend(
+    picture: Image.Image, names: Sequence[str], colours: Sequence[Colour], shares: NDArray[np.float64]
+) -> None:
+    """Draw the classes present, the largest first, into a dark box in the upper left corner of the picture.
+
+    The text grows with the picture. It shrinks where the lines do not fit; then the smallest classes are left out.
+    """
+    width, height = picture.size
+    present = [int(i) for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
+
+    for size in range(max(FONT_MIN_SIZE, round(6 + min(width, height) / 54)), FONT_MIN_SIZE - 1, -1):
+        font = default_font(size)
+        pad, pitch = size // 2, round(1.4 * size)
+        name_width = ceil(max(font.getlength(names[i]) for i in present))
+        percent_width = ceil(max(font.getlength(percent(shares[i])) for i in present))
+        box_width = pad + size + pad + name_width + size + percent_width + pad  # size: of a swatch, and a wide gap
+        if box_width + 2 * pad <= width and pitch * len(present) + 4 * pad <= height:
+            break
+    present = present[: (height - 4 * pad) // pitch]
+    if box_width + 2 * pad > width:
+        return
+
+    mask = Image.new("L", (box_width, pitch * len(present) + 2 * pad))
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), pad, fill=round(255 * BOX_OPACITY))
+    picture.paste("black", (pad, pad), mask)
+
+    draw = ImageDraw.Draw(picture)
+    left, right = 2 * pad, pad + box_width - pad
+    for line, i in enumerate(present):
+        middle = 2 * pad + line * pitch + pitch // 2
+        top = middle - size // 2
+        draw.rectangle((left, top, left + size - 1, top + size - 1), colours[i], "white")
+        draw.text((left + size + pad, middle), names[i], "white", font, anchor="lm")
+        draw.text((right, middle), percent(shares[i]), "white", font, anchor="rm")
+
+
+def percent(share: float) -> str:
+    """A share as text; what is there is never called 0.0%."""
+    return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
+
+
+@cache
+def default_font(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own scalable font; size in pixels."""
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow is built without FreeType"
+    return font

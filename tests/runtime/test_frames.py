@@ -1,0 +1,606 @@
+"""Files of every kind, sound and broken, to frames; what the user names, to a list; results, to files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import threading
+import warnings
+import zlib
+from io import BytesIO
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import pytest
+import simplejpeg
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from streetseg.errors import ImageError, OutputError, UsageError
+from streetseg.runtime import frames
+from streetseg.runtime.files import write_file
+from streetseg.runtime.frames import (
+    MAX_PIXELS,
+    ImageFile,
+    decode_frame,
+    distinct_names,
+    list_images,
+    quiet_pillow,
+    read_frame,
+    resize,
+    write_classmap,
+    write_image,
+)
+
+EOI = b"\xff\xd9"
+
+# A smooth coloured picture, so that lossy formats keep it, of no special size.
+PHOTO = np.asarray(
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)).resize((61, 43)), np.uint8
+)
+GREY = PHOTO[..., 0]
+MASK = np.where(np.arange(61) < 30, 0, 255).astype(np.uint8) * np.ones((43, 1), np.uint8)
+ON_BLACK = PHOTO * (MASK[..., None] > 0)
+
+
+def encoded(image: Image.Image | np.ndarray, kind: str, **options: Any) -> bytes:
+    buffer = BytesIO()
+    (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decoded(data: bytes) -> np.ndarray:
+    frame = decode_frame(BytesIO(data), "photo")
+    assert frame.dtype == np.uint8
+    assert frame.ndim == 3
+    assert frame.shape[2] == 3
+    assert frame.flags.c_contiguous
+    assert frame.flags.writeable
+    return frame
+
+
+def assert_close(frame: np.ndarray, expected: np.ndarray, mean: float = 3.0) -> None:
+    assert frame.shape == expected.shape
+    assert np.abs(frame.astype(int) - expected).mean() < mean
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode_frame(BytesIO(data), "photo")
+    message = str(caught.value)
+    assert message.startswith("photo ")
+    assert "\n" not in message
+    return message
+
+
+def as_three(grey: np.ndarray) -> np.ndarray:
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def with_alpha(image: np.ndarray) -> Image.Image:
+    picture = Image.fromarray(image)
+    picture.putalpha(Image.fromarray(MASK))
+    return picture
+
+
+# Kinds of files and modes of pixels
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}), ("BMP", {}), ("PPM", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}),
+        ("WEBP", {"lossless": True}),
+    ],
+)  # fmt: skip
+def test_lossless_rgb(kind: str, options: dict[str, Any]) -> None:
+    np.testing.assert_array_equal(decoded(encoded(PHOTO, kind, **options)), PHOTO)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "PPM", "TIFF", "GIF"])
+def test_grey_and_bilevel(kind: str) -> None:
+    np.testing.assert_array_equal(decoded(encoded(GREY, kind)), as_three(GREY))
+    np.testing.assert_array_equal(decoded(encoded(Image.fromarray(MASK).convert("1"), kind)), as_three(MASK))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
+def test_palette(kind: str) -> None:
+    palette = Image.fromarray(PHOTO).quantize(16)
+    np.testing.assert_array_equal(decoded(encoded(palette, kind)), np.asarray(palette.convert("RGB")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("PNG", "<u2"), ("PNG", ">u2"), ("TIFF", "<u2"), ("TIFF", ">u2"), ("TIFF", "<i4")]
+)
+def test_16_bit_grey_is_scaled_not_clipped(kind: str, dtype: str) -> None:
+    grey = np.array([[0, 255, 256, 30_000], [40_000, 65_279, 65_280, 65_535]], dtype)
+    np.testing.assert_array_equal(decoded(encoded(grey, kind)), as_three((grey >> 8).astype(np.uint8)))
+
+
+def test_16_bit_pgm() -> None:
+    data = b"P5 2 1 65535 " + struct.pack(">2H", 0x1234, 0xFFFF)
+    np.testing.assert_array_equal(decoded(data), as_three(np.array([[0x12, 0xFF]], np.uint8)))
+
+
+def test_pixels_of_unknown_range_are_refused() -> None:
+    assert "floating-point" in refusal(encoded(GREY.astype(np.float32), "TIFF"))
+    assert "0 to 65535" in refusal(encoded(np.array([[-1, 5]], np.int32), "TIFF"))
+    assert "0 to 65535" in refusal(encoded(np.array([[65_536, 5]], np.int32), "TIFF"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_transparency_lies_over_black(kind: str) -> None:
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    np.testing.assert_array_equal(decoded(encoded(with_alpha(PHOTO), kind, **options)), ON_BLACK)
+
+
+def test_half_transparency_halves() -> None:
+    white = Image.new("RGBA", (2, 2), (255, 255, 255, 128))
+    np.testing.assert_array_equal(decoded(encoded(white, "PNG")), np.full((2, 2, 3), 128))
+
+
+def test_grey_with_alpha() -> None:
+    np.testing.assert_array_equal(decoded(encoded(with_alpha(GREY), "PNG")), as_three(np.where(MASK > 0, GREY, 0)))
+
+
+def test_transparency_of_palettes_and_colour_keys() -> None:
+    palette = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
+    palette.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    opaque = [[[10, 20, 30], [40, 50, 60], [70, 80, 90]]]
+    one_entry = [[[10, 20, 30], [0, 0, 0], [70, 80, 90]]]
+    np.testing.assert_array_equal(decoded(encoded(palette, "PNG")), opaque)
+    np.testing.assert_array_equal(decoded(encoded(palette, "PNG", transparency=1)), one_entry)
+    np.testing.assert_array_equal(decoded(encoded(palette, "PNG", transparency=b"\xff\x00\xff")), one_entry)
+    np.testing.assert_array_equal(decoded(encoded(palette, "GIF", transparency=1)), one_entry)
+    rgb = encoded(np.array(opaque, np.uint8), "PNG", transparency=(40, 50, 60))
+    np.testing.assert_array_equal(decoded(rgb), one_entry)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_the_first_of_several_pictures(kind: str) -> None:
+    first, second = Image.new("RGB", (8, 6), (255, 0, 0)), Image.new("RGB", (8, 6), (0, 0, 255))
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(first, kind, save_all=True, append_images=[second], **options)
+    np.testing.assert_array_equal(decoded(data), np.asarray(first))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": "4:2:0"}, {"keep_rgb": True}])
+def test_jpeg(options: dict[str, Any]) -> None:
+    assert_close(decoded(encoded(PHOTO, "JPEG", quality=95, **options)), PHOTO)
+    assert_close(decoded(encoded(GREY, "JPEG", quality=95)), as_three(GREY))
+
+
+def test_jpeg_in_cmyk_and_ycck() -> None:
+    cmyk = Image.fromarray(PHOTO).convert("CMYK")
+    assert_close(decoded(encoded(cmyk, "JPEG", quality=95)), PHOTO)
+    ycck = simplejpeg.encode_jpeg(np.ascontiguousarray(255 - np.asarray(cmyk)), 95, "CMYK")
+    assert simplejpeg.decode_jpeg_header(ycck)[2] == "YCCK"
+    assert_close(decoded(ycck), PHOTO)
+
+
+def test_jpeg_of_several_pictures() -> None:
+    mpo = encoded(PHOTO, "MPO", save_all=True, append_images=[Image.fromarray(255 - PHOTO)], quality=95)
+    with Image.open(BytesIO(mpo)) as image:
+        assert image.format == "MPO"
+    assert_close(decoded(mpo), PHOTO)
+
+
+def test_jpeg_of_a_sampling_that_only_pillow_knows() -> None:
+    """Luma three times as wide as chroma: one unit of 24 x 8 pixels is three blocks of luma, one of each chroma."""
+    data = bytearray(encoded(np.full((8, 24, 3), 128, np.uint8), "JPEG", subsampling="4:4:4"))
+    data[data.index(b"\xff\xc0") + 11] = 0x31
+    pixels = data.index(b"\xff\xda") + 14
+    all_zero = "001010" * 3 + "0000" * 2  # in the standard's tables; six ones fill the last byte
+    data[pixels:] = int(all_zero + "1" * 6, 2).to_bytes(4) + EOI
+    with pytest.raises(ValueError, match="subsampling"):
+        simplejpeg.decode_jpeg_header(bytes(data))
+    np.testing.assert_array_equal(decoded(bytes(data)), np.full((8, 24, 3), 128))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5000), (5000, 3)])
+def test_extreme_sizes(kind: str, size: tuple[int, int]) -> None:
+    flat = np.full((*size, 3), (120, 130, 140), np.uint8)
+    assert_close(decoded(encoded(flat, kind)), flat)
+
+
+# Orientation
+
+STORED = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def exif_block(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+def stored(orientation: int) -> Image.Image:
+    """The photo as a camera held that way stores it."""
+    turn = STORED[orientation]
+    return Image.fromarray(PHOTO) if turn is None else Image.fromarray(PHOTO).transpose(turn)
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_every_orientation_becomes_upright(kind: str, orientation: int) -> None:
+    options: dict[str, Any] = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}.get(kind, {})
+    data = encoded(stored(orientation), kind, exif=exif_block(orientation), **options)
+    assert_close(decoded(data), PHOTO, mean=3.0 if kind == "JPEG" else 1e-9)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def test_png_with_its_orientation_behind_the_pixels() -> None:
+    data = encoded(stored(6), "PNG")
+    end = data.index(b"IEND") - 4
+    exif = chunk(b"eXIf", exif_block(6).removeprefix(b"Exif\0\0"))
+    np.testing.assert_array_equal(decoded(data[:end] + exif + data[end:]), PHOTO)
+
+
+@pytest.mark.parametrize(
+    "block", [exif_block(9), exif_block(6)[:-9], b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0nonsense"]
+)
+def test_broken_exif_does_not_spoil_the_picture(block: bytes) -> None:
+    assert_close(decoded(encoded(PHOTO, "JPEG", quality=95, exif=block)), PHOTO)
+    np.testing.assert_array_equal(decoded(encoded(PHOTO, "PNG", exif=block)), PHOTO)
+
+
+# Broken files
+
+
+def cuts(length: int) -> list[int]:
+    """Places to cut a file: its first bytes, its last, and forty between."""
+    return sorted({*range(12), *range(12, length, max(1, length // 40)), *range(length - 12, length)})
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_truncated_jpeg_is_refused_at_every_cut(mode: str, options: dict[str, Any]) -> None:
+    data = encoded(Image.fromarray(PHOTO).convert(mode), "JPEG", **options)
+    for cut in cuts(len(data)):
+        refusal(data[:cut])
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_truncated_jpeg_is_refused_when_its_end_is_made_up(options: dict[str, Any]) -> None:
+    data = encoded(PHOTO, "JPEG", **options)
+    for cut in range(data.index(b"\xff\xda") + 2, len(data) - 40, 25):
+        if {data[cut - 1 : cut + 1], data[cut : cut + 2]} & {b"\xff\xc4", b"\xff\xda"}:
+            continue  # between the scans of a progressive file: the rest is a sound JPEG of a coarser picture
+        refusal(data[:cut] + EOI)
+        refusal(data[:cut] + bytes(len(data) - cut))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM"])
+def test_truncated_files_are_refused_or_whole(kind: str) -> None:
+    """A cut behind the last pixel may pass, but then not one pixel differs."""
+    data = encoded(PHOTO, kind)
+    whole = decoded(data)
+    refused = 0
+    for cut in cuts(len(data)):
+        try:
+            frame = decoded(data[:cut])
+        except ImageError:
+            refused += 1
+        else:
+            assert cut > len(data) - 40
+            np.testing.assert_array_equal(frame, whole)
+    assert refused > 40
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM"])
+def test_flipped_bytes_give_a_frame_or_a_refusal(kind: str) -> None:
+    """Nothing else gets out: no other error, no warning. What has checksums must give the true frame."""
+    data = encoded(PHOTO, kind)
+    rng = np.random.default_rng(1)
+    places = [*range(min(len(data), 120)), *rng.integers(0, len(data), 80)]
+    for place in places:
+        broken = bytearray(data)
+        broken[place] ^= int(rng.integers(1, 256))
+        try:
+            frame = decoded(bytes(broken))
+        except ImageError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+        else:
+            if kind == "PNG":
+                np.testing.assert_array_equal(frame, PHOTO)
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    data = encoded(PHOTO, "PNG")
+    header = struct.pack(">2I", width, height) + data[24:29]
+    return data[:8] + chunk(b"IHDR", header) + data[33:]
+
+
+def bmp_of_size(width: int, height: int) -> bytes:
+    data = encoded(PHOTO, "BMP")
+    return data[:18] + struct.pack("<2i", width, height) + data[26:]
+
+
+def jpeg_of_size(width: int, height: int) -> bytes:
+    data = encoded(PHOTO, "JPEG")
+    size = data.index(b"\xff\xc0") + 5
+    return data[:size] + struct.pack(">2H", height, width) + data[size + 4 :]
+
+
+@pytest.mark.parametrize("of_size", [png_of_size, bmp_of_size, jpeg_of_size])
+def test_too_many_pixels_are_refused_by_the_header(of_size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("as_rgb", "decode_jpeg"):
+        monkeypatch.setattr(frames, name, lambda *_: pytest.fail("decoded a frame that is too large"))
+    assert MAX_PIXELS < 10_001 * 10_000
+    assert "10001 x 10000 pixels; at most 100,000,000" in refusal(of_size(10_001, 10_000))
+    assert "at most 100,000,000" in refusal(of_size(60_000, 60_000))  # where Pillow itself refuses
+
+
+@pytest.mark.parametrize("of_size", [png_of_size, bmp_of_size])
+def test_pillows_own_lower_limit_is_not_ours(of_size: Any) -> None:
+    assert "bomb" not in refusal(of_size(9_500, 10_000))  # too few pixels follow
+
+
+def test_what_is_no_image_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "empty (0 bytes)" in refusal(b"")
+    assert "not an image" in refusal(b"Dear Sir or Madam, " * 100)
+    assert "not an image" in refusal(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+
+    with pytest.raises(ImageError, match=r"gone\.png cannot be read: No such file"):
+        read_frame(tmp_path / "gone.png")
+    with pytest.raises(ImageError, match=r"cannot be read: .*; give an image file"):
+        read_frame(tmp_path)
+    with pytest.raises(ImageError, match=r"cannot be read: .*null byte"):
+        read_frame("a\0b")
+
+    def forbidden(*_: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(ImageError, match="Permission denied"):
+        read_frame(tmp_path / "secret.png")
+
+
+def test_read_frame_goes_by_the_content_not_the_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(encoded(PHOTO, "PNG"))
+    np.testing.assert_array_equal(read_frame(path), PHOTO)
+    np.testing.assert_array_equal(read_frame(str(path)), PHOTO)
+
+
+def test_overlapping_readers_leave_the_warning_filters_as_they_were() -> None:
+    before = list(warnings.filters)
+    inside, leave = threading.Event(), threading.Event()
+
+    def first_in_first_out() -> None:
+        with quiet_pillow:
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=first_in_first_out)
+    thread.start()
+    assert inside.wait(10)
+    with quiet_pillow:
+        leave.set()
+        thread.join()
+        warnings.warn_explicit("still quiet", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
+    assert list(warnings.filters) == before
+    with pytest.warns(UserWarning, match="not Pillow's"), quiet_pillow:
+        warnings.warn("not Pillow's", UserWarning, stacklevel=1)
+
+
+# Resizing
+
+
+def test_resize_keeps_an_equal_size_and_averages_when_reducing() -> None:
+    assert resize(PHOTO, (43, 61)) is PHOTO
+    assert resize(PHOTO, (20, 30)).shape == (20, 30, 3)
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    small = resize(stripes, (8, 8))
+    assert small.dtype == np.uint8
+    assert small.flags.writeable
+    assert np.abs(small.astype(int) - 128).max() < 20  # without antialiasing: all black or all white
+
+
+# Finding
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def listed(*patterns: str | Path) -> dict[str, str]:
+    return {image.path.as_posix(): image.name.as_posix() for image in list_images(patterns)}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_is_mirrored(here: Path) -> None:
+    touch(here, "in/a.png", "in/b/a.JPG", "in/b/c/a.png", "in/notes.txt", "in/.hidden.png", "in/.git/a.png")
+    assert listed("in") == {"in/a.png": "a", "in/b/a.JPG": "b/a", "in/b/c/a.png": "b/c/a"}
+    assert listed("in/b/..") == {"in/b/../a.png": "a", "in/b/../b/a.JPG": "b/a", "in/b/../b/c/a.png": "b/c/a"}
+    assert set(listed(here / "in").values()) == {"a", "b/a", "b/c/a"}
+
+
+def test_natural_order(here: Path) -> None:
+    touch(here, "s10/1.png", "s9/10.png", "s9/9.png", "s9/x2y10.png", "s9/x2y9.png", "s9/09.png")
+    order = ["s9/09.png", "s9/9.png", "s9/10.png", "s9/x2y9.png", "s9/x2y10.png", "s10/1.png"]
+    assert list(listed("s10", "s9")) == order
+
+
+def test_single_files_take_parents_only_where_they_must(here: Path) -> None:
+    touch(here, "x/left/a.png", "x/right/a.png", "y/left/a.png", "x/b.png")
+    assert listed("x/left/a.png", "x/b.png") == {"x/left/a.png": "a", "x/b.png": "b"}
+    assert listed("x/left/a.png", "x/right/a.png") == {"x/left/a.png": "left/a", "x/right/a.png": "right/a"}
+    assert set(listed("x/left/a.png", "x/right/a.png", "y/left/a.png").values()) == {"x/left/a", "right/a", "y/left/a"}
+
+
+def test_two_folders_with_namesakes(here: Path) -> None:
+    touch(here, "day/in/a.png", "night/in/a.png", "night/in/b.png")
+    assert set(listed("day/in", "night/in").values()) == {"day/in/a", "night/in/a", "b"}
+
+
+def test_one_stem_twice_in_a_folder_keeps_the_suffix(here: Path) -> None:
+    touch(here, "in/a.jpg", "in/a.png", "in/b.png")
+    assert listed("in") == {"in/a.jpg": "a.jpg", "in/a.png": "a.png", "in/b.png": "b"}
+    touch(here, "in/a.jpg.png")
+    assert set(listed("in").values()) == {"a.jpg", "a.png", "a.jpg.png", "b"}
+
+
+def test_each_image_once(here: Path) -> None:
+    touch(here, "in/sub/a.png")
+    assert listed("in", "in/sub/a.png", here / "in" / "sub", "in/**") == {"in/sub/a.png": "sub/a"}
+
+
+def test_globs(here: Path) -> None:
+    touch(here, "in/a1.png", "in/a2.JPG", "in/a.txt", "in/.a3.png", "in/sub/a4.png", "in/odd[1].png", "in/any.raw")
+    assert listed("in/a*") == {"in/a1.png": "a1", "in/a2.JPG": "a2"}
+    assert set(listed("in/*").values()) == {"a1", "a2", "a4", "odd[1]"}
+    assert set(listed(str(here / "in" / "**" / "*.png")).values()) == {"a1", "a4", "odd[1]"}
+    assert listed("in/odd[1].png") == {"in/odd[1].png": "odd[1]"}
+    assert listed("in/any.raw") == {"in/any.raw": "any"}  # named by the user: reading will judge it
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("gone.png", r"gone\.png is not there"),
+        ("gone/*.png", r"gone/\*\.png is not there"),
+        ("empty", r"empty holds no image; looked for files ending in \.jpg, "),
+        ("*.txt", r"\*\.txt holds no image"),
+        ("x" * 5000, "cannot be searched: File name too long"),
+    ],
+)
+def test_nothing_found_is_an_error(here: Path, pattern: str, message: str) -> None:
+    touch(here, "empty/.hidden.png", "notes.txt", "in/a.png")
+    with pytest.raises(UsageError, match=message):
+        list_images(["in", pattern])
+
+
+def test_a_folder_that_cannot_be_searched_is_an_error(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(here, "in/a.png", "in/locked/b.png")
+    scandir = os.scandir
+
+    def locked(path: str) -> Any:
+        if str(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    with pytest.raises(UsageError, match="in/locked cannot be searched: Permission denied"):
+        list_images(["in"])
+
+
+folders = st.lists(st.sampled_from(["a", "b", "a.png"]), max_size=3)
+files = st.sampled_from(["a.png", "a.jpg", "a.png.jpg", "b.png", "a"])
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.builds(lambda f, n: Path("/", *f, n), folders, files), st.integers(1, 4), max_size=12))
+def test_names_are_distinct_and_end_their_paths(depths: dict[Path, int]) -> None:
+    names = distinct_names(depths)
+    assert names.keys() == depths.keys()
+    assert len(set(names.values())) == len(names)
+    for path, name in names.items():
+        assert name.name in (path.stem, path.name)
+        assert path.parts[1:-1][len(path.parts) - 1 - len(name.parts) :] == name.parts[:-1]
+
+
+def test_outputs_append_their_suffix() -> None:
+    image = ImageFile(Path("in/s/a.jpg"), PurePath("s/a.jpg"))
+    assert image.output(Path("out"), "_overlay.png") == Path("out/s/a.jpg_overlay.png")
+
+
+# Writing
+
+COLOURS = [(128, 64, 128), (244, 35, 232), (70, 70, 70)]
+
+
+def test_images_by_suffix(tmp_path: Path) -> None:
+    write_image(tmp_path / "new" / "folder" / "a.png", PHOTO)
+    np.testing.assert_array_equal(read_frame(tmp_path / "new" / "folder" / "a.png"), PHOTO)
+    for suffix in (".jpg", ".JPEG"):
+        write_image(tmp_path / f"a{suffix}", PHOTO[::-1])  # not contiguous
+        assert_close(read_frame(tmp_path / f"a{suffix}"), PHOTO[::-1])
+        with Image.open(tmp_path / f"a{suffix}") as image:
+            assert image.format == "JPEG"
+    with pytest.raises(UsageError, match=r"a\.webp is no name for a picture; allowed"):
+        write_image(tmp_path / "a.webp", PHOTO)
+    with pytest.raises(UsageError, match=r"at most 65500 pixels a side; choose .*\.png"):
+        write_image(tmp_path / "long.jpg", np.zeros((1, 65_501, 3), np.uint8))
+    write_image(tmp_path / "long.jpg", np.zeros((1, 65_500, 3), np.uint8))
+
+
+def test_classmap_keeps_indices_and_shows_colours(tmp_path: Path) -> None:
+    classmap = np.array([[0, 1, 2], [2, 2, 255]], np.uint8)
+    path = tmp_path / "map.png"
+    write_classmap(path, classmap, COLOURS)
+    with Image.open(path) as image:
+        assert image.mode == "P"
+        np.testing.assert_array_equal(np.asarray(image), classmap)
+    assert path.read_bytes()[24:26] == b"\x08\x03"  # 8 bits a pixel, palette
+    np.testing.assert_array_equal(read_frame(path), np.array([*COLOURS, (0, 0, 0)])[[[0, 1, 2], [2, 2, 3]]])
+
+
+def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+
+    def full(self: Path, data: bytes) -> None:
+        with self.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(
+            OutputError, match=r"a\.png cannot be written: No space left on device; choose another place"
+        ):
+            write_image(path, PHOTO)
+    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"old"]
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_image(path, PHOTO)
+    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"old"]
+
+    write_image(path, PHOTO)
+    np.testing.assert_array_equal(read_frame(path), PHOTO)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_places_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "taken.png").mkdir()
+    for name in ("file/a.png", "file/deeper/a.png", "taken.png", "x" * 300 + ".png"):
+        with pytest.raises(OutputError, match=r"cannot be written: .*; choose another place"):
+            write_file(tmp_path / name, b"data")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"file", "taken.png"}
+
+
+def test_written_files_have_the_usual_permissions(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    write_file(tmp_path / "a", b"data")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
