@@ -1,0 +1,1 @@
+"""Export to artefacts that run."""

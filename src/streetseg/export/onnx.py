@@ -1,0 +1,180 @@
+"""Export to the artefact that runs: an ONNX graph with its card in the metadata.
+
+Input "frame": N x H x W x 3 uint8 RGB, H and W multiples of size_multiple. Output "logits": N x h x w x C float32 at
+the output stride. Cast, normalisation and network are inside; norms are folded into the convolutions before them;
+weights are stored in half precision and widened when an engine loads them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+import torch
+from torch import Tensor, nn
+
+from streetseg.errors import UsageError
+from streetseg.export.verify import verify
+from streetseg.models.checkpoints import open_weights
+from streetseg.models.outputs import Network
+from streetseg.runtime.card import METADATA_KEY, Accuracy, ModelCard, onnx_content_hash
+from streetseg.runtime.files import write_whole
+
+OPSET = 20
+# Smaller tensors are norms' and biases: nothing to save, and full precision where it is cheap.
+SMALLEST_HALVED = 1024
+
+
+def export_onnx(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> tuple[ModelCard, float]:
+    """Unfolded weights (NAME.safetensors) -> the artefact `out` (NAME.onnx); returns its card and how far it differs.
+
+    accuracy: measured figures to put on the card. The artefact is run and compared with the network before it takes
+    its name; VerificationError otherwise.
+    """
+    network, card = open_weights(weights)
+    if accuracy:
+        card = dataclasses.replace(card, accuracy=tuple(accuracy))
+    model = to_onnx(network, card)
+    content, card = with_card(model, card)
+    difference = 0.0
+
+    def write(temporary: Path) -> None:
+        nonlocal difference
+        temporary.write_bytes(content)
+        difference = verify(temporary, network, card)
+
+    write_whole(out, write)
+    return card, difference
+
+
+def read_accuracy(path: Path) -> Accuracy:
+    """What `streetseg evaluate --json` printed into a file; UsageError where it is something else."""
+    try:
+        facts = json.loads(path.read_text())
+        return Accuracy(**{field.name: facts[field.name] for field in dataclasses.fields(Accuracy)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is no result of streetseg evaluate --json ({error})") from None
+
+
+class FrameToLogits(nn.Module):
+    """The network as the artefact has it: uint8 frames in, logits out, channels last."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, network: Network, card: ModelCard) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(card.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(card.std).view(3, 1, 1), persistent=False)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """N x H x W x 3 uint8 -> N x h x w x C float32."""
+        x = (frame.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+        return self.network(x).logits.permute(0, 2, 3, 1)
+
+
+def to_onnx(network: Network, card: ModelCard) -> onnx.ModelProto:
+    """The network's graph, norms folded, weights halved, without a card."""
+    module = FrameToLogits(fold_norms(network), card).eval()
+    multiple = card.size_multiple
+    height, width = torch.export.Dim("height", min=1, max=4096), torch.export.Dim("width", min=1, max=4096)
+    dynamic = {"frame": {0: torch.export.Dim("batch"), 1: multiple * height, 2: multiple * width}}
+    example = torch.zeros(2, multiple * 16, multiple * 24, 3, dtype=torch.uint8)
+    with quiet():
+        program = torch.onnx.export(
+            module,
+            (example,),
+            input_names=["frame"],
+            output_names=["logits"],
+            dynamic_shapes=dynamic,
+            opset_version=OPSET,
+            dynamo=True,
+        )
+    assert program is not None
+    model = program.model_proto
+    model.producer_name, model.producer_version = "streetseg", version("streetseg")
+    for dimension, name in zip(model.graph.output[0].type.tensor_type.shape.dim[1:3], ("h", "w"), strict=True):
+        dimension.dim_param = name
+    strip(model.graph)
+    halve_weights(model.graph)
+    onnx.checker.check_model(model)
+    return model
+
+
+def strip(graph: onnx.GraphProto) -> None:
+    """Leave out what the exporter notes down: stack traces with this machine's paths, and the sizes of intermediate
+    values, which hold for the example only (engines work out their own)."""
+    del graph.value_info[:]
+    for item in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del item.metadata_props[:]
+        item.ClearField("doc_string")
+
+
+def fold_norms(network: Network) -> Network:
+    """A copy whose batch norms are folded into the convolutions directly before them."""
+    network = copy.deepcopy(network).eval()
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            fold_sequence(module)
+    return network
+
+
+def fold_sequence(sequence: nn.Sequential) -> None:
+    """Fold each (convolution, norm) neighbours of a sequence; the norm's place is left empty."""
+    for index in range(len(sequence) - 1):
+        conv, norm = sequence[index], sequence[index + 1]
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            sequence[index] = nn.utils.fusion.fuse_conv_bn_eval(conv, norm)
+            sequence[index + 1] = nn.Identity()
+
+
+def halve_weights(graph: onnx.GraphProto) -> None:
+    """Store the large float32 initialisers as float16, each followed by a cast back that engines fold away."""
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_HALVED:
+            continue
+        name, half = tensor.name, onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = casts + list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def with_card(model: onnx.ModelProto, card: ModelCard) -> tuple[bytes, ModelCard]:
+    """The serialised model carrying the card, and that card with the artefact's own hash and precision."""
+    del model.metadata_props[:]
+    content_hash = onnx_content_hash(model.SerializeToString(), Path("the exported graph"))
+    card = dataclasses.replace(
+        card, content_hash=content_hash, precision="float16", package_version=version("streetseg")
+    )
+    model.metadata_props.append(onnx.StringStringEntryProto(key=METADATA_KEY, value=card.to_json()))
+    return model.SerializeToString(), card
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """torch's exporter tells its own developers much that is none of our user's business."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,46 @@
+"""An artefact is compared with the network it was made from, by running both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from streetseg.errors import VerificationError
+from streetseg.models.outputs import Network
+from streetseg.runtime.card import ModelCard
+from streetseg.runtime.engines.engine import open_engine
+
+# In units of size_multiple: a square, a wide and a tall frame, none of them the size the graph was traced at.
+SIZES = ((9, 9), (11, 30), (20, 7))
+# Half-precision weights err by 2^-11 each; what they do to the logits stays well under this share of their spread.
+TOLERANCE = 2e-2
+
+
+def verify(path: Path, network: Network, card: ModelCard) -> float:
+    """Run the artefact and the network on frames of several sizes.
+
+    Returns the largest difference in units of the logits' standard deviation; VerificationError where it is above
+    TOLERANCE or the graph puts out another shape.
+    """
+    engine = open_engine("onnxruntime", path, card)
+    mean, std = torch.tensor(card.mean), torch.tensor(card.std)
+    worst = 0.0
+    for height, width in SIZES:
+        rng = np.random.default_rng((height, width))
+        size = (height * card.size_multiple, width * card.size_multiple, 3)
+        frame = rng.integers(0, 256, size, np.uint8)
+        x = ((torch.from_numpy(frame) - mean) / std).permute(2, 0, 1).unsqueeze(0)
+        with torch.inference_mode():
+            expected = network(x).logits[0].permute(1, 2, 0).numpy()
+        logits = engine(frame)
+        if logits.shape != expected.shape:
+            raise VerificationError(f"the exported graph puts out {logits.shape}, the network {expected.shape}")
+        worst = max(worst, float(np.abs(logits - expected).max() / expected.std()))
+    if not worst <= TOLERANCE:
+        raise VerificationError(
+            f"the exported graph differs from the network by {worst:.1e} of the logits' deviation, "
+            f"allowed is {TOLERANCE:.0e}; nothing was written"
+        )
+    return worst

@@ -1,0 +1,1 @@
+"""Losses: each returns its named terms."""

@@ -1,0 +1,119 @@
+"""The artefact is the network: any size, both engines, and a wrong one never takes its name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from streetseg.data.camvid import LABELS
+from streetseg.errors import ArtefactError, UsageError, VerificationError
+from streetseg.export import onnx as exporter
+from streetseg.models.checkpoints import open_weights
+from streetseg.models.outputs import Network
+from streetseg.models.table import build
+from streetseg.runtime.card import METADATA_KEY, ModelCard, read_card
+from streetseg.runtime.engines.engine import ENGINES, open_engine
+from streetseg.training.checkpoint import save_weights
+
+
+def settle(network: Network) -> Network:
+    """Give the norms parameters and statistics of their own, so that folding them matters."""
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.1)
+    network.train()
+    for _ in range(3):
+        network(torch.randn(4, 3, 64, 96))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network = settle(build("ddrnet_23_slim", 11))
+    card = ModelCard(
+        network="ddrnet_23_slim", classes=LABELS.names, colours=LABELS.colours, mean=(120.0, 115.0, 100.0),
+        std=(58.0, 57.0, 56.0), output_stride=8, size_multiple=8, align_corners=False, native_short_side=360,
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_weights(path, network.state_dict(), card)
+    return path
+
+
+@pytest.fixture(scope="module")
+def artefact(weights: Path) -> Path:
+    out = weights.with_suffix(".onnx")
+    card, difference = exporter.export_onnx(weights, out)
+    assert 0 < difference <= 2e-2
+    assert card == read_card(out)
+    return out
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("size", [(8, 8), (64, 96), (360, 480), (72, 8)])
+def test_every_engine_computes_the_network_at_any_size(
+    weights: Path, artefact: Path, engine: str, size: tuple[int, int]
+) -> None:
+    network, card = open_weights(weights)
+    frame = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    x = (torch.from_numpy(frame) - torch.tensor(card.mean)) / torch.tensor(card.std)
+    with torch.inference_mode():
+        expected = network(x.permute(2, 0, 1).unsqueeze(0)).logits[0].permute(1, 2, 0).numpy()
+    logits = open_engine(engine, artefact, card, precision="float32")(frame)
+    assert logits.dtype == np.float32
+    assert logits.shape == (size[0] // 8, size[1] // 8, 11)
+    assert logits.flags.c_contiguous
+    assert np.abs(logits - expected).max() <= 2e-2 * expected.std()
+
+
+def test_the_graph_is_small_and_bare(weights: Path, artefact: Path) -> None:
+    model = onnx.load(artefact)
+    network, _ = open_weights(weights)
+    assert artefact.stat().st_size < 2.1 * sum(p.numel() for p in network.parameters())
+    folded = sum(node.op_type == "BatchNormalization" for node in model.graph.node)
+    # Left are the norms with no convolution before them to be folded into: DAPPM's 11 and the head's first.
+    assert folded == 12
+    assert [entry.key for entry in model.metadata_props] == [METADATA_KEY]
+    content = artefact.read_bytes()
+    assert not [place for place in (str(Path.cwd()), ".py", "site-packages") if place.encode() in content]
+
+
+def test_an_artefact_that_differs_from_its_network_is_not_written(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = exporter.to_onnx
+
+    def wrong(network: Network, card: ModelCard) -> onnx.ModelProto:
+        return real(network, dataclasses.replace(card, mean=(0.0, 0.0, 0.0)))
+
+    monkeypatch.setattr(exporter, "to_onnx", wrong)
+    with pytest.raises(VerificationError, match="differs from the network"):
+        exporter.export_onnx(weights, tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_another_network_are_told(weights: Path, tmp_path: Path) -> None:
+    network, card = open_weights(weights)
+    tensors = {key: value for key, value in network.state_dict().items() if not key.startswith("context.")}
+    save_weights(tmp_path / "a.safetensors", tensors, card)
+    with pytest.raises(ArtefactError, match="missing") as caught:
+        exporter.export_onnx(tmp_path / "a.safetensors", tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+
+
+def test_accuracy_goes_on_the_card(tmp_path: Path) -> None:
+    path = tmp_path / "val.json"
+    facts = {"measured_on": "x", "weights": "0f", "engine": "e", "miou": 0.5, "iou": {"road": 0.5, "sky": None}}
+    path.write_text(json.dumps({**facts, "command": "c", "frames": 1}))
+    assert exporter.read_accuracy(path).iou == {"road": 0.5, "sky": None}
+    path.write_text("{}")
+    with pytest.raises(UsageError, match="no result of streetseg evaluate"):
+        exporter.read_accuracy(path)
