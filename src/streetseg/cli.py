@@ -1,0 +1,309 @@
+"""The command line: one verb a command. A verb imports its own room only, when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from streetseg.errors import MissingExtraError, StreetsegError, UsageError
+
+if TYPE_CHECKING:
+    from streetseg.measure.evaluate import Evaluation
+    from streetseg.runtime.frames import ImageFile
+    from streetseg.runtime.segmenter import Segmenter
+
+T = TypeVar("T")
+
+DONE, INTERRUPTED = 0, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted."""
+    try:
+        options = parser().parse_args(arguments)
+        verb: Callable[[argparse.Namespace], int] = options.verb
+        return verb(options)
+    except StreetsegError as error:
+        complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, whose complaint about a wrong option is one line instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every verb and its options."""
+    top = Parser(prog="streetseg", description="Real-time semantic segmentation of road scenes.")
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+
+    verb = verbs.add_parser("predict", help="class map and overlay of images")
+    verb.add_argument("paths", nargs="+", metavar="PATH", help="an image, a folder, or a pattern like 'drive/*.png'")
+    verb.add_argument("--out", required=True, type=Path, help="folder for the results; or for one image NAME.jpg")
+    verb.add_argument("--weights", type=Path, metavar="FILE", help="artefact NAME.onnx (default: the package's)")
+    add_engine_options(verb)
+    verb.add_argument("--size", type=int, metavar="PIXELS", help="reduce frames to this short side")
+    verb.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+    verb.set_defaults(verb=predict)
+
+    verb = verbs.add_parser("evaluate", help="accuracy of an artefact on a labelled dataset")
+    verb.add_argument("artefact", type=Path, help="NAME.onnx")
+    add_data_options(verb)
+    verb.add_argument("--split", default="val", help="val, test, train, trainval, only:SEQUENCE, without:SEQUENCE")
+    add_engine_options(verb)
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    verb.set_defaults(verb=evaluate)
+
+    verb = verbs.add_parser("train", help="train a network by a recipe")
+    verb.add_argument("--recipe", required=True, help="a recipe's name")
+    add_data_options(verb)
+    verb.add_argument("--out", required=True, type=Path, help="folder of the run")
+    verb.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the recipe")
+    verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    verb.set_defaults(verb=train)
+
+    verb = verbs.add_parser("export", help="make the artefact that runs from trained weights")
+    verb.add_argument("weights", type=Path, metavar="FILE.safetensors")
+    verb.add_argument("--out", type=Path, help="NAME.onnx (default: beside the weights)")
+    verb.add_argument(
+        "--accuracy", type=Path, action="append", default=[], metavar="FILE",
+        help="put this result of evaluate --json on the card; can be repeated",
+    )  # fmt: skip
+    verb.set_defaults(verb=export)
+
+    verb = verbs.add_parser("models", help="the networks, their sizes beside the papers' figures")
+    verb.set_defaults(verb=models)
+    return top
+
+
+def add_engine_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--engine", help="openvino (default) or onnxruntime")
+    verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    verb.add_argument("--precision", help="float32 or bfloat16 (default: the fastest this machine has)")
+
+
+def add_data_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--data", required=True, type=Path, metavar="DIR", help="the dataset's folder")
+    verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Segment images one after the other; a bad one is reported and the others still done."""
+    from streetseg.runtime.files import make_folder
+    from streetseg.runtime.frames import list_images
+    from streetseg.runtime.segmenter import Segmenter
+
+    images = list_images(options.paths)
+    if options.out.suffix and not options.out.is_dir():
+        jobs = [one_job(images, options.out)]
+        make_folder(options.out.parent)
+    else:
+        jobs = [
+            (image.path, image.output(options.out, "_classes.png"), image.output(options.out, "_overlay"))
+            for image in images
+        ]
+        make_folder(options.out)
+    segmenter = Segmenter.open(
+        options.weights,
+        engine=options.engine,
+        threads=options.threads,
+        precision=options.precision,
+        size=options.size,
+    )
+    exit_code = DONE
+    for image, classes, overlay in progress(jobs, "image"):
+        try:
+            report = predict_one(segmenter, image, classes, overlay)
+        except StreetsegError as error:
+            complain(error)
+            exit_code = error.exit_code
+        else:
+            say(json.dumps(report) if options.json else describe(report))
+    return exit_code
+
+
+def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
+    """The single image and its outputs where --out names a file: that is the overlay, the class map goes beside it."""
+    if len(images) > 1:
+        raise UsageError(f"--out {out} names a file, but there are {len(images)} images; name a folder")
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
+    return images[0].path, out.with_name(f"{out.stem}_classes.png"), out
+
+
+def predict_one(segmenter: Segmenter, image: Path, classes: Path, overlay: Path) -> dict[str, Any]:
+    """Segment an image and write its class map and overlay; returns what there is to say about it."""
+    from streetseg.runtime.frames import read_frame, write_classmap, write_picture
+
+    start = time.perf_counter()
+    frame = read_frame(image)
+    decoded = time.perf_counter()
+    result = segmenter(frame)
+    segmented = time.perf_counter()
+    write_classmap(classes, result.classmap, result.colours)
+    overlay = write_picture(overlay, result.overlay())
+    written = time.perf_counter()
+    milliseconds = {
+        "decode": (decoded - start) * 1e3,
+        **result.milliseconds,
+        "write": (written - segmented) * 1e3,
+    }
+    return {
+        "image": str(image),
+        "width": frame.shape[1],
+        "height": frame.shape[0],
+        "milliseconds": {stage: round(value, 2) for stage, value in milliseconds.items()},
+        "share": {name: round(part, 6) for name, part in result.share().items()},
+        "classes": str(classes),
+        "overlay": str(overlay),
+    }
+
+
+def describe(report: dict[str, Any]) -> str:
+    """One line about a segmented image."""
+    times = ", ".join(f"{stage} {value:.1f}" for stage, value in report["milliseconds"].items())
+    shares = ", ".join(f"{name} {part:.1%}" for name, part in report["share"].items())
+    return f"{report['image']}: {report['width']} x {report['height']}; ms: {times}; {shares}"
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Judge an artefact on a split and print its scores."""
+    from streetseg.data.table import open_dataset
+    from streetseg.measure.evaluate import evaluate
+    from streetseg.runtime.segmenter import Segmenter
+
+    dataset = open_dataset(options.data, options.dataset)
+    segmenter = Segmenter.open(
+        options.artefact, engine=options.engine, threads=options.threads, precision=options.precision
+    )
+    result = evaluate(
+        lambda frame: segmenter(frame).classmap,
+        segmenter.card.classes,
+        dataset,
+        options.split,
+        lambda pairs: progress(pairs, "frame"),
+    )
+    facts = evaluation_facts(result, segmenter, dataset.name, options)
+    say(json.dumps(facts, indent=2) if options.json else evaluation_table(facts))
+    return DONE
+
+
+def evaluation_facts(
+    result: Evaluation, segmenter: Segmenter, dataset: str, options: argparse.Namespace
+) -> dict[str, Any]:
+    """What an evaluation found and how."""
+    engine, card = segmenter.engine, segmenter.card
+    iou = [None if value != value else round(float(value), 6) for value in result.scores.iou]
+    command = f"streetseg evaluate {options.artefact.name} --data {dataset.upper()} --split {options.split}"
+    return {
+        "measured_on": f"{dataset}, split {options.split}, {result.frames} frames; trained on {card.training_data}",
+        "weights": card.content_hash,
+        "engine": f"{engine.name}, {engine.precision}",
+        "command": command if options.engine is None else f"{command} --engine {options.engine}",
+        "frames": result.frames,
+        "miou": round(result.scores.miou, 6),
+        "pixel_accuracy": round(result.scores.pixel_accuracy, 6),
+        "iou": dict(zip(result.names, iou, strict=True)),
+    }
+
+
+def evaluation_table(facts: dict[str, Any]) -> str:
+    """The scores as a table, in percent."""
+    rows = [(name, "-" if value is None else f"{value:.2%}") for name, value in facts["iou"].items()]
+    rows += [("mIoU", f"{facts['miou']:.2%}"), ("pixel accuracy", f"{facts['pixel_accuracy']:.2%}")]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {value:>7}" for name, value in rows]
+    return "\n".join([f"{facts['measured_on']} ({facts['engine']})", *lines])
+
+
+def train(options: argparse.Namespace) -> int:
+    """Run a recipe on a dataset."""
+    from streetseg.data.table import open_dataset
+    from streetseg.training.recipe import override
+    from streetseg.training.recipes.table import recipe_named
+
+    recipe = override(recipe_named(options.recipe), options.set)
+    dataset = open_dataset(options.data, options.dataset)
+    need_torch("streetseg train")
+    from streetseg.training.train import train
+
+    weights = train(recipe, dataset, options.out, resume=options.resume)
+    say(f"{weights}: next, streetseg export {weights}")
+    return DONE
+
+
+def export(options: argparse.Namespace) -> int:
+    """Make an artefact and check it against its network."""
+    need_torch("streetseg export")
+    from streetseg.export.onnx import export_onnx, read_accuracy
+
+    out = options.out or options.weights.with_suffix(".onnx")
+    if out.suffix != ".onnx":
+        raise UsageError(f"--out {out} must be named NAME.onnx")
+    card, difference = export_onnx(options.weights, out, [read_accuracy(path) for path in options.accuracy])
+    say(f"{out}: {card.network}, {len(card.classes)} classes; logits differ by {difference:.1e} of their deviation")
+    return DONE
+
+
+def models(options: argparse.Namespace) -> int:
+    """Print the table of networks."""
+    need_torch("streetseg models")
+    from streetseg.models.figures import table
+
+    say(table())
+    return DONE
+
+
+def need_torch(purpose: str) -> None:
+    """Say how to get PyTorch where it is missing."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise MissingExtraError("PyTorch", purpose, "train")
+
+
+def progress(items: Iterable[T], unit: str) -> Iterable[T]:
+    """The items, with a progress bar on a terminal where there are several."""
+    items = list(items)
+    if len(items) < 2 or not sys.stderr.isatty():
+        return items
+    from tqdm import tqdm
+
+    bar: Iterable[T] = tqdm(items, unit=unit, leave=False)
+    return bar
+
+
+def say(line: str) -> None:
+    """A line of results, above a progress bar if there is one."""
+    write(line, sys.stdout)
+
+
+def complain(problem: object) -> None:
+    """One line about what went wrong."""
+    write(f"streetseg: {' '.join(str(problem).split())}", sys.stderr)
+
+
+def write(line: str, stream: Any) -> None:
+    encoding = stream.encoding or "utf-8"
+    line = line.encode(encoding, "backslashreplace").decode(encoding)  # a file's name may hold what cannot be shown
+    bars = sys.modules.get("tqdm")
+    if bars is not None:
+        bars.tqdm.write(line, file=stream)
+    else:
+        print(line, file=stream, flush=True)

