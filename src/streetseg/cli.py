@@ -243,7 +243,11 @@ def train(options: argparse.Namespace) -> int:
     need_torch("streetseg train")
     from streetseg.training.train import train
 
-    weights = train(recipe, dataset, options.out, resume=options.resume)
+    try:
+        weights = train(recipe, dataset, options.out, resume=options.resume)
+    except KeyboardInterrupt:
+        complain(f"interrupted; if {options.out} holds a checkpoint.pt, the same command with --resume goes on from it")
+        return INTERRUPTED
     say(f"{weights}: next, streetseg export {weights}")
     return DONE
 

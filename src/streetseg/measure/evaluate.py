@@ -55,4 +55,6 @@ def evaluate(
         frame, label = read_frame(pair.image), dataset.read_label(pair)
         check_sizes(pair, frame, label)
         matrix += confusion_matrix(to_ours[label], predict(frame), len(names))
+    if not matrix.any():
+        raise DatasetError(f"{dataset.root} ({dataset.name}) has no labelled pixel in split {split!r}: all is void")
     return Evaluation(matrix, names, len(pairs), scores(matrix))
