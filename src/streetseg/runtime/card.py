@@ -241,7 +241,7 @@ def protobuf_fields(content: bytes | memoryview, path: Path) -> Iterator[tuple[i
         else:
             not_ours(path)
         if at + length > len(view):
-            raise ArtefactError(f"{path} is truncated, or is no artefact of streetseg; get the file again")
+            truncated(path)
         yield number, view[at : at + length]
         at += length
 
@@ -251,7 +251,7 @@ def varint(view: memoryview, at: int, path: Path) -> tuple[int, int]:
     value = 0
     for shift in range(0, 64, 7):
         if at >= len(view):
-            raise ArtefactError(f"{path} is truncated, or is no artefact of streetseg; get the file again")
+            truncated(path)
         byte = view[at]
         at += 1
         value |= (byte & 0x7F) << shift
@@ -260,6 +260,10 @@ def varint(view: memoryview, at: int, path: Path) -> tuple[int, int]:
     else:
         not_ours(path)
     return value, at
+
+
+def truncated(path: Path) -> NoReturn:
+    raise ArtefactError(f"{path} is truncated, or is no artefact of streetseg; get the file again")
 
 
 def safetensors_card(content: bytes, path: Path) -> str:

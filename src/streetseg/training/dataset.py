@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -63,6 +64,7 @@ def batch_indices(step: int, batch: int, count: int, seed: int) -> list[int]:
     return [permutation(seed, at // count, count)[at % count] for at in range(first, first + batch)]
 
 
+@lru_cache(maxsize=2)  # a batch draws from one epoch, or from the end of one and the beginning of the next
 def permutation(seed: int, epoch: int, count: int) -> list[int]:
     """The order of one epoch."""
     return [int(i) for i in np.random.default_rng((seed, epoch)).permutation(count)]

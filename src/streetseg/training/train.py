@@ -91,13 +91,14 @@ class Run:
             outputs = self.network(normalise(frames, recipe))
         terms = self.losses(outputs, labels)
         total = terms["main"] + sum(weight * terms[name] for name, weight in recipe.aux_weights.items())
-        self.check_finite(terms)
+        values = {name: term.item() for name, term in terms.items()}
+        self.check_finite(values)
         self.optimiser.zero_grad()
         torch.autograd.backward(total)
         self.optimiser.step()
         self.step += 1
         self.update_average()
-        return {name: term.item() for name, term in terms.items()} | {"learning_rate": rate}
+        return values | {"learning_rate": rate}
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Augmented frames (N x 3 x H x W, 0 to 1) and labels (N x H x W) of this step."""
@@ -147,14 +148,14 @@ class Run:
             else:
                 averaged.copy_(current[name])
 
-    def check_finite(self, terms: dict[str, Tensor]) -> None:
+    def check_finite(self, terms: dict[str, float]) -> None:
         """Stop a run whose loss is no number any more."""
-        for name, term in terms.items():
-            if not math.isfinite(term.item()):
+        for name, value in terms.items():
+            if not math.isfinite(value):
                 indices = batch_indices(self.step, self.recipe.batch, len(self.samples.names), self.recipe.seed)
                 files = ", ".join(self.samples.names[i] for i in indices)
                 raise TrainingError(
-                    f"step {self.step}: loss term {name!r} is {term.item()}; the batch was {files}; "
+                    f"step {self.step}: loss term {name!r} is {value}; the batch was {files}; "
                     "lower the learning rate, or go back to the last checkpoint"
                 )
 
