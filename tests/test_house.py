@@ -23,6 +23,7 @@ FLOORS = {
 ALLOWED = {
     ("models/checkpoints.py", "runtime"): "reads files that carry a card",
     ("export", "measure"): "accuracy control",
+    ("data", "runtime"): "reads frames and writes files as the runtime does",
 }
 NO_TORCH = ["runtime", "data", "serve", "measure/metrics.py", "measure/evaluate.py", "measure/speed.py", "errors.py"]
 MAY_TORCH = {"runtime/engines/torch.py"}

@@ -12,7 +12,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from streetseg.data.pairs import IGNORE, Dataset, LabelSpace, Pair, coloured_labels, indexed_labels
-from streetseg.errors import DatasetError
 
 LABELS = LabelSpace(
     names=("sky", "building", "pole", "road", "sidewalk", "tree", "sign", "fence", "car", "pedestrian", "cyclist"),
@@ -71,7 +70,7 @@ def recognises(root: Path) -> bool:
 
 
 def open_camvid(root: Path) -> Dataset:
-    """The dataset at `root`; DatasetError if a frame has no label file."""
+    """The dataset at `root`, in the layout it has."""
     if (root / "701_StillsRaw_full").is_dir():
         return original_layout(root)
     return tutorial_layout(root)
@@ -87,10 +86,8 @@ def tutorial_layout(root: Path) -> Dataset:
                 Pair(f"{split}/{frame.stem}", frame, root / f"{split}annot" / frame.name, sequence_of(frame.stem))
                 for frame in frames
             )
-    return complete(
-        Dataset(
-            "camvid", root, LABELS, splits, indexed_labels(len(LABELS.names), frozenset({VOID, IGNORE})), TERMS, LIMITS
-        )
+    return Dataset(
+        "camvid", root, LABELS, splits, indexed_labels(len(LABELS.names), frozenset({VOID, IGNORE})), TERMS, LIMITS
     )
 
 
@@ -103,7 +100,7 @@ def original_layout(root: Path) -> Dataset:
         splits[split].append(Pair(f"{split}/{frame.stem}", frame, label, sequence_of(frame.stem)))
     colours = {colour: index for index, group in COLOURS_OF_CLASS.items() for colour in group.values()}
     found = {split: tuple(pairs) for split, pairs in splits.items() if pairs}
-    return complete(Dataset("camvid", root, LABELS, found, coloured_labels(colours), TERMS, LIMITS))
+    return Dataset("camvid", root, LABELS, found, coloured_labels(colours), TERMS, LIMITS)
 
 
 def sequence_of(stem: str) -> str:
@@ -123,16 +120,3 @@ def customary_split(stem: str) -> str:
     if sequence == "0016E5" and 7959 <= number <= 8159:
         return "val"
     return "train"
-
-
-def complete(dataset: Dataset) -> Dataset:
-    """The dataset, once every frame is known to have its label file."""
-    everything = [pair for pairs in dataset.splits.values() for pair in pairs]
-    if not everything:
-        raise DatasetError(f"{dataset.root} holds no CamVid frames; looked for *.png in {LAYOUT}")
-    missing = [pair for pair in everything if not pair.label.is_file()]
-    if missing:
-        raise DatasetError(
-            f"{missing[0].image} has no label: {missing[0].label} is missing ({len(missing)} missing in all)"
-        )
-    return dataset

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from streetseg.errors import DatasetError
+from streetseg.runtime.frames import read_frame, resize
 
 IGNORE = 255
 
@@ -29,12 +30,18 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class Pair:
-    """One frame and its label map."""
+    """One frame and its label map; `label` is None where a split is published without labels."""
 
     name: str
     image: Path
-    label: Path
+    label: Path | None
     sequence: str
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """The pixels of a label image as they are stored: H x W values or palette indices, or H x W x channels."""
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 @dataclass(frozen=True)
@@ -42,10 +49,12 @@ class Dataset:
     """A dataset on disk.
 
     splits: split name -> its pairs. `pairs()` also understands the derived splits named there.
-    decode: turns the label file's pixels (what `numpy.asarray` of the opened image gives) into class indices
-        with IGNORE; raises ValueError naming the value where a pixel means nothing.
+    decode: turns the label file's pixels into class indices with IGNORE; raises ValueError naming the value where a
+        pixel means nothing.
     terms, limits: the data's terms of use, and what weights trained on it cannot be expected to know; both go on the
         card of such weights.
+    load: the pixels of a label file, as `decode` takes them.
+    class_file: the file of the dataset that says what its labels mean, where it has one.
     """
 
     name: str
@@ -55,6 +64,8 @@ class Dataset:
     decode: Callable[[np.ndarray], np.ndarray]
     terms: str
     limits: tuple[str, ...] = ()
+    load: Callable[[Path], np.ndarray] = read_pixels
+    class_file: Path | None = None
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
         """The pairs of a split.
@@ -78,10 +89,11 @@ class Dataset:
         )
 
     def read_label(self, pair: Pair) -> np.ndarray:
-        """The label map of a pair, uint8 H x W."""
+        """The label map of a pair, uint8 H x W; DatasetError where it has none or the file cannot be used."""
+        if pair.label is None:
+            raise DatasetError(f"{pair.image} has no label: {self.name} is published without labels for its split")
         try:
-            with Image.open(pair.label) as image:
-                pixels = np.asarray(image)
+            pixels = self.load(pair.label)
         except FileNotFoundError:
             raise DatasetError(f"{pair.image} has no label: {pair.label} is missing") from None
         except (OSError, ValueError, SyntaxError) as error:
@@ -90,6 +102,17 @@ class Dataset:
             return self.decode(pixels)
         except ValueError as error:
             raise DatasetError(f"{pair.label}: {error}") from None
+
+    def read(self, pair: Pair, short_side: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frame, H x W x 3 uint8, and label map, H x W uint8, of a pair; larger ones reduced to `short_side` pixels."""
+        frame, label = read_frame(pair.image), self.read_label(pair)
+        check_sizes(pair, frame, label)
+        height, width = label.shape
+        ratio = short_side / min(height, width)
+        if ratio >= 1:
+            return frame, label
+        size = round(height * ratio), round(width * ratio)
+        return resize(frame, size), nearest(label, size)
 
 
 def indexed_labels(classes: int, void: frozenset[int]) -> Callable[[np.ndarray], np.ndarray]:
@@ -145,3 +168,11 @@ def check_sizes(pair: Pair, frame: np.ndarray, label: np.ndarray) -> None:
             f"{pair.label} is {label.shape[1]} x {label.shape[0]}, its image {pair.image.name} is "
             f"{frame.shape[1]} x {frame.shape[0]}; both must have one size"
         )
+
+
+def nearest(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The label map at another size, each pixel the nearest one's class."""
+    rows = ((np.arange(size[0]) + 0.5) * label.shape[0] / size[0]).astype(np.intp)
+    columns = ((np.arange(size[1]) + 0.5) * label.shape[1] / size[1]).astype(np.intp)
+    reduced: np.ndarray = label[rows[:, None], columns]
+    return reduced

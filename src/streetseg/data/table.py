@@ -26,12 +26,25 @@ DATASETS: dict[str, DatasetKind] = {
 
 
 def open_dataset(root: Path | str, name: str | None = None) -> Dataset:
-    """The dataset in a folder.
+    """The dataset in a folder, once every frame is known to have its label file.
 
-    name: a key of DATASETS; otherwise the layout decides. DatasetError where the folder is missing, or fits no
-    dataset or several.
+    name: a key of DATASETS; otherwise the layout decides. DatasetError where the folder is missing, fits no dataset or
+    several, holds no frames, or a frame has no label.
     """
-    root = Path(root)
+    dataset = find_dataset(Path(root), name)
+    frames = [pair for pairs in dataset.splits.values() for pair in pairs]
+    if not frames:
+        raise DatasetError(f"{root} holds no frames; looked for {DATASETS[dataset.name].layout}")
+    missing = [pair for pair in frames if pair.label is not None and not pair.label.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{missing[0].image} has no label: {missing[0].label} is missing ({len(missing)} missing in all)"
+        )
+    return dataset
+
+
+def find_dataset(root: Path, name: str | None) -> Dataset:
+    """`open_dataset` for a folder that may be incomplete."""
     if not root.is_dir():
         raise DatasetError(f"dataset folder {root} does not exist or is no folder")
     if name is not None:

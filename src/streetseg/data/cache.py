@@ -1,0 +1,164 @@
+"""A split decoded once: frames and label maps as raw bytes in one file that is mapped into memory.
+
+The file holds each frame and behind it its label map, one sample after another; then a JSON index: the samples' names,
+sizes and CRC-32, and the fingerprint of what they were made from; then the index's length (8 bytes, little-endian) and
+MAGIC. It gets its name only when it is complete, so whatever kills its making, there is a whole cache or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from filelock import FileLock
+
+from streetseg.data.pairs import Dataset, Pair
+from streetseg.errors import DatasetError
+from streetseg.runtime.files import make_folder, write_whole
+
+MAGIC = b"streetseg cache 1\n"
+FOLDER = ".cache"  # hidden, so that no dataset takes it for a part of itself
+DECODED_AHEAD = 64  # samples in memory while the disk is slower than the decoders
+
+
+class Cache:
+    """The decoded samples of a split, in the order of its pairs. names: theirs."""
+
+    def __init__(self, path: Path, index: dict[str, Any]) -> None:
+        self.path = path
+        self.names: tuple[str, ...] = tuple(index["names"])
+        self.sizes: list[tuple[int, int]] = [(height, width) for height, width in index["sizes"]]
+        self.starts = list(accumulate((4 * height * width for height, width in self.sizes), initial=0))
+        self.checksums: list[int] = index["checksums"]
+        self.checked = [False] * len(self.names)
+        self.bytes = np.memmap(path, np.uint8, "r").view(np.ndarray)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frame, H x W x 3 uint8, and label map, H x W uint8 with IGNORE, as read-only views of the file.
+
+        The first time, its checksum is compared; DatasetError where the file was damaged since it was written.
+        """
+        height, width = self.sizes[i]
+        sample = self.bytes[self.starts[i] : self.starts[i] + 4 * height * width]
+        if not self.checked[i]:
+            if zlib.crc32(sample.data) != self.checksums[i]:
+                raise DatasetError(f"{self.path} is damaged at {self.names[i]}; delete it, and it is made anew")
+            self.checked[i] = True
+        pixels = height * width
+        return sample[: 3 * pixels].reshape(height, width, 3), sample[3 * pixels :].reshape(height, width)
+
+
+def open_cache(
+    dataset: Dataset,
+    split: str,
+    short_side: int,
+    folder: Path | None = None,
+    progress: Callable[[Iterable[Pair]], Iterable[Pair]] = iter,
+) -> Cache:
+    """The decoded samples of a split; decoded now if there is no cache of it, or any of its files has changed.
+
+    short_side: frames and label maps larger than this are reduced to it (see `Dataset.read`). folder: where the cache
+    is kept, by default .cache/ beside the data. Of several processes that ask at once, one decodes and the others
+    wait. Raises DatasetError for a sample that cannot be used, OutputError where the folder cannot be written to.
+    """
+    pairs = dataset.pairs(split)
+    if not pairs:
+        raise DatasetError(f"{dataset.root} ({dataset.name}) has no frames in split {split!r}")
+    place = hashlib.sha256(str(dataset.root.resolve()).encode()).hexdigest()[:8]
+    name = re.sub(r"\W", "-", f"{dataset.name}-{split}-{short_side}-{place}")
+    path = (folder or dataset.root / FOLDER) / f"{name}.cache"
+    fingerprint = fingerprint_of(dataset, pairs, short_side)
+    index = read_index(path, fingerprint)
+    if index is None:
+        make_folder(path.parent)
+        with FileLock(path.with_suffix(".lock")):
+            index = read_index(path, fingerprint)  # another process may have made it while we waited
+            if index is None:
+                for left_behind in path.parent.glob(f".{name}.*.part.cache"):  # by a process that was killed
+                    left_behind.unlink()
+                samples = decoded(dataset, pairs, short_side)
+                write_whole(
+                    path,
+                    lambda temporary: write_cache(temporary, zip(progress(pairs), samples, strict=True), fingerprint),
+                    durable=True,
+                )
+                index = read_index(path, fingerprint)
+                assert index is not None
+    return Cache(path, index)
+
+
+def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -> str:
+    """Changes where the samples might: with a file's size or time of change, the classes, the version of this code."""
+    files = [path for pair in pairs for path in (pair.image, pair.label) if path]
+    files += [dataset.class_file] if dataset.class_file else []
+    try:
+        stats = [path.stat() for path in files]
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename} cannot be read: {error.strerror}; streetseg data check lists all"
+        ) from None
+    facts = [
+        version("streetseg"),
+        dataset.name,
+        dataset.labels.names,
+        short_side,
+        [pair.name for pair in pairs],
+        [(stat.st_size, stat.st_mtime_ns) for stat in stats],
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def decoded(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Frame and label map of each pair, in their order."""
+    with ThreadPoolExecutor(4) as pool:
+        for first in range(0, len(pairs), DECODED_AHEAD):
+            yield from pool.map(lambda pair: dataset.read(pair, short_side), pairs[first : first + DECODED_AHEAD])
+
+
+def write_cache(path: Path, samples: Iterable[tuple[Pair, tuple[np.ndarray, np.ndarray]]], fingerprint: str) -> None:
+    names, sizes, checksums = [], [], []
+    with path.open("wb") as file:
+        for pair, (frame, label) in samples:
+            sample = frame.tobytes() + label.tobytes()
+            file.write(sample)
+            names.append(pair.name)
+            sizes.append(label.shape)
+            checksums.append(zlib.crc32(sample))
+        index = {"fingerprint": fingerprint, "names": names, "sizes": sizes, "checksums": checksums}
+        text = json.dumps(index).encode()
+        file.write(text + len(text).to_bytes(8, "little") + MAGIC)
+
+
+def read_index(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The index of a cache; None where there is none, it is cut short, or was made from other files."""
+    try:
+        with path.open("rb") as file:
+            index = parse_index(file)
+    except (OSError, ValueError):
+        return None
+    return index if index["fingerprint"] == fingerprint else None
+
+
+def parse_index(file: BinaryIO) -> dict[str, Any]:
+    """The index at the end of a cache file; ValueError or OSError where that is no index."""
+    file.seek(-len(MAGIC) - 8, 2)
+    length, magic = int.from_bytes(file.read(8), "little"), file.read()
+    if magic != MAGIC:
+        raise ValueError("no cache")
+    end = file.seek(-len(MAGIC) - 8 - length, 2)
+    index: dict[str, Any] = json.loads(file.read(length))
+    if end != sum(4 * height * width for height, width in index["sizes"]):
+        raise ValueError("not the size that the index says")
+    return index
