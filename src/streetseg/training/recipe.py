@@ -4,94 +4,236 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import typing
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 from streetseg.errors import RecipeError
+from streetseg.runtime.card import read_card
 
 # Statistics of ImageNet in units of 0 to 255, the input convention of all four papers' code.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What `train` needs to know. Sizes are in pixels, rates per step, probabilities 0 to 1.
+    """What `train` needs to know. Sizes are in pixels, rates per step, probabilities and shares 0 to 1.
 
+    What is trained
+
+    network: its name; "" is the network of `init`'s card (see `resolve`).
+    network_arguments: further ones of that network.
+    task: "classification" is the pre-training of backbones: the label is one class a frame.
+    init: NAME.safetensors to start from; "" starts from nothing. What does not fit stays at its initialisation.
+
+    Data
+
+    split: to train on. evaluate_split: to judge the averaged weights on.
+    native_short_side: frames with a longer short side are reduced to it.
+    operating_scale: by which frames are reduced before the network, in training, judging and use; goes on the card.
+        `crop` is in the reduced frame's pixels and `scale` relative to it, but both reductions are one interpolation.
+    crop: height and width that the network sees.
+    scale: log-uniform range of the random scale. In classification: range of the share of the frame's area that the
+        crop shows.
+    scale_list: random scales to choose from instead of the range; () takes the range.
+    max_category_ratio: a crop more than this share of which is one class is drawn again, up to ten times; 1 is off.
+    aspect: up to this ratio between the two axes' scales.
+    flip: probability of a mirrored frame.
+    jitter: strength of the colour augmentation, 0 (none) to 1.
+
+    Steps
+
+    iterations: steps of the optimiser. batch: samples a step, over all processes. accumulate: parts in which a process
+        takes its share of the batch.
+    optimiser: nesterov is for sgd; momentum is AdamW's first beta.
+    learning_rate_factors: module of the network -> factor of its rate.
+    decay_norms: weight decay on norms and biases, too.
+    warmup_iterations: the rate rises from learning_rate * warmup_start to learning_rate, linearly or exponentially,
+        times what the schedule says.
+    schedule: of the rate, with t = step / iterations. "poly": (1 - t) ** poly_power. "cosine": half a cosine to 0.
+        "step": a tenth after each share of the iterations in step_at.
+    ema_decay: of the averaged weights, which are what is judged and exported; 0 is no averaging.
+    clip_norm: the largest norm of the gradient; 0 does not clip.
+    precision: of the network's arithmetic; "auto" is bfloat16 where the machine multiplies it in hardware.
+    sync_norms: statistics of the norms over all processes.
+
+    Losses
+
+    loss: of the main head and of the auxiliary ones. "ohem" averages the pixels whose true class has a probability
+        below ohem_threshold, but at least the hardest ohem_min_kept of the pixels; "bootstrapped", image by image, the
+        pixels with a loss above bootstrap_threshold, but at least the hardest bootstrap_min_kept of them.
+    ohem_min_kept, bootstrap_min_kept: a share of all pixels; with ohem_min_kept_of "counted" only of those not void.
     aux_weights: auxiliary head -> weight of its loss.
+    detail_weights: detail head (STDC) -> weight of its binary cross entropy and of its dice loss.
     class_weight_power: classes weigh (1 / ln(1.02 + share of the class)) ** power, divided by their mean: 1 is
         ENet's weighting, 0 none.
     loss_stride: the main loss is taken on every loss_stride-th row and column, at a random offset that changes
         from step to step; logits are interpolated exactly there. 1 is the plain full-size loss. aux_loss_stride
-        is the same for auxiliary heads.
-    ohem_min_kept: the share of the counted pixels that is kept at least.
-    jitter: strength of the colour augmentation, 0 (none) to 1.
-    ema_decay: of the averaged weights, which are what is judged and exported.
+        is the same for auxiliary and detail heads.
+
+    The run
+
+    evaluate_every: steps between evaluations; 0 never evaluates. checkpoint_every: steps between checkpoints.
+    mean, std: of the input's channels, 0 to 255.
     """
 
     name: str
+
     network: str
-    split: str
+    network_arguments: dict[str, Any] = field(default_factory=dict)
+    task: Literal["segmentation", "classification"] = "segmentation"
+    init: str = ""
+
+    split: str = "train"
+    evaluate_split: str = "val"
     native_short_side: int
+    operating_scale: float = 1.0
+    crop: tuple[int, int]
+    scale: tuple[float, float] = (1.0, 1.0)
+    scale_list: tuple[float, ...] = ()
+    max_category_ratio: float = 1.0
+    aspect: float = 1.0
+    flip: float = 0.5
+    jitter: float = 0.0
 
     iterations: int
     batch: int
-    crop: tuple[int, int]
-    scale: tuple[float, float]
-    aspect: float
-    jitter: float
-
-    optimiser: str
+    accumulate: int = 1
+    optimiser: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float
+    learning_rate_factors: dict[str, float] = field(default_factory=dict)
+    momentum: float = 0.9
+    nesterov: bool = False
     weight_decay: float
-    momentum: float
-    warmup_iterations: int
-    poly_power: float
-    ema_decay: float
+    decay_norms: bool = False
+    warmup_iterations: int = 0
+    warmup: Literal["linear", "exponential"] = "linear"
+    warmup_start: float = 0.0
+    schedule: Literal["poly", "cosine", "step"] = "poly"
+    poly_power: float = 0.9
+    step_at: tuple[float, ...] = ()
+    ema_decay: float = 0.0
+    clip_norm: float = 0.0
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    compile: bool = False
+    sync_norms: bool = True
 
-    aux_weights: dict[str, float]
-    class_weight_power: float
-    ohem_threshold: float
-    ohem_min_kept: float
-    loss_stride: int
-    aux_loss_stride: int
+    loss: Literal["ohem", "cross_entropy", "bootstrapped"] = "ohem"
+    ohem_threshold: float = 0.7
+    ohem_min_kept: float = 1 / 16
+    ohem_min_kept_of: Literal["all", "counted"] = "all"
+    bootstrap_threshold: float = 0.3
+    bootstrap_min_kept: float = 1 / 16
+    label_smoothing: float = 0.0
+    aux_weights: dict[str, float] = field(default_factory=dict)
+    detail_weights: dict[str, float] = field(default_factory=dict)
+    class_weight_power: float = 0.0
+    loss_stride: int = 1
+    aux_loss_stride: int = 1
 
-    seed: int
+    evaluate_every: int = 0
+    checkpoint_every: int = 100
+    seed: int = 0
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
-    checkpoint_every: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can do."""
+        positive = ("iterations", "batch", "accumulate", "native_short_side", "loss_stride", "aux_loss_stride")
+        for name in (*positive, "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"field {name} is {getattr(self, name)}; it must be 1 or more")
+        for name in ("crop", "scale", "scale_list", "std"):
+            if any(value <= 0 for value in getattr(self, name)):
+                raise RecipeError(f"field {name} is {getattr(self, name)}; its numbers must be above 0")
+        for name in ("warmup_iterations", "evaluate_every", "seed", "learning_rate", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise RecipeError(f"field {name} is {getattr(self, name)}; it must be 0 or more")
+        if self.warmup == "exponential" and self.warmup_start <= 0:
+            raise RecipeError(f"an exponential warm-up needs warmup_start above 0, got {self.warmup_start}")
+        if not 0 < self.operating_scale <= 1:
+            raise RecipeError(f"field operating_scale is {self.operating_scale}; it must be above 0 and at most 1")
+        if self.batch % self.accumulate:
+            raise RecipeError(f"batch {self.batch} cannot be taken in {self.accumulate} equal parts (accumulate)")
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """The recipe with what it leaves to the card of `init` filled in: where `network` is "", the network, its
+    arguments, its input's statistics and its operating point are the card's."""
+    if recipe.network:
+        return recipe
+    if not recipe.init:
+        raise RecipeError(f"recipe {recipe.name} takes its network from weights; name them: --init NAME.safetensors")
+    card = read_card(Path(recipe.init))
+    return dataclasses.replace(
+        recipe,
+        network=card.network,
+        network_arguments=getattr(card, "network_arguments", {}),
+        mean=card.mean,
+        std=card.std,
+        native_short_side=card.native_short_side,
+        operating_scale=card.operating_scale,
+    )
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """The recipe with fields replaced by "FIELD=VALUE" settings, each read by the field's own type."""
-    types = typing.get_type_hints(Recipe)
     values: dict[str, object] = {}
     for setting in settings:
-        field, equals, text = setting.partition("=")
+        name, equals, text = setting.partition("=")
         if not equals:
             raise RecipeError(f"setting {setting!r} is not of the form FIELD=VALUE")
-        if field not in types:
-            near = difflib.get_close_matches(field, types, n=1)
+        values[name] = text
+    return replace_fields(recipe, values)
+
+
+def replace_fields(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
+    """The recipe with fields replaced. Values are text as in `override` (tuples 1,2, dicts head:0.4,other:0.2) or, from
+    a TOML file, numbers, lists and tables; RecipeError where a field does not exist or a value is not of its type."""
+    types = typing.get_type_hints(Recipe)
+    for name in values:
+        if name not in types:
+            near = difflib.get_close_matches(name, types, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(types)}"
-            raise RecipeError(f"a recipe has no field {field!r}; {hint}")
-        values[field] = parse(field, text, types[field])
-    return dataclasses.replace(recipe, **values)  # type: ignore[arg-type]
+            raise RecipeError(f"a recipe has no field {name!r}; {hint}")
+    read: dict[str, Any] = {name: read_field(name, value, types[name]) for name, value in values.items()}
+    return dataclasses.replace(recipe, **read)
 
 
-def parse(field: str, text: str, kind: object) -> object:
-    """`text` as a value of the field's type; tuples are written 1,2 and dicts head:0.4,other:0.2."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+def read_field(name: str, value: object, kind: Any) -> object:
+    """A value of the field's type; RecipeError where it cannot be read as one."""
     try:
-        if origin is tuple:
-            parts = text.split(",")
-            if len(parts) != len(arguments):
-                raise ValueError
-            return tuple(argument(part) for argument, part in zip(arguments, parts, strict=True))
-        if origin is dict:
-            items = (item.split(":") for item in text.split(",") if item)
-            return {key: float(value) for key, value in items}
-        return typing.cast(Callable[[str], object], kind)(text)
-    except ValueError:
-        wanted = getattr(kind, "__name__", str(kind)) if origin is None else str(kind)
-        raise RecipeError(f"field {field} takes {wanted}, got {text!r}") from None
+        return convert(value, kind)
+    except (ValueError, AttributeError):
+        raise RecipeError(f"field {name} takes {describe(kind)}, got {value!r}") from None
+
+
+def convert(value: Any, kind: Any) -> object:
+    """The value, text or from TOML, as one of type `kind`; ValueError or AttributeError where it is none."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        parts = [part for part in value.split(",") if part] if isinstance(value, str) else list(value)
+        if arguments[-1] is Ellipsis:
+            arguments = arguments[:1] * len(parts)
+        return tuple(convert(part, argument) for part, argument in zip(parts, arguments, strict=True))
+    if origin is dict:
+        pairs = [item.split(":") for item in value.split(",") if item] if isinstance(value, str) else value.items()
+        return {key: convert(entry, arguments[1]) for key, entry in pairs}
+    if origin is Literal:
+        return arguments[[str(argument) for argument in arguments].index(str(value))]
+    if kind is bool:
+        return ("false", "true").index(str(value).lower()) == 1
+    if kind is float and not math.isfinite(float(str(value))):
+        raise ValueError(value)
+    return value if kind is Any else kind(str(value))
+
+
+def describe(kind: Any) -> str:
+    """The type in a user's words."""
+    if typing.get_origin(kind) is Literal:
+        return f"one of {', '.join(typing.get_args(kind))}"
+    return kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
