@@ -71,12 +71,16 @@ def parser() -> argparse.ArgumentParser:
     verb.set_defaults(verb=evaluate)
 
     verb = verbs.add_parser("train", help="train a network by a recipe")
-    verb.add_argument("--recipe", required=True, help="a recipe's name")
+    verb.add_argument("--recipe", required=True, help="a recipe's name, or a TOML file that names its base")
     add_data_options(verb)
+    verb.add_argument("--init", metavar="FILE", help="NAME.safetensors to start from; '' starts from nothing")
     verb.add_argument("--out", required=True, type=Path, help="folder of the run")
     verb.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the recipe")
     verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
     verb.set_defaults(verb=train)
+
+    verb = verbs.add_parser("recipes", help="the recipes, a line each")
+    verb.set_defaults(verb=recipes)
 
     verb = verbs.add_parser("export", help="make the artefact that runs from trained weights")
     verb.add_argument("weights", type=Path, metavar="FILE.safetensors")
@@ -238,7 +242,8 @@ def train(options: argparse.Namespace) -> int:
     from streetseg.training.recipe import override
     from streetseg.training.recipes.table import recipe_named
 
-    recipe = override(recipe_named(options.recipe), options.set)
+    init = [] if options.init is None else [f"init={options.init}"]
+    recipe = override(recipe_named(options.recipe), init + options.set)
     dataset = open_dataset(options.data, options.dataset)
     need_torch("streetseg train")
     from streetseg.training.train import train
@@ -249,6 +254,14 @@ def train(options: argparse.Namespace) -> int:
         complain(f"interrupted; if {options.out} holds a checkpoint.pt, the same command with --resume goes on from it")
         return INTERRUPTED
     say(f"{weights}: next, streetseg export {weights}")
+    return DONE
+
+
+def recipes(options: argparse.Namespace) -> int:
+    """Print the list of recipes."""
+    from streetseg.training.recipes.table import list_recipes
+
+    say(list_recipes())
     return DONE
 
 

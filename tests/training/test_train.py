@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from streetseg.data.table import open_dataset
-from streetseg.errors import OutputError, RecipeError, TrainingError
+from streetseg.errors import OutputError, TrainingError
 from streetseg.models.checkpoints import open_weights
 from streetseg.training.checkpoint import load_checkpoint
 from streetseg.training.recipe import Recipe, override
-from streetseg.training.recipes.table import RECIPES, recipe_named
+from streetseg.training.recipes.table import recipe_named
 from streetseg.training.train import Run, train
 
 SMALL = ["batch=4", "crop=64,96", "iterations=6", "checkpoint_every=3", "warmup_iterations=2"]
@@ -102,39 +102,3 @@ def test_the_sampled_loss_has_the_full_loss_as_its_mean(camvid: Path) -> None:
         sampled.append(run.losses(outputs, labels)["main"].item())
     assert len(set(sampled)) == 4
     assert sum(set(sampled)) / 4 == pytest.approx(full, rel=1e-5)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_recipes_know_their_network(name: str) -> None:
-    from streetseg.models.table import build
-
-    recipe = recipe_named(name)
-    assert recipe.name == name
-    outputs = build(recipe.network, 3, aux=True).eval()(torch.zeros(1, 3, 64, 64))
-    assert recipe.aux_weights.keys() <= outputs.aux.keys()
-
-
-def test_settings_are_read_by_type() -> None:
-    changed = small("scale=0.75,1.25", "aux_weights=high4:0.2", "optimiser=sgd", "seed=5")
-    assert changed.scale == (0.75, 1.25)
-    assert changed.aux_weights == {"high4": 0.2}
-    assert (changed.optimiser, changed.seed) == ("sgd", 5)
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("iteration=5", "did you mean iterations"),
-        ("iterations=many", "takes int, got 'many'"),
-        ("crop=64", "takes tuple"),
-        ("batch", "not of the form FIELD=VALUE"),
-    ],
-)
-def test_wrong_settings_are_named(setting: str, message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        small(setting)
-
-
-def test_an_unknown_recipe_offers_the_nearest() -> None:
-    with pytest.raises(RecipeError, match="did you mean ddrnet_23_slim_camvid"):
-        recipe_named("ddrnet_23_slim_camvd")

@@ -163,7 +163,12 @@ class Recipe:
 
 def resolve(recipe: Recipe) -> Recipe:
     """The recipe with what it leaves to the card of `init` filled in: where `network` is "", the network, its
-    arguments, its input's statistics and its operating point are the card's."""
+    arguments, its input's statistics and its operating point are the card's. RecipeError where `init` is missing."""
+    if recipe.init and not Path(recipe.init).is_file():
+        raise RecipeError(
+            f"recipe {recipe.name} starts from {recipe.init}, which is no file here; name the weights: --init "
+            "NAME.safetensors, or start from nothing: --init ''"
+        )
     if recipe.network:
         return recipe
     if not recipe.init:
@@ -208,12 +213,12 @@ def read_field(name: str, value: object, kind: Any) -> object:
     """A value of the field's type; RecipeError where it cannot be read as one."""
     try:
         return convert(value, kind)
-    except (ValueError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         raise RecipeError(f"field {name} takes {describe(kind)}, got {value!r}") from None
 
 
 def convert(value: Any, kind: Any) -> object:
-    """The value, text or from TOML, as one of type `kind`; ValueError or AttributeError where it is none."""
+    """The value, text or from TOML, as one of type `kind`; ValueError, TypeError or AttributeError where it is none."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         parts = [part for part in value.split(",") if part] if isinstance(value, str) else list(value)
@@ -233,7 +238,10 @@ def convert(value: Any, kind: Any) -> object:
 
 
 def describe(kind: Any) -> str:
-    """The type in a user's words."""
-    if typing.get_origin(kind) is Literal:
+    """The type, and how a value of it is written."""
+    origin = typing.get_origin(kind)
+    if origin is Literal:
         return f"one of {', '.join(typing.get_args(kind))}"
-    return kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
+    if origin is None:
+        return str(kind.__name__)
+    return f"{kind}, written {'1,2' if origin is tuple else 'name:1,other:2'}"

@@ -1,0 +1,37 @@
+"""Fine-tuning of any weights on a user's own data."""
+
+from __future__ import annotations
+
+from streetseg.training.recipe import Recipe
+
+
+def finetune() -> Recipe:
+    """From any NAME.safetensors on your own data: a few minutes on two CPU cores.
+
+    streetseg train --recipe finetune --init NAME.safetensors --data DIR --out RUN
+
+    Network, statistics of the input, short side and operating scale come from the weights' card; the head starts anew
+    where the classes are others. Ours, not a paper's: ddrnet_23_slim_camvid made short, at a third of its rate.
+    """
+    return Recipe(
+        name="finetune",
+        network="",
+        native_short_side=1024,  # the card's takes its place
+        crop=(256, 352),
+        scale=(0.5, 2.0),
+        max_category_ratio=0.75,
+        aspect=1.1,
+        jitter=0.4,
+        iterations=300,
+        batch=8,
+        optimiser="adamw",
+        learning_rate=5e-4,
+        weight_decay=0.05,
+        warmup_iterations=30,
+        ema_decay=0.98,
+        ohem_threshold=0.7,
+        ohem_min_kept=0.25,
+        class_weight_power=0.5,
+        loss_stride=2,
+        evaluate_every=100,
+    )
