@@ -94,3 +94,12 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys, streetseg; print(*{'torch', 'openvino', 'numpy', 'PIL'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+def test_opening_openvino_sends_no_telemetry() -> None:
+    code = (
+        "import sys, threading; from streetseg import Segmenter; Segmenter.open(); "
+        "print(threading.active_count(), 'openvino_telemetry' in sys.modules); import openvino.tools.ovc"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["1", "False"]

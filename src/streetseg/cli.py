@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--out", required=True, type=Path, help="folder for the results; or for one image NAME.jpg")
     verb.add_argument("--weights", type=Path, metavar="FILE", help="artefact NAME.onnx (default: the package's)")
     add_engine_options(verb)
+    verb.add_argument("--cache", type=Path, metavar="DIR", help="where OpenVINO may keep what it compiled")
     verb.add_argument("--size", type=int, metavar="PIXELS", help="reduce frames to this short side")
     verb.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     verb.set_defaults(verb=predict)
@@ -108,10 +109,12 @@ def add_data_options(verb: argparse.ArgumentParser) -> None:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Segment images one after the other; a bad one is reported and the others still done."""
+    """Segment images; a bad one is reported and the others still done."""
+    from streetseg.runtime.engines.engine import cores
     from streetseg.runtime.files import make_folder
     from streetseg.runtime.frames import list_images
     from streetseg.runtime.segmenter import Segmenter
+    from streetseg.runtime.stream import in_order
 
     images = list_images(options.paths)
     if options.out.suffix and not options.out.is_dir():
@@ -129,14 +132,21 @@ def predict(options: argparse.Namespace) -> int:
         threads=options.threads,
         precision=options.precision,
         size=options.size,
+        streams=min(options.threads or cores(), len(jobs)),
+        cache=options.cache,
     )
-    exit_code = DONE
-    for image, classes, overlay in progress(jobs, "image"):
+
+    def report_one(job: tuple[Path, Path, Path]) -> dict[str, Any] | StreetsegError:
         try:
-            report = predict_one(segmenter, image, classes, overlay)
+            return predict_one(segmenter, *job)
         except StreetsegError as error:
-            complain(error)
-            exit_code = error.exit_code
+            return error
+
+    exit_code = DONE
+    for report in progress(in_order(report_one, jobs, segmenter.workers), "image", len(jobs)):
+        if isinstance(report, StreetsegError):
+            complain(report)
+            exit_code = report.exit_code
         else:
             say(json.dumps(report) if options.json else describe(report))
     return exit_code
@@ -295,14 +305,18 @@ def need_torch(purpose: str) -> None:
         raise MissingExtraError("PyTorch", purpose, "train")
 
 
-def progress(items: Iterable[T], unit: str) -> Iterable[T]:
-    """The items, with a progress bar on a terminal where there are several."""
-    items = list(items)
-    if len(items) < 2 or not sys.stderr.isatty():
+def progress(items: Iterable[T], unit: str, total: int | None = None) -> Iterable[T]:
+    """The items, with a progress bar on a terminal where there are several.
+
+    total: how many, where the items do not say and it is known.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    if total in (0, 1) or not sys.stderr.isatty():
         return items
     from tqdm import tqdm
 
-    bar: Iterable[T] = tqdm(items, unit=unit, leave=False)
+    bar: Iterable[T] = tqdm(items, unit=unit, total=total, leave=False)
     return bar
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engine import Engine, open_engine
 from streetseg.runtime.frames import resize
 from streetseg.runtime.overlay import overlay, share
+from streetseg.runtime.stream import in_order
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "ddrnet_23_slim_camvid.onnx"
 DEFAULT_ENGINE = "openvino"
@@ -47,8 +49,8 @@ class Result:
 class Segmenter:
     """Segments frames of any size with an artefact. Make one with `Segmenter.open`."""
 
-    def __init__(self, card: ModelCard, engine: Engine, size: int | None = None) -> None:
-        self.card, self.engine = card, engine
+    def __init__(self, card: ModelCard, engine: Engine, size: int | None = None, streams: int = 1) -> None:
+        self.card, self.engine, self.streams = card, engine, streams
         self.short_side = card.native_short_side if size is None else size
 
     @classmethod
@@ -60,12 +62,16 @@ class Segmenter:
         threads: int | None = None,
         precision: str | None = None,
         size: int | None = None,
+        streams: int = 1,
+        cache: str | Path | None = None,
     ) -> Segmenter:
         """A segmenter for an artefact, NAME.onnx; without one, for the weights that come with the package.
 
         engine: "openvino" (default) or "onnxruntime". threads: CPU threads, all cores otherwise. precision:
         "float32" or "bfloat16", the fastest that the machine has otherwise. size: reduce frames to this short side
-        instead of the card's. Raises ArtefactError, EngineError or UsageError.
+        instead of the card's. streams: frames that the network works on at once, sharing the threads: 1 for the least
+        latency, as many as threads for the most frames a second. cache: a folder where OpenVINO keeps what it compiled,
+        which makes the next opening quicker. Raises ArtefactError, EngineError, OutputError or UsageError.
         """
         path = DEFAULT_WEIGHTS if artefact is None else Path(artefact)
         if size is not None and size < 1:
@@ -73,7 +79,16 @@ class Segmenter:
         card = read_card(path)
         if path.suffix != ".onnx":
             raise ArtefactError(f"{path} holds unfolded weights, which no engine runs; first: streetseg export {path}")
-        return cls(card, open_engine(engine or DEFAULT_ENGINE, path, card, threads, precision), size)
+        opened = open_engine(
+            engine or DEFAULT_ENGINE,
+            path,
+            card,
+            threads=threads,
+            precision=precision,
+            streams=streams,
+            cache=None if cache is None else Path(cache),
+        )
+        return cls(card, opened, size, streams)
 
     def __call__(self, frame: NDArray[np.uint8]) -> Result:
         """Segment a frame, H x W x 3 uint8 RGB of any size; the class map has the same H and W."""
@@ -93,10 +108,23 @@ class Segmenter:
         milliseconds = {"network": (ran - start) * 1e3, "class map": (done - ran) * 1e3}
         return Result(classes, self.card.classes, self.card.colours, frame, milliseconds)
 
+    def stream(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Result]:
+        """Segment frames, in order: while one is in the network, the next is read and the class map of the last made.
+
+        Memory is bounded; an error, also one of `frames`, is raised in its frame's place; closing the generator early
+        stops its threads.
+        """
+        return in_order(self, frames, self.workers)
+
+    @property
+    def workers(self) -> int:
+        """How many frames are under way at once: those in the network, and one that enters or leaves it."""
+        return self.streams + 1
+
     def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The logits h x w x C of a frame at the network's output stride, padding included; a copy."""
+        """The logits h x w x C of a frame at the network's output stride, padding included."""
         content = self.content_size(frame)
-        return self.run(frame, content, self.padded_size(content)).copy()
+        return self.run(frame, content, self.padded_size(content))
 
     def run(self, frame: NDArray[np.uint8], content: tuple[int, int], padded: tuple[int, int]) -> NDArray[np.float32]:
         """The engine's logits of the resized and padded frame; ArtefactError where they are not the card's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, EngineError
 from streetseg.runtime.card import ModelCard
+from streetseg.runtime.files import make_folder
 
 PRECISIONS = ("float32", "bfloat16")
 
 
 class Engine(Protocol):
-    """Runs one artefact.
+    """Runs one artefact. Several threads may call it at once: with as many streams, or the rest wait.
 
     precision: the arithmetic it was opened with, "float32" or "bfloat16".
     """
@@ -27,11 +29,11 @@ class Engine(Protocol):
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """frame: H x W x 3 uint8 RGB, H and W multiples of the card's size_multiple. Returns logits
-        h x w x C float32, C-contiguous, valid until the next call."""
+        h x w x C float32, C-contiguous, which are the caller's to keep."""
         ...
 
 
-# Each opens an artefact: path, card, threads (None: all cores), precision (None: the fastest the machine has).
+# Each opens an artefact with the arguments of `open_engine`.
 ENGINES = {
     "openvino": "streetseg.runtime.engines.openvino",
     "onnxruntime": "streetseg.runtime.engines.onnxruntime",
@@ -39,17 +41,38 @@ ENGINES = {
 
 
 def open_engine(
-    name: str, path: Path, card: ModelCard, threads: int | None = None, precision: str | None = None
+    name: str,
+    path: Path,
+    card: ModelCard,
+    *,
+    threads: int | None = None,
+    precision: str | None = None,
+    streams: int = 1,
+    cache: Path | None = None,
 ) -> Engine:
-    """The engine of that name with the artefact loaded; EngineError where that cannot be."""
+    """The engine of that name with the artefact loaded; EngineError where that cannot be.
+
+    threads: CPU threads, None: all cores. precision: None: the fastest the machine has. streams: frames to work on at
+    once, which share the threads: 1 has the least latency, one a thread the most frames a second. cache: folder where
+    an engine that compiles may keep what it compiled.
+    """
     if name not in ENGINES:
         raise EngineError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
     if threads is not None and threads < 1:
         raise EngineError(f"threads must be at least 1, got {threads}")
+    if streams < 1:
+        raise EngineError(f"streams must be at least 1, got {streams}")
     if precision is not None and precision not in PRECISIONS:
         raise EngineError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+    if cache is not None:
+        make_folder(cache)
     opener: Callable[..., Engine] = importlib.import_module(ENGINES[name]).open_artefact
-    return opener(path, card, threads, precision)
+    return opener(path, card, threads or cores(), precision, streams, cache)
+
+
+def cores() -> int:
+    """The CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_logits(shape: tuple[int | None, ...], path: Path, card: ModelCard) -> None:

@@ -23,13 +23,14 @@ class ONNXRuntimeEngine:
     name = "onnxruntime"
     precision = "float32"
 
-    def __init__(self, path: Path, card: ModelCard, threads: int | None, precision: str | None) -> None:
+    def __init__(self, path: Path, card: ModelCard, threads: int, precision: str | None, streams: int) -> None:
         if precision not in (None, "float32"):
             raise EngineError(f"onnxruntime computes in float32 on CPUs, not in {precision}; take --engine openvino")
         options = ort.SessionOptions()
         options.log_severity_level = 3  # errors: its warnings would mingle with what the command line says
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        options.intra_op_num_threads = max(1, threads // streams)
+        # Threads that spin for work take the cores from decoding and the class maps of other frames.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions have no common base
@@ -44,6 +45,8 @@ class ONNXRuntimeEngine:
         return logits
 
 
-def open_artefact(path: Path, card: ModelCard, threads: int | None, precision: str | None) -> ONNXRuntimeEngine:
-    """The engine with the artefact loaded; see engine.open_engine."""
-    return ONNXRuntimeEngine(path, card, threads, precision)
+def open_artefact(
+    path: Path, card: ModelCard, threads: int, precision: str | None, streams: int, cache: Path | None
+) -> ONNXRuntimeEngine:
+    """The engine with the artefact loaded; see engine.open_engine. It compiles nothing that `cache` could keep."""
+    return ONNXRuntimeEngine(path, card, threads, precision, streams)

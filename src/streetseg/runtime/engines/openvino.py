@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, EngineError
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import check_logits
 
+# Importing openvino imports its model converter as well, which takes as long as all the rest, starts a thread and sends
+# telemetry. Nothing is converted here, and openvino does without where that import fails: None makes it fail.
+CONVERTER = "openvino.tools.ovc"
+if CONVERTER in sys.modules:
+    import openvino as ov
+else:
+    sys.modules[CONVERTER] = None  # type: ignore[assignment]
+    try:
+        import openvino as ov
+    finally:
+        del sys.modules[CONVERTER]
+
 # Frame sizes whose compiled form is kept: a video has one, a folder of photos a few.
 COMPILED_SIZES = 4
+
+
+@dataclass
+class Compiled:
+    """The artefact compiled for one frame size, and the inference requests that no thread is using."""
+
+    model: ov.CompiledModel
+    logits_shape: tuple[int, ...]  # h x w x C
+    idle: list[ov.InferRequest] = field(default_factory=list)
 
 
 class OpenVINOEngine:
@@ -22,47 +45,62 @@ class OpenVINOEngine:
 
     name = "openvino"
 
-    def __init__(self, path: Path, card: ModelCard, threads: int | None, precision: str | None) -> None:
+    def __init__(
+        self, path: Path, card: ModelCard, threads: int, precision: str | None, streams: int, cache: Path | None
+    ) -> None:
         self.core = ov.Core()
         native = "bfloat16" if "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "float32"
         self.precision = precision or native
         if self.precision == "bfloat16" and native != "bfloat16":
             raise EngineError("this CPU has no bfloat16 arithmetic; take --precision float32")
         self.settings: dict[str, object] = {
-            "PERFORMANCE_HINT": "LATENCY",
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
         }
-        if threads is not None:
-            self.settings["INFERENCE_NUM_THREADS"] = threads
+        if cache is not None:
+            self.settings["CACHE_DIR"] = str(cache)
         try:
             self.model = self.core.read_model(path)
         except RuntimeError as error:
             raise ArtefactError(f"{path} cannot be read by OpenVINO: {last_line(error)}") from None
         shape = self.model.output(0).get_partial_shape()
         check_logits(tuple(None if d.is_dynamic else d.get_length() for d in shape), path, card)
-        self.requests: OrderedDict[tuple[int, ...], ov.InferRequest] = OrderedDict()
+        self.sizes: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
+        self.lock = threading.Lock()
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See Engine."""
-        request = self.request((1, *frame.shape))
+        compiled = self.compiled((1, *frame.shape))
+        try:
+            request = compiled.idle.pop()
+        except IndexError:
+            request = compiled.model.create_infer_request()
+        logits = np.empty(compiled.logits_shape, np.float32)
+        request.set_output_tensor(ov.Tensor(logits[None], shared_memory=True))
         request.infer([frame[None]], share_inputs=True, share_outputs=True)
-        logits: NDArray[np.float32] = request.get_output_tensor(0).data[0]
+        compiled.idle.append(request)
         return logits
 
-    def request(self, shape: tuple[int, ...]) -> ov.InferRequest:
-        """An inference request for this input shape, compiled at its first use."""
-        if shape not in self.requests:
-            self.model.reshape(list(shape))
-            self.requests[shape] = self.core.compile_model(self.model, "CPU", self.settings).create_infer_request()
-            if len(self.requests) > COMPILED_SIZES:
-                self.requests.popitem(last=False)
-        self.requests.move_to_end(shape)
-        return self.requests[shape]
+    def compiled(self, shape: tuple[int, ...]) -> Compiled:
+        """The artefact for this input shape, compiled at its first use."""
+        with self.lock:
+            if shape not in self.sizes:
+                self.model.reshape(list(shape))
+                model = self.core.compile_model(self.model, "CPU", self.settings)
+                self.sizes[shape] = Compiled(model, tuple(model.output(0).shape)[1:])
+                if len(self.sizes) > COMPILED_SIZES:
+                    self.sizes.popitem(last=False)
+            self.sizes.move_to_end(shape)
+            return self.sizes[shape]
 
 
-def open_artefact(path: Path, card: ModelCard, threads: int | None, precision: str | None) -> OpenVINOEngine:
+def open_artefact(
+    path: Path, card: ModelCard, threads: int, precision: str | None, streams: int, cache: Path | None
+) -> OpenVINOEngine:
     """The engine with the artefact loaded; see engine.open_engine."""
-    return OpenVINOEngine(path, card, threads, precision)
+    return OpenVINOEngine(path, card, threads, precision, streams, cache)
 
 
 def last_line(error: Exception) -> str:
