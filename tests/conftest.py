@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streetseg.data.synthetic import write_camvid_tutorial
+from streetseg.data.layouts import write_camvid_tutorial
 
 REAL_CAMVID = Path(os.environ.get("STREETSEG_CAMVID", Path(__file__).parents[2] / "shared" / "data" / "camvid"))
 

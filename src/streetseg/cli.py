@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DONE, INTERRUPTED = 0, 130
+DONE, CHECK_FAILED, INTERRUPTED = 0, 1, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,6 +92,17 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     verb.set_defaults(verb=export)
 
+    actions = verbs.add_parser("data", help="check a dataset, or print its figures").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    verb = actions.add_parser("check", help="find what ruins trainings: exit code 1 where something does")
+    add_folder_options(verb)
+    verb.set_defaults(verb=data_check)
+    verb = actions.add_parser("stats", help="classes' shares and weights, mean and deviation of the colours")
+    add_folder_options(verb)
+    verb.add_argument("--split", default="train", help="as for evaluate (default: train)")
+    verb.set_defaults(verb=data_stats)
+
     verb = verbs.add_parser("models", help="the networks, their sizes beside the papers' figures")
     verb.set_defaults(verb=models)
     return top
@@ -106,6 +117,12 @@ def add_engine_options(verb: argparse.ArgumentParser) -> None:
 def add_data_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--data", required=True, type=Path, metavar="DIR", help="the dataset's folder")
     verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
+
+
+def add_folder_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("folder", type=Path, metavar="DIR", help="the dataset's folder")
+    verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
 
 def predict(options: argparse.Namespace) -> int:
@@ -285,6 +302,34 @@ def export(options: argparse.Namespace) -> int:
         raise UsageError(f"--out {out} must be named NAME.onnx")
     card, difference = export_onnx(options.weights, out, [read_accuracy(path) for path in options.accuracy])
     say(f"{out}: {card.network}, {len(card.classes)} classes; logits differ by {difference:.1e} of their deviation")
+    return DONE
+
+
+def data_check(options: argparse.Namespace) -> int:
+    """Read every file of a dataset and print what is wrong with it, a line a finding, and a summary."""
+    from streetseg.data.check import check
+    from streetseg.data.table import find_dataset
+
+    report = check(find_dataset(options.folder, options.dataset), lambda pairs: progress(pairs, "pair"))
+    if options.json:
+        say(json.dumps(report.facts(), indent=2))
+    else:
+        for finding in report.findings:
+            say(f"{finding.severity}: {finding.message}")
+        say(report.summary())
+    return CHECK_FAILED if report.count("error") else DONE
+
+
+def data_stats(options: argparse.Namespace) -> int:
+    """Print the figures of a split."""
+    from dataclasses import asdict
+
+    from streetseg.data.stats import stats
+    from streetseg.data.table import open_dataset
+
+    dataset = open_dataset(options.folder, options.dataset)
+    figures = stats(dataset, options.split, lambda pairs: progress(pairs, "pair"))
+    say(json.dumps(asdict(figures), indent=2) if options.json else figures.table())
     return DONE
 
 

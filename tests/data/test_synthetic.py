@@ -1,21 +1,18 @@
-"""Rendered scenes: the same for a seed, plausible, labelled exactly, and readable in both CamVid layouts."""
+"""Rendered scenes: the same for a seed, plausible, labelled exactly."""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from streetseg.data.camvid import COLOURS_OF_CLASS, LABELS
+from streetseg.data.camvid import LABELS
 from streetseg.data.pairs import IGNORE
-from streetseg.data.synthetic import Scene, render, write_camvid_original, write_camvid_tutorial
-from streetseg.data.table import open_dataset
-from streetseg.errors import OutputError, UsageError
+from streetseg.data.synthetic import Scene, render
+from streetseg.errors import UsageError
 
 SKY, BUILDING, POLE, ROAD, SIDEWALK, TREE, SIGN, FENCE, CAR, PEDESTRIAN, CYCLIST = range(len(LABELS.names))
 SMALL = (90, 120)
@@ -135,69 +132,3 @@ def test_seed_and_size_are_checked() -> None:
         render(-1)
     with pytest.raises(UsageError, match="size 8 x 480 is too small for a scene; give at least 16 x 16"):
         render(0, (8, 480))
-
-
-@pytest.fixture(scope="module")
-def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tutorial")
-    write_camvid_tutorial(root, {"train": 4, "val": 1, "test": 1}, size=SMALL, seed=1)
-    return root
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("original")
-    write_camvid_original(root, 6, size=SMALL, seed=1)
-    return root
-
-
-@pytest.mark.parametrize(
-    ("layout", "names"),
-    [
-        (
-            "tutorial",
-            "train/0001TP_006690 train/0006R0_f00930 train/0016E5_00390 train/0001TP_006720 val/0016E5_07959 "
-            "test/Seq05VD_f00000",
-        ),
-        (
-            "original",
-            "train/0001TP_006690 train/0006R0_f00930 train/0016E5_00390 val/0016E5_07959 test/Seq05VD_f00000 "
-            "train/0001TP_006720",
-        ),
-    ],
-)
-def test_layouts_are_read_back(layout: str, names: str, scenes: list[Scene], request: pytest.FixtureRequest) -> None:
-    """Pairs are named as CamVid's, fall into its splits, and hold the scenes of seeds 1, 2, ... in this order."""
-    dataset = open_dataset(request.getfixturevalue(layout))
-    pairs = {pair.name: pair for pairs in dataset.splits.values() for pair in pairs}
-    assert dataset.name == "camvid"
-    assert sorted(pairs) == sorted(names.split())
-    for name, scene in zip(names.split(), scenes[1:], strict=False):
-        np.testing.assert_array_equal(dataset.read_label(pairs[name]), scene.label)
-        with Image.open(pairs[name].image) as image:
-            np.testing.assert_array_equal(np.asarray(image), scene.frame)
-
-
-def test_void_is_11_in_the_tutorial_layout(tutorial: Path, scenes: list[Scene]) -> None:
-    """Seed 2 has the own car's bonnet in view."""
-    with Image.open(tutorial / "trainannot" / "0006R0_f00930.png") as image:
-        stored = np.asarray(image)
-    np.testing.assert_array_equal(stored == 11, scenes[2].label == IGNORE)
-    assert stored.max() == 11
-
-
-def test_original_layout_uses_several_colours_of_a_class(original: Path) -> None:
-    used: set[tuple[int, int, int]] = set()
-    for path in (original / "LabeledApproved_full").glob("*_L.png"):
-        with Image.open(path) as image:
-            used |= set(map(tuple, np.asarray(image).reshape(-1, 3).tolist()))
-    assert {COLOURS_OF_CLASS[ROAD]["Road"], COLOURS_OF_CLASS[ROAD]["LaneMkgsDriv"]} <= used
-    assert len(used & set(COLOURS_OF_CLASS[CAR].values())) >= 2
-
-
-def test_splits_and_places_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown split 'training' in counts; CamVid has train, val, test"):
-        write_camvid_tutorial(tmp_path, {"training": 1})
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(OutputError, match="give a folder that can be written to"):
-        write_camvid_tutorial(tmp_path / "file", {"train": 1}, size=(16, 16))

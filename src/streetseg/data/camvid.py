@@ -87,7 +87,13 @@ def tutorial_layout(root: Path) -> Dataset:
                 for frame in frames
             )
     return Dataset(
-        "camvid", root, LABELS, splits, indexed_labels(len(LABELS.names), frozenset({VOID, IGNORE})), TERMS, LIMITS
+        "camvid",
+        root,
+        LABELS,
+        splits,
+        indexed_labels({index: index for index in range(VOID)} | {VOID: IGNORE, IGNORE: IGNORE}),
+        TERMS,
+        LIMITS,
     )
 
 

@@ -54,9 +54,7 @@ def open_imagenet(root: Path) -> LabelledImages:
         items: list[tuple[Path, int]] = []
         for folder in classes_in(root / split):
             if folder.name not in names:
-                raise DatasetError(
-                    f"{folder} is a class that {root / 'train'} does not have; take it out or add it there"
-                )
+                raise DatasetError(f"{folder} is a class that train has not; take it out, or add it there")
             images = sorted(path for path in folder.iterdir() if is_image(path))
             if not images:
                 raise DatasetError(f"{folder} holds no image; looked for files ending in {', '.join(SUFFIXES)}")

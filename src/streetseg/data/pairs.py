@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from streetseg.errors import DatasetError
+from streetseg.errors import DatasetError, StreetsegError
 from streetseg.runtime.frames import read_frame, resize
 
 IGNORE = 255
@@ -55,6 +55,7 @@ class Dataset:
         card of such weights.
     load: the pixels of a label file, as `decode` takes them.
     class_file: the file of the dataset that says what its labels mean, where it has one.
+    note: what was decided about the data that its folder does not say.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Dataset:
     limits: tuple[str, ...] = ()
     load: Callable[[Path], np.ndarray] = read_pixels
     class_file: Path | None = None
+    note: str = ""
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
         """The pairs of a split.
@@ -96,7 +98,9 @@ class Dataset:
             pixels = self.load(pair.label)
         except FileNotFoundError:
             raise DatasetError(f"{pair.image} has no label: {pair.label} is missing") from None
-        except (OSError, ValueError, SyntaxError) as error:
+        except StreetsegError:
+            raise
+        except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
             raise DatasetError(f"{pair.label} cannot be read as a label image: {error}") from None
         try:
             return self.decode(pixels)
@@ -115,11 +119,12 @@ class Dataset:
         return resize(frame, size), nearest(label, size)
 
 
-def indexed_labels(classes: int, void: frozenset[int]) -> Callable[[np.ndarray], np.ndarray]:
-    """A decoder for label files whose pixels are class indices; the values in `void` become IGNORE."""
+def indexed_labels(meaning: dict[int, int]) -> Callable[[np.ndarray], np.ndarray]:
+    """A decoder for label files with one channel: pixel value -> class index or IGNORE."""
     table = np.full(256, -1, np.int16)
-    table[:classes] = np.arange(classes)
-    table[list(void)] = IGNORE
+    table[list(meaning)] = list(meaning.values())
+    classes = ranges([value for value, index in meaning.items() if index != IGNORE])
+    void = ", ".join(str(value) for value, index in sorted(meaning.items()) if index == IGNORE)
 
     def decode(pixels: np.ndarray) -> np.ndarray:
         if pixels.ndim != 2:
@@ -129,14 +134,18 @@ def indexed_labels(classes: int, void: frozenset[int]) -> Callable[[np.ndarray],
         decoded = table[pixels]
         if decoded.min(initial=0) < 0:
             wrong = int(pixels[decoded < 0][0])
-            voids = ", ".join(map(str, sorted(void)))
-            raise ValueError(
-                f"pixel value {wrong} is no class index; allowed are 0 to {classes - 1}, and {voids} for void"
-            )
+            raise ValueError(f"pixel value {wrong} is no class index; allowed are {classes}, and {void} for void")
         indices: np.ndarray = decoded.astype(np.uint8)
         return indices
 
     return decode
+
+
+def ranges(values: list[int]) -> str:
+    """Numbers in words: "0 to 10, 13"."""
+    starts = [value for value in sorted(values) if value - 1 not in values]
+    ends = [value for value in sorted(values) if value + 1 not in values]
+    return ", ".join(f"{a} to {b}" if a < b else str(a) for a, b in zip(starts, ends, strict=True))
 
 
 def coloured_labels(colours: dict[tuple[int, int, int], int]) -> Callable[[np.ndarray], np.ndarray]:
@@ -159,6 +168,16 @@ def coloured_labels(colours: dict[tuple[int, int, int], int]) -> Callable[[np.nd
         return decoded
 
     return decode
+
+
+def distinct_colours(count: int) -> tuple[tuple[int, int, int], ...]:
+    """Colours for classes that come without: those of PASCAL VOC's palette after its black.
+
+    The bits of a class's number go to red, green and blue in turn, the lowest to each colour's highest.
+    """
+    numbers = np.arange(1, count + 1)[:, None]
+    bits = sum(((numbers >> (3 * place + np.arange(3))) & 1) << (7 - place) for place in range(8))
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in np.asarray(bits))
 
 
 def check_sizes(pair: Pair, frame: np.ndarray, label: np.ndarray) -> None:

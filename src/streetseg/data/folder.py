@@ -1,0 +1,216 @@
+"""A user's own data: images/ and masks/, a mask for each image by the same name, and classes.yaml.
+
+Splits, in this order: folders (images/train/, masks/train/, and val/, test/ likewise); lists (train.txt, val.txt,
+test.txt with a name a line); otherwise the last fifth of the images by their names is val, for neighbours in a drive
+are near-twins, and a random choice would be judged on what it was trained on.
+
+A mask with one channel, grey or palette, holds class indices; one with three holds the classes' colours.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from streetseg.data.pairs import IGNORE, Dataset, LabelSpace, Pair, coloured_labels, distinct_colours, indexed_labels
+from streetseg.errors import DatasetError
+from streetseg.runtime.frames import images_below, natural_key
+
+CLASSES_FILE = "classes.yaml"
+LAYOUT = f"images/ and masks/ with files of the same names, and {CLASSES_FILE}"
+SPLITS = ("train", "val", "test")
+TERMS = "Trained on its maker's own data; ask them for its terms."
+
+LAST_FIFTH = "no split is given, so the last fifth of the images by their names is val"
+
+
+@dataclass(frozen=True)
+class OwnClass:
+    """A class as its file names it. index, colour: how masks code it; ignore: its pixels do not count."""
+
+    name: str
+    index: int
+    colour: tuple[int, int, int] | None = None
+    ignore: bool = False
+
+
+def recognises(root: Path) -> bool:
+    """Whether `root` has images/ and masks/."""
+    return (root / "images").is_dir() and (root / "masks").is_dir()
+
+
+def open_folder(root: Path) -> Dataset:
+    """The dataset at `root`; DatasetError for a wrong classes.yaml or list, or two images of one name."""
+    classes = read_classes(root / CLASSES_FILE)
+    lists = {split: root / f"{split}.txt" for split in SPLITS}
+    return own_dataset(root, classes, root / CLASSES_FILE, root / "images", root / "masks", lists)
+
+
+def own_dataset(
+    root: Path, classes: list[OwnClass], class_file: Path, images: Path, masks: Path, lists: dict[str, Path]
+) -> Dataset:
+    """The dataset of two folders with the same names. lists: split -> the file that lists it, where it is there."""
+    frames, labels = files_by_name(images), files_by_name(masks)
+    names, note = split_names(frames, lists)
+    splits = {}
+    for split, members in names.items():
+        pairs = []
+        for name in members:
+            label = labels.get(name, masks / f"{name}.png")
+            withheld = split == "test" and name not in labels
+            pairs.append(Pair(below(split, name), frames[name], None if withheld else label, sequence_of(name)))
+        splits[split] = tuple(pairs)
+    counted = [entry for entry in classes if not entry.ignore]
+    if not 2 <= len(counted) <= IGNORE:
+        raise DatasetError(f"{class_file} has {len(counted)} classes that count; give 2 to {IGNORE}")
+    defaults = distinct_colours(len(counted))
+    space = LabelSpace(
+        tuple(entry.name for entry in counted),
+        tuple(entry.colour or default for entry, default in zip(counted, defaults, strict=True)),
+    )
+    return Dataset(
+        root.resolve().name, root, space, splits, decoder(classes), TERMS, (note,) if note else (),
+        class_file=class_file, note=note,
+    )  # fmt: skip
+
+
+def files_by_name(folder: Path) -> dict[str, Path]:
+    """The images below a folder by their paths in it, without suffix, in natural order."""
+    found: dict[str, Path] = {}
+    for path in sorted(images_below(folder), key=natural_key):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise DatasetError(f"{found[name]} and {path.name} have one name, so which is meant is unclear; rename one")
+        found[name] = path
+    return found
+
+
+def split_names(names: Iterable[str], lists: dict[str, Path]) -> tuple[dict[str, list[str]], str]:
+    """The names of each split, and what was decided where the folder does not say."""
+    names = list(names)
+    in_folders = {split: [name for name in names if name.startswith(f"{split}/")] for split in SPLITS}
+    if any(in_folders.values()):
+        note = left_out(names, in_folders, "in none of train/, val/, test/")
+    elif any(path.is_file() for path in lists.values()):
+        known = set(names)
+        in_folders = {split: listed(path, known) for split, path in lists.items() if path.is_file()}
+        note = left_out(names, in_folders, "in no list")
+    else:
+        val = -(-len(names) // 5) if len(names) > 1 else 0
+        in_folders, note = {"train": names[: len(names) - val], "val": names[len(names) - val :]}, LAST_FIFTH
+    return {split: members for split, members in in_folders.items() if members}, note
+
+
+def left_out(names: list[str], splits: dict[str, list[str]], where: str) -> str:
+    count = len(set(names) - {name for members in splits.values() for name in members})
+    return f"{count} of {len(names)} images are {where} and are left out" if count else ""
+
+
+def listed(path: Path, known: set[str]) -> list[str]:
+    """The names in a list, one a line, with or without suffix."""
+    names = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        entry = line.strip()
+        if not entry:
+            continue
+        name = entry if entry in known else str(Path(entry).with_suffix("").as_posix())
+        if name not in known:
+            raise DatasetError(
+                f"{path}, line {number}: there is no image {entry!r}; take the line out or add the image"
+            )
+        names.append(name)
+    return names
+
+
+def below(split: str, name: str) -> str:
+    return name if name.startswith(f"{split}/") else f"{split}/{name}"
+
+
+def sequence_of(name: str) -> str:
+    """The drive a frame belongs to: its name without the number at its end ("frames" where that is all)."""
+    return re.sub(r"[\W_]*\d+$", "", Path(name).name) or "frames"
+
+
+def decoder(classes: list[OwnClass]) -> Callable[[np.ndarray], np.ndarray]:
+    """The decoder for masks of either kind."""
+    number = iter(range(len(classes)))
+    ours = [(entry, IGNORE if entry.ignore else next(number)) for entry in classes]
+    by_index = indexed_labels({IGNORE: IGNORE} | {entry.index: index for entry, index in ours})
+    colours = {entry.colour: index for entry, index in ours if entry.colour}
+    by_colour = coloured_labels(colours) if colours else None
+
+    def decode(pixels: np.ndarray) -> np.ndarray:
+        if pixels.ndim == 2:
+            return by_index(pixels)
+        if by_colour is None:
+            raise ValueError(
+                f"expected one channel of class indices, for the classes have no colours, got shape {pixels.shape}"
+            )
+        return by_colour(pixels)
+
+    return decode
+
+
+# ---- classes.yaml
+
+
+def read_classes(path: Path) -> list[OwnClass]:
+    """The classes in a file like this; a bare name stands for an entry with nothing else.
+
+        - road
+        - {name: car, index: 7, colour: [0, 0, 142]}
+        - {name: bonnet, index: 8, ignore: true}
+
+    index: the value in masks with one channel, 0 to 255; by default the place in the list, from 0. colour: red, green,
+    blue from 0 to 255, in masks with three channels and in pictures. ignore: such pixels do not count; 255 never does
+    unless a class has it. DatasetError for anything else.
+    """
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing; write it with a line '- NAME' for each class, in mask order") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DatasetError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(entries, list) or not entries:
+        raise DatasetError(f"{path} must be a list with a line '- NAME' for each class")
+    classes = [read_class(entry, place, f"{path}, class {place + 1}") for place, entry in enumerate(entries)]
+    for field in ("name", "index", "colour"):
+        seen = set()
+        for entry in classes:
+            value = getattr(entry, field)
+            if value is not None and value in seen:
+                raise DatasetError(f"{path} gives {field} {value!r} to two classes; each needs its own")
+            seen.add(value)
+    return classes
+
+
+def read_class(entry: Any, place: int, where: str) -> OwnClass:
+    fields: dict[str, Any] = entry if isinstance(entry, dict) else {"name": entry}
+    known = ("name", "index", "colour", "ignore")
+    for key in fields:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise DatasetError(f"{where} has an unknown field {key!r}; {hint}")
+    name, index = fields.get("name"), fields.get("index", place)
+    colour, ignore = fields.get("colour"), fields.get("ignore", False)
+    if not isinstance(name, str) or not name.strip():
+        raise DatasetError(f"{where} has the name {name!r}; give text (in quotes if it is no, yes or a number)")
+    if not is_byte(index):
+        raise DatasetError(f"{where} ({name}) has the index {index!r}; give a number from 0 to 255")
+    if colour is not None and not (isinstance(colour, list) and len(colour) == 3 and all(map(is_byte, colour))):
+        raise DatasetError(f"{where} ({name}) has the colour {colour!r}; give three numbers from 0 to 255: [0, 0, 142]")
+    if not isinstance(ignore, bool):
+        raise DatasetError(f"{where} ({name}) has ignore: {ignore!r}; give true or false")
+    return OwnClass(name.strip(), index, tuple(colour) if colour else None, ignore)
+
+
+def is_byte(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255

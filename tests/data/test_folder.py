@@ -1,0 +1,186 @@
+"""A user's own data: every kind of mask and split, CVAT's export, and one clear line for each mistake."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streetseg.data.folder import read_classes
+from streetseg.data.layouts import write_cvat, write_folder
+from streetseg.data.synthetic import render
+from streetseg.data.table import open_dataset
+from streetseg.errors import DatasetError
+
+SMALL = (48, 64)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two scenes as they come out of the generators; a test works on copies."""
+    root = tmp_path_factory.mktemp("own")
+    write_folder(root / "split", {"train": 1, "val": 1}, size=SMALL)
+    write_cvat(root / "cvat", {"default": 2}, size=SMALL)
+    for folder in ("images", "masks"):  # the same, without folders for the splits
+        (root / "flat" / folder).mkdir(parents=True)
+        for number, path in enumerate(sorted((root / "split" / folder).glob("*/*"))):
+            shutil.copy(path, root / "flat" / folder / f"drive_{number:04d}{path.suffix}")
+    shutil.copy(root / "split" / "classes.yaml", root / "flat")
+    return root
+
+
+@pytest.fixture
+def flat(written: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(written / "flat", tmp_path / "flat")
+
+
+@pytest.fixture
+def cvat(written: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(written / "cvat", tmp_path / "cvat")
+
+
+def multiply(root: Path, names: list[str]) -> None:
+    """Copies of the first image and its mask under other names."""
+    for source in (root / "images" / "drive_0000.jpg", root / "masks" / "drive_0000.png"):
+        for name in names:
+            shutil.copy(source, source.with_stem(name))
+
+
+@pytest.mark.parametrize("masks", ["index", "palette", "colour"])
+def test_every_kind_of_mask_is_read(masks: str, tmp_path: Path) -> None:
+    write_folder(tmp_path, {"train": 1, "val": 1}, masks=masks, size=SMALL)  # type: ignore[arg-type]
+    dataset = open_dataset(tmp_path)
+    assert dataset.name == tmp_path.name
+    for seed, split in enumerate(("train", "val")):
+        np.testing.assert_array_equal(dataset.read_label(dataset.pairs(split)[0]), render(seed, SMALL).label)
+
+
+def test_without_a_split_the_last_fifth_is_val_and_that_is_said(flat: Path) -> None:
+    multiply(flat, [f"drive_{number}" for number in range(2, 11)])  # in natural order: drive_9 before drive_10
+    dataset = open_dataset(flat)
+    assert [pair.name for pair in dataset.pairs("val")] == ["val/drive_8", "val/drive_9", "val/drive_10"]
+    assert len(dataset.pairs("train")) == 8
+    assert dataset.note == "no split is given, so the last fifth of the images by their names is val"
+    assert dataset.note in dataset.limits
+    assert {pair.sequence for pair in dataset.pairs("trainval")} == {"drive"}
+
+
+def test_lists_choose_the_split(flat: Path) -> None:
+    multiply(flat, ["drive_0002", "drive_0003"])
+    (flat / "train.txt").write_text("drive_0002.jpg\ndrive_0000\n\n")
+    (flat / "val.txt").write_text("drive_0001\n")
+    dataset = open_dataset(flat)
+    assert [pair.name for pair in dataset.pairs("train")] == ["train/drive_0002", "train/drive_0000"]
+    assert [pair.name for pair in dataset.pairs("val")] == ["val/drive_0001"]
+    assert dataset.note == "1 of 4 images are in no list and are left out"
+    (flat / "val.txt").write_text("drive_0001\ndrive_9999\n")
+    with pytest.raises(DatasetError, match=r"val\.txt, line 2: there is no image 'drive_9999'"):
+        open_dataset(flat)
+
+
+def test_a_test_split_may_come_without_masks(written: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(written / "split", tmp_path / "split")
+    shutil.copytree(root / "images" / "val", root / "images" / "test")
+    assert open_dataset(root).pairs("test")[0].label is None
+    (root / "masks" / "val" / "drive_0000.png").unlink()
+    with pytest.raises(DatasetError, match=r"has no label: .*masks/val/drive_0000.png is missing \(1 missing in all\)"):
+        open_dataset(root)
+
+
+def test_images_of_one_name_are_refused(flat: Path) -> None:
+    Image.new("RGB", (8, 8)).save(flat / "images" / "drive_0000.png")
+    with pytest.raises(DatasetError, match=r"drive_0000.jpg and drive_0000.png have one name"):
+        open_dataset(flat)
+
+
+def test_colours_without_names_are_refused(flat: Path) -> None:
+    Image.new("RGB", SMALL[::-1], (9, 9, 9)).save(flat / "masks" / "drive_0000.png")
+    (flat / "classes.yaml").write_text("- road\n- car\n")
+    dataset = open_dataset(flat)
+    with pytest.raises(DatasetError, match="expected one channel of class indices, for the classes have no colours"):
+        dataset.read_label(dataset.pairs("train")[0])
+    (flat / "classes.yaml").write_text("- {name: road, colour: [1, 2, 3]}\n- car\n")
+    dataset = open_dataset(flat)
+    with pytest.raises(DatasetError, match=r"colour \(9, 9, 9\) stands for no class"):
+        dataset.read_label(dataset.pairs("train")[0])
+
+
+def test_classes_get_indices_and_colours_of_their_own(flat: Path) -> None:
+    mask = np.array([[7, 1, 2, 255]], np.uint8).repeat(4, 0)
+    Image.fromarray(mask).save(flat / "masks" / "drive_0000.png")
+    (flat / "classes.yaml").write_text("- {name: road, index: 7}\n- {name: bonnet, ignore: true}\n- car\n")
+    dataset = open_dataset(flat)
+    assert dataset.labels.names == ("road", "car")
+    assert len(set(dataset.labels.colours)) == 2
+    assert dataset.read_label(dataset.pairs("train")[0])[0].tolist() == [0, 255, 1, 255]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must be a list with a line '- NAME' for each class"),
+        ("road: 1", "must be a list with a line '- NAME' for each class"),
+        ("- {name: road", "cannot be read as YAML"),
+        ("- \xff\xfe", "cannot be read as YAML"),
+        ("- {name: road, color: [1, 2, 3]}", "class 1 has an unknown field 'color'; did you mean colour"),
+        ("- {name: road, x: 1}", "class 1 has an unknown field 'x'; there are name, index, colour, ignore"),
+        ("- road\n- no", "class 2 has the name False; give text"),
+        ("- {name: road, index: 256}", r"class 1 \(road\) has the index 256; give a number from 0 to 255"),
+        ("- {name: road, index: true}", r"class 1 \(road\) has the index True"),
+        ("- {name: road, colour: [1, 2]}", r"class 1 \(road\) has the colour \[1, 2\]; give three numbers"),
+        ("- {name: road, ignore: 255}", r"class 1 \(road\) has ignore: 255; give true or false"),
+        ("- road\n- road", "gives name 'road' to two classes"),
+        ("- road\n- {name: car, index: 0}", "gives index 0 to two classes"),
+    ],
+)
+def test_mistakes_in_classes_yaml_are_one_line(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "classes.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(DatasetError, match=message) as caught:
+        read_classes(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_classes_yaml_must_be_there_and_name_two_classes(flat: Path) -> None:
+    (flat / "classes.yaml").write_text("- road\n- {name: sky, ignore: true}\n")
+    with pytest.raises(DatasetError, match=r"has 1 classes that count; give 2 to 255"):
+        open_dataset(flat)
+    (flat / "classes.yaml").unlink()
+    with pytest.raises(DatasetError, match=r"classes\.yaml is missing; write it with a line '- NAME' for each class"):
+        open_dataset(flat)
+
+
+def test_cvat_masks_may_have_a_palette_and_subsets_may_be_missing(cvat: Path) -> None:
+    """CVAT writes a task without subsets as `default`, and some versions write masks with a palette."""
+    dataset = open_dataset(cvat)
+    assert [pair.name for pair in dataset.pairs("val")] == ["val/default_0001"]
+    pair = dataset.pairs("train")[0]
+    assert pair.label is not None
+    expected = dataset.read_label(pair)
+    np.testing.assert_array_equal(expected, render(0, SMALL).label)
+    with Image.open(pair.label) as image:
+        palette = image.convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
+    palette.save(pair.label)
+    np.testing.assert_array_equal(dataset.read_label(pair), expected)
+
+
+def test_cvat_background_counts_where_classes_yaml_says_so(cvat: Path) -> None:
+    assert "background" not in open_dataset(cvat).labels.names
+    lines = (cvat / "labelmap.txt").read_text().splitlines()[1:]
+    entries = [f"- {{name: {line.split(':')[0]}, colour: [{line.split(':')[1]}]}}" for line in lines]
+    (cvat / "classes.yaml").write_text("\n".join(entries))
+    dataset = open_dataset(cvat)
+    assert dataset.labels.names[0] == "background"
+    assert (dataset.read_label(dataset.pairs("train")[0]) != 255).all()
+
+
+def test_a_broken_cvat_export_is_one_line(cvat: Path) -> None:
+    (cvat / "labelmap.txt").write_text("road:128,64::\n")
+    with pytest.raises(DatasetError, match=r"labelmap\.txt, line 1 is 'road:128,64::'; expected NAME:RED,GREEN,BLUE::"):
+        open_dataset(cvat)
+    shutil.rmtree(cvat / "JPEGImages")
+    with pytest.raises(DatasetError, match="holds no JPEGImages/; export again with 'Save images' switched on"):
+        open_dataset(cvat)
