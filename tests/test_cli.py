@@ -245,7 +245,7 @@ def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
         (["evaluate", "{weights}", "--data", "{empty}"], "empty is no dataset that is known; looked for camvid: "),
         (["evaluate", "{weights}", "--data", "{empty}/missing"], "missing does not exist or is no folder"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "kitti"], "unknown dataset 'kitti'"),
-        (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "camvid"], "holds no CamVid frames"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "camvid"], "holds no camvid frames; looked"),
         (["train", "--recipe", "none", "--data", "{empty}", "--out", "{out}"], "none"),
     ],
 )

@@ -325,9 +325,9 @@ def data_stats(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from streetseg.data.stats import stats
-    from streetseg.data.table import open_dataset
+    from streetseg.data.table import find_dataset
 
-    dataset = open_dataset(options.folder, options.dataset)
+    dataset = find_dataset(options.folder, options.dataset)
     figures = stats(dataset, options.split, lambda pairs: progress(pairs, "pair"))
     say(json.dumps(asdict(figures), indent=2) if options.json else figures.table())
     return DONE

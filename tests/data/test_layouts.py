@@ -208,5 +208,5 @@ def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
         open_dataset(tmp_path / "sorted")
     (tmp_path / "empty" / "leftImg8bit").mkdir(parents=True)
     (tmp_path / "empty" / "gtFine").mkdir()
-    with pytest.raises(DatasetError, match="holds no frames; looked for leftImg8bit/SPLIT/CITY"):
+    with pytest.raises(DatasetError, match="holds no cityscapes frames; looked for leftImg8bit/SPLIT/CITY"):
         open_dataset(tmp_path / "empty")

@@ -51,10 +51,10 @@ def find_dataset(root: Path, name: str | None = None) -> Dataset:
         raise DatasetError(f"dataset folder {root} does not exist or is no folder")
     if name is not None and name not in DATASETS:
         raise DatasetError(f"unknown dataset {name!r}; there are {', '.join(DATASETS)}")
-    kind = DATASETS[name or detect(root)]
-    dataset = kind.open(root)
+    name = name or detect(root)
+    dataset = DATASETS[name].open(root)
     if not any(dataset.splits.values()):
-        raise DatasetError(f"{root} holds no frames; looked for {kind.layout}")
+        raise DatasetError(f"{root} holds no {name} frames; looked for {DATASETS[name].layout}")
     return dataset
 
 

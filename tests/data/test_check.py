@@ -1,0 +1,194 @@
+"""Each fault that ruins trainings is found, and told in one line that names the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streetseg.cli import main
+from streetseg.data.check import check
+from streetseg.data.layouts import write_cityscapes, write_folder
+from streetseg.data.pairs import Dataset
+from streetseg.data.stats import class_weights, stats
+from streetseg.data.table import find_dataset, open_dataset
+from streetseg.errors import DatasetError
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("sound")
+    write_folder(root, {"train": 4, "val": 2}, size=(48, 64))
+    return root
+
+
+@pytest.fixture
+def root(sound: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(sound, tmp_path / "town")
+
+
+def mask(root: Path, split: str, number: int) -> Path:
+    return root / "masks" / split / f"drive_{number:04d}.png"
+
+
+def image(root: Path, split: str, number: int) -> Path:
+    return root / "images" / split / f"drive_{number:04d}.jpg"
+
+
+def findings(root: Path, severity: str) -> list[str]:
+    return [finding.message for finding in check(find_dataset(root)).findings if finding.severity == severity]
+
+
+def test_a_sound_dataset_has_no_errors(root: Path) -> None:
+    assert findings(root, "error") == []
+    assert all("no pixel of" in message for message in findings(root, "warning"))  # few scenes lack some class
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def save_as(path: Path, pixels: np.ndarray, kind: str = "PNG") -> None:
+    Image.fromarray(pixels).save(path, kind)
+
+
+LABEL = np.zeros((48, 64), np.uint8)
+FAULTS = {
+    "missing mask": (lambda root: mask(root, "train", 1).unlink(), r"0001\.jpg has no label: .*0001\.png is missing"),
+    "cut image": (lambda root: cut(image(root, "train", 1)), r"train/drive_0001\.jpg cannot be decoded"),
+    "cut mask": (lambda root: cut(mask(root, "train", 1)), r"0001\.png cannot be read as a label image"),
+    "empty image": (lambda root: image(root, "val", 1).write_bytes(b""), r"val/drive_0001\.jpg is empty"),
+    "another size": (
+        lambda root: save_as(mask(root, "train", 1), LABEL[:40]),
+        r"0001\.png is 64 x 40, its image drive_0001\.jpg is 64 x 48; both must have one size",
+    ),
+    "no class": (
+        lambda root: save_as(mask(root, "train", 1), LABEL + np.uint8(11)),
+        r"0001\.png: pixel value 11 is no class index; allowed are 0 to 10, and 255 for void",
+    ),
+    "three channels": (
+        lambda root: save_as(mask(root, "train", 1), np.stack([LABEL] * 3, -1) + np.uint8(3)),
+        r"0001\.png: colour \(3, 3, 3\) stands for no class",
+    ),
+    "16 bits": (
+        lambda root: save_as(mask(root, "train", 1), LABEL.astype(np.uint16)),
+        r"0001\.png: expected 8-bit class indices, got uint16",
+    ),
+    "JPEG mask": (
+        lambda root: save_as(mask(root, "train", 1), LABEL, "JPEG"),
+        r"0001\.png is a JPEG, whose compression changes the labels; save masks as PNG",
+    ),
+    "in both splits": (
+        lambda root: shutil.copy(image(root, "train", 1), image(root, "val", 1)),
+        r"train/drive_0001\.jpg, .*val/drive_0001\.jpg have the same pixels, in train and val; keep each frame in one",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_error_is_found_and_nothing_else(fault: str, root: Path) -> None:
+    breaks, message = FAULTS[fault]
+    breaks(root)
+    (found,) = findings(root, "error")
+    assert "\n" not in found
+    assert re.search(message, found)
+
+
+def test_what_is_doubtful_is_a_warning(root: Path) -> None:
+    shutil.copy(image(root, "train", 1), image(root, "train", 2))
+    shutil.copy(mask(root, "train", 1), root / "masks" / "train" / "stray.png")
+    save_as(mask(root, "train", 3), LABEL + np.uint8(255))
+    shutil.rmtree(root / "images" / "val")
+    assert findings(root, "error") == []
+    warnings = "\n".join(findings(root, "warning"))
+    for message in (
+        "train/drive_0001.jpg, ",
+        "train/drive_0002.jpg have the same pixels; keep one",
+        "masks/train/stray.png: a label without a frame; add the image or take it out",
+        "train/drive_0003.png: every pixel is void; take the pair out",
+        "has no split 'val': there is nothing to judge on",
+    ):
+        assert message in warnings
+
+
+def test_a_class_that_is_never_seen_is_named(root: Path) -> None:
+    for path in (root / "masks" / "train").iterdir():
+        with Image.open(path) as opened:
+            pixels = np.asarray(opened)
+        save_as(path, np.where(np.isin(pixels, (3, 8)), np.uint8(255), pixels))
+    (message,) = [message for message in findings(root, "warning") if "in train" in message]
+    assert message.endswith(" in train: cannot be learned")
+    assert {"road", "car"} <= set(
+        message.removeprefix("no pixel of ").removesuffix(" in train: cannot be learned").split(", ")
+    )
+
+
+def test_files_of_other_kinds_beside_labels_are_no_orphans(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, {"train": 1, "test": 1}, size=(32, 64))
+    (label,) = tmp_path.glob("gtFine/train/*/*_labelIds.png")
+    for other in ("color.png", "instanceIds.png", "polygons.json"):
+        label.with_name(label.name.replace("labelIds.png", other)).write_bytes(b"other")
+    stray = label.with_name("aachen_000009_000019_gtFine_labelIds.png")
+    stray.write_bytes(b"stray")
+    assert findings(tmp_path, "error") == []
+    assert [message for message in findings(tmp_path, "warning") if "without a frame" in message] == [
+        f"{stray}: a label without a frame; add the image or take it out"
+    ]
+
+
+def shares_by_hand(dataset: Dataset, split: str) -> np.ndarray:
+    labels = np.concatenate([dataset.read_label(pair).ravel() for pair in dataset.pairs(split)])
+    return np.array([np.mean(labels[labels != 255] == index) for index in range(len(dataset.labels.names))])
+
+
+def test_stats_are_those_of_the_pixels(root: Path) -> None:
+    dataset = open_dataset(root)
+    figures = stats(dataset, "train")
+    frames = np.stack([dataset.read(pair, 360)[0] for pair in dataset.pairs("train")]).astype(float)
+    np.testing.assert_allclose(list(figures.shares.values()), shares_by_hand(dataset, "train"), atol=1e-6)
+    np.testing.assert_allclose(figures.mean, frames.mean((0, 1, 2)), atol=1e-3)
+    np.testing.assert_allclose(figures.std, frames.std((0, 1, 2)), atol=1e-3)
+    assert (figures.frames, figures.sizes) == (4, {"64 x 48": 4})
+    weights = list(figures.weights[1.0].values())
+    expected = 1 / np.log(1.02 + shares_by_hand(dataset, "train"))
+    np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-4)
+
+
+def test_power_0_weighs_all_alike() -> None:
+    assert class_weights(np.array([1, 10, 0]), 0).tolist() == [1, 1, 1]
+
+
+def test_stats_of_a_broken_dataset_point_to_check(root: Path) -> None:
+    cut(mask(root, "train", 1))
+    cut(image(root, "train", 2))
+    with pytest.raises(DatasetError, match=r"0001\.png .*\(2 problems in all: streetseg data check lists them\)"):
+        stats(open_dataset(root), "train")
+
+
+def test_the_command_prints_a_line_a_finding_and_exits_with_1(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", str(root)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("0 errors, ")
+    mask(root, "train", 1).unlink()
+    assert main(["data", "check", str(root)]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith(f"error: {image(root, 'train', 1)} has no label: ")
+    assert "town, train: 4 frames, 64 x 48" in out
+    assert out.splitlines()[-1].startswith("1 error, ")
+
+    assert main(["data", "check", str(root), "--json"]) == 1
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["errors"], facts["splits"]["val"]["frames"]) == (1, 2)
+    assert sum(facts["splits"]["val"]["shares"].values()) == pytest.approx(1, abs=1e-4)
+
+    assert main(["data", "stats", str(root), "--split", "val"]) == 0
+    assert "road" in capsys.readouterr().out
+    assert main(["data", "stats", str(root), "--json"]) == 2  # the missing mask
+    assert main(["data", "check", os.devnull]) == 2
+    captured = capsys.readouterr()
+    assert [line.split(":")[0] for line in captured.err.splitlines()] == ["streetseg", "streetseg"]
