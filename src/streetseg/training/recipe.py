@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,27 @@ from streetseg.runtime.card import read_card
 # Statistics of ImageNet in units of 0 to 255, the input convention of all four papers' code.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
+
+
+# What fields may hold beyond their types; each number of a tuple.
+BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("iterations", "batch", "accumulate", "native_short_side", "loss_stride", "aux_loss_stride", "checkpoint_every",
+         "crop", "aspect"),
+        lambda value: value >= 1, "1 or more",
+    ),
+    (("scale", "scale_list", "std"), lambda value: value > 0, "above 0"),
+    (
+        ("warmup_iterations", "evaluate_every", "seed", "learning_rate", "weight_decay", "clip_norm"),
+        lambda value: value >= 0, "0 or more",
+    ),
+    (
+        ("flip", "jitter", "momentum", "warmup_start", "ema_decay", "ohem_min_kept", "bootstrap_min_kept",
+         "label_smoothing"),
+        lambda value: 0 <= value <= 1, "0 to 1",
+    ),
+    (("operating_scale", "max_category_ratio"), lambda value: 0 < value <= 1, "above 0 and at most 1"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,20 +164,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse what no run can do."""
-        positive = ("iterations", "batch", "accumulate", "native_short_side", "loss_stride", "aux_loss_stride")
-        for name in (*positive, "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"field {name} is {getattr(self, name)}; it must be 1 or more")
-        for name in ("crop", "scale", "scale_list", "std"):
-            if any(value <= 0 for value in getattr(self, name)):
-                raise RecipeError(f"field {name} is {getattr(self, name)}; its numbers must be above 0")
-        for name in ("warmup_iterations", "evaluate_every", "seed", "learning_rate", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise RecipeError(f"field {name} is {getattr(self, name)}; it must be 0 or more")
+        for names, fits, allowed in BOUNDS:
+            for name in names:
+                value = getattr(self, name)
+                if not all(map(fits, value if isinstance(value, tuple) else (value,))):
+                    raise RecipeError(f"field {name} is {value}; it must be {allowed}")
         if self.warmup == "exponential" and self.warmup_start <= 0:
             raise RecipeError(f"an exponential warm-up needs warmup_start above 0, got {self.warmup_start}")
-        if not 0 < self.operating_scale <= 1:
-            raise RecipeError(f"field operating_scale is {self.operating_scale}; it must be above 0 and at most 1")
         if self.batch % self.accumulate:
             raise RecipeError(f"batch {self.batch} cannot be taken in {self.accumulate} equal parts (accumulate)")
 

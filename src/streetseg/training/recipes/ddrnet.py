@@ -128,8 +128,8 @@ def ddrnet_23_cocostuff() -> Recipe:
 
     streetseg train --recipe ddrnet_23_cocostuff --data COCOSTUFF --out RUN
 
-    The paper's last version (IEEE Transactions on Intelligent Transportation Systems, 2022), Section IV: rate 0.001,
-    weight decay 0.0001, 110 epochs (82 500 steps of 12), short side 640, crop 640; the rest as for Cityscapes. Frames
+    The paper's last version (IEEE Transactions on Intelligent Transportation Systems, 2022), Section IV, cited but not
+    checked: rate 0.001, weight decay 0.0001, 110 epochs (82 500 steps of 12), short side 640, crop 640. Frames
     are never enlarged here before augmentation, and most short sides are 480; the scale makes up for it: 0.5 to 2
     times 640 / 480.
     """

@@ -55,9 +55,9 @@ def stdc1_imagenet() -> Recipe:
 
     streetseg train --recipe stdc1_imagenet --data IMAGENET --out RUN
 
-    STDC-Seg, Section 4.1 (the official code does not have it): batch 64, 300 epochs (6 005 700 steps), SGD rising from
-    0.001 to 0.1 over 5 epochs, then a cosine, momentum 0.9, weight decay 0.0001, label smoothing, whose 0.1 is that
-    of the training tricks it cites (He and others, CVPR 2019).
+    STDC-Seg, Section 4.1, cited but not checked (the official code does not have it): batch 64, 300 epochs (6 005 700
+    steps), SGD rising from 0.001 to 0.1 over 5 epochs, then a cosine, momentum 0.9, weight decay 0.0001, label
+    smoothing, whose 0.1 is that of the training tricks it cites (He and others, CVPR 2019).
     """
     return dataclasses.replace(
         ddrnet_23_slim_imagenet(),
