@@ -9,6 +9,9 @@ import pytest
 
 from streetseg.data.layouts import write_camvid_tutorial
 
+# For processes that tests start; pytest's own filter is in pyproject.toml.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg was installed without its compiled kernel")
+
 REAL_CAMVID = Path(os.environ.get("STREETSEG_CAMVID", Path(__file__).parents[2] / "shared" / "data" / "camvid"))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -33,14 +35,39 @@ def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
     source, wheel = archives
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
+    if shutil.which("cc") or shutil.which("gcc"):
+        assert "streetseg/runtime/libkernel.so" in names
+        assert wheel.name.endswith(f"_{platform.machine()}.whl")
+    else:
+        assert wheel.name.endswith("-py3-none-any.whl")
     for name in ("py.typed", "runtime/card.schema.json", "runtime/weights/ddrnet_23_slim_camvid.onnx"):
         assert f"streetseg/{name}" in names
     assert not [name for name in names if name.startswith("tests")]
     with tarfile.open(source) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    for name in ("README.md", "LICENSE", "CHANGELOG.md", "tests/test_package.py", "docs/card.md"):
+    for name in ("README.md", "LICENSE", "CHANGELOG.md", "tests/test_package.py", "docs/card.md", "hatch_build.py"):
         assert name in names
     assert source.stat().st_size < 60e6
+
+
+def test_without_a_compiler_the_wheel_is_pure_and_says_so(tmp_path: Path) -> None:
+    copy = tmp_path / "source"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "weights", "tests", "results", "docs"))
+    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path), str(copy)]
+    built = subprocess.run(command, env={**os.environ, "CC": "false"}, capture_output=True, text=True, timeout=300)
+    assert "built without its kernel" in built.stdout + built.stderr
+    (wheel,) = tmp_path.glob("*-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert "streetseg/runtime/libkernel.so" not in archive.namelist()
+        archive.extractall(tmp_path / "site")
+    code = (
+        "import numpy as np; from streetseg.runtime.classmap import class_map\n"
+        "for _ in range(2): class_map(np.zeros((1, 1, 1), np.float32), (1, 1), content_size=(1, 1), "
+        "padded_size=(1, 1), align_corners=False)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTHONWARNINGS": "default"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stderr.count("without its compiled kernel") == 1
 
 
 def test_the_installed_wheel_segments(archives: tuple[Path, Path], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -25,6 +26,7 @@ DONE, CHECK_FAILED, INTERRUPTED = 0, 1, 130
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted."""
+    warnings.showwarning = lambda message, *_, **__: complain(message)
     try:
         options = parser().parse_args(arguments)
         verb: Callable[[argparse.Namespace], int] = options.verb

@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streetseg.runtime import kernel
 from streetseg.runtime.classmap import class_map
+
+pytestmark = pytest.mark.usefixtures("form")
 
 CLOSER = 1e-5  # the tie rule: values closer than this part of the largest magnitude may swap
 
@@ -225,6 +228,37 @@ def test_logits_that_are_not_finite_spoil_only_their_surroundings(value: float) 
     assert (before == after)[~touched].all()
 
 
+def test_the_forms_agree_to_the_bit(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if form == "python":
+        pytest.skip("compared with the compiled form")
+    rng = np.random.default_rng(13)
+    for kind, frame_size in [(noise, (97, 211)), (quantised, (97, 211)), (scene, (400, 403)), (twins, (30, 7))]:
+        logits = kind(rng, 13, 27, 19)
+        sizes: dict[str, Any] = {"content_size": (96, 210), "padded_size": (104, 216), "align_corners": False}
+        fast = class_map(logits, frame_size, **sizes)
+        with monkeypatch.context() as patch:
+            patch.setattr(kernel, "load", lambda: None)
+            np.testing.assert_array_equal(class_map(logits, frame_size, **sizes), fast)
+
+
+def test_negative_zero_ties_with_zero() -> None:
+    assert along([[-0.0, -0.0], [0.0, 0.0]], 8, 8, 8, align_corners=False) == [0] * 8
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 200])
+def test_threads_and_a_buffer_of_the_callers(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "PIXELS_PER_THREAD", 1)
+    logits = scene(np.random.default_rng(17), 24, 48, 19)
+    sizes: dict[str, Any] = {"content_size": (192, 384), "padded_size": (192, 384), "align_corners": False}
+    expected = class_map(logits, (192, 384), **sizes)
+    buffer = np.full((194, 400), 99, np.uint8)  # rows further apart than they are wide, as in a video frame's plane
+    out = buffer[1:-1, 8:392]
+    assert class_map(logits, (192, 384), **sizes, out=out, threads=threads) is out
+    np.testing.assert_array_equal(out, expected)
+    assert (np.delete(buffer, np.s_[8:392], axis=1) == 99).all()
+    assert (buffer[[0, -1]] == 99).all()
+
+
 # What it refuses.
 
 FINE = np.zeros((2, 3, 4), np.float32)
@@ -257,3 +291,16 @@ def test_wrong_sizes_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="size"):
         class_map(FINE, frame_size, content_size=content_size, padded_size=padded_size, align_corners=False)
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((16, 25), np.uint8), np.zeros((16, 24), np.int8), np.zeros((16, 48), np.uint8)[:, ::2],
+        np.broadcast_to(np.uint8(0), (16, 24)),
+    ],
+    ids=["shape", "dtype", "pixels apart", "read-only"],
+)  # fmt: skip
+def test_wrong_buffers_are_refused(out: NDArray[Any]) -> None:
+    with pytest.raises(ValueError, match="out must be writeable uint8 of shape"):
+        class_map(FINE, (16, 24), content_size=(16, 24), padded_size=(16, 24), align_corners=False, out=out)

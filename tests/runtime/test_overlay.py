@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from streetseg.runtime import kernel
 from streetseg.runtime import overlay as overlay_module
 from streetseg.runtime.overlay import LEGEND_MIN_SIDE, overlay, percent, share
+
+pytestmark = pytest.mark.usefixtures("form")
 
 NAMES = ["road", "sidewalk", "building", "a class with a rather long name"]
 COLOURS = [(128, 64, 128), (244, 35, 232), (70, 70, 70), (0, 255, 0)]
@@ -58,6 +63,24 @@ def test_borders_show_more_of_their_colour() -> None:
     assert distance(5, 39) < distance(5, 38)  # column 39 is the last of class 0
     assert distance(19, 70) < distance(18, 70)  # row 19 is the last above the patch
     assert distance(5, 40) == distance(5, 41)  # one pixel wide
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_forms_agree_to_the_bit(threads: int, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if form == "python":
+        pytest.skip("compared with the compiled form")
+    monkeypatch.setattr(kernel, "PIXELS_PER_THREAD", 1)
+    rng = np.random.default_rng(3)
+    frame, classmap = rng.integers(0, 256, (97, 131, 3), np.uint8), rng.integers(0, 3, (97, 131), np.uint8)
+    classmap[:, 40:] = 1
+    classmap[50:, 90:] = 255  # ignored
+    for opacity in (0, 0.1, 0.5, 1):
+        picture = np.empty_like(frame)
+        options: dict[str, Any] = {"opacity": opacity, "legend": False}
+        assert overlay(frame, classmap, NAMES, COLOURS, **options, out=picture, threads=threads) is picture
+        with monkeypatch.context() as patch:
+            patch.setattr(kernel, "load", lambda: None)
+            np.testing.assert_array_equal(overlay(frame, classmap, NAMES, COLOURS, **options), picture)
 
 
 def test_an_opacity_of_nothing_leaves_the_frame() -> None:

@@ -9,14 +9,20 @@ in the mixed ones, the cells that a border between classes crosses (about a tent
 
     logits h x w x C ── argmax h x w ── cells (h + 1) x (w + 1) ─┬─ uniform: filled ───────────────┬─ class map H x W
                                                                  └─ mixed: interpolated, argmax ───┘
+
+The compiled kernel does this where the installation has it, numpy elsewhere, with the same result to the bit.
 """
 
 from __future__ import annotations
 
+from ctypes import POINTER, c_float, c_int64
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streetseg.runtime import kernel
 
 # Pixels interpolated at a time. One class of them is 128 KiB of float32: what each class goes through stays in a
 # core's cache, and the work still outweighs the calls.
@@ -30,6 +36,8 @@ def class_map(
     content_size: tuple[int, int],
     padded_size: tuple[int, int],
     align_corners: bool,
+    out: NDArray[np.uint8] | None = None,
+    threads: int = 1,
 ) -> NDArray[np.uint8]:
     """The class of every pixel of the frame: the argmax of the bilinearly interpolated logits.
 
@@ -39,17 +47,30 @@ def class_map(
     padded_size: the network's input, the content padded right and bottom.
     align_corners: whether the outermost logits lie on the centres (True) or, with their whole extent, inside the
         borders (False) of the outermost input pixels, as in PyTorch.
+    out: where to write the class map, H x W uint8 whose pixels lie side by side within a row; a new array otherwise.
+    threads: how many the kernel may use; numpy uses one.
 
     Returns H x W uint8, each a class index below C. Equal values take the lowest index. Computed in float32: against
     float64 a pixel differs only where its two largest values are closer than 1e-5 of the largest magnitude among the
     logits around it. Where a logit around a pixel is not finite, or beyond 1e38, that pixel's class is undefined.
-    Raises ValueError for logits of another shape, dtype or memory layout, and for sizes that cannot be.
+    Raises ValueError for logits or `out` of another shape, dtype or memory layout, and for sizes that cannot be.
     """
-    check(logits, frame_size, content_size, padded_size)
+    if out is None:
+        out = np.empty(frame_size, np.uint8)
+    check(logits, frame_size, content_size, padded_size, out)
     rows, columns = (
         cells_along(logits.shape[i], frame_size[i], content_size[i], padded_size[i], align_corners) for i in (0, 1)
     )
+    library = kernel.load()
+    if library is None:
+        fill(out, logits, rows, columns)
+    else:
+        kernel.class_map(library, logits, rows.for_kernel, columns.for_kernel, out, threads)
+    return out
 
+
+def fill(out: NDArray[np.uint8], logits: NDArray[np.float32], rows: Cells, columns: Cells) -> None:
+    """Write the class map into `out`: the numpy form."""
     corners = np.pad(np.argmax(logits, axis=2).astype(np.uint8), 1, mode="edge")
     cells = corners[:-1, :-1]  # the class of each cell that is uniform
     mixed = (cells != corners[:-1, 1:]) | (cells != corners[1:, :-1]) | (cells != corners[1:, 1:])
@@ -57,14 +78,15 @@ def class_map(
 
     classes = cells.repeat(columns.count, axis=1).repeat(rows.count, axis=0)
     pixels = classes.reshape(-1)
+    width = classes.shape[1]
     mixed_rows, mixed_columns = np.nonzero(mixed)
     step = max(1, CHUNK // int(rows.count.max() * columns.count.max()))
     for start in range(0, len(mixed_rows), step):
         i, j = mixed_rows[start : start + step], mixed_columns[start : start + step]
         y, x = rows.pixels(i), columns.pixels(j)
         around = logits[rows.ends(i)[:, None], columns.ends(j)]  # 2 x 2 x cells x C
-        pixels[y[:, None] * frame_size[1] + x] = interpolated_argmax(around, rows.weight[y], columns.weight[x])
-    return classes
+        pixels[y[:, None] * width + x] = interpolated_argmax(around, rows.weight[y], columns.weight[x])
+    out[...] = classes
 
 
 @dataclass(frozen=True)
@@ -76,19 +98,26 @@ class Cells:
     """
 
     logits: int
-    first: NDArray[np.intp]  # n + 1: each cell's first pixel
-    count: NDArray[np.intp]  # n + 1: the number of its pixels, which may be 0
-    weight: NDArray[np.float32]  # one a pixel: how much the second end of its cell counts
+    first: NDArray[np.int64]  # n + 1: each cell's first pixel
+    count: NDArray[np.int64]  # n + 1: the number of its pixels, which may be 0
+    weight: NDArray[np.float32]  # one a pixel: how much the second end of its cell counts; and the kernel's margin
 
-    def ends(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+    @cached_property
+    def for_kernel(self) -> kernel.CellsAlong:
+        """The same as the kernel takes it, valid as long as this is."""
+        first, count = (array.ctypes.data_as(POINTER(c_int64)) for array in (self.first, self.count))
+        return kernel.CellsAlong(self.logits, first, count, self.weight.ctypes.data_as(POINTER(c_float)))
+
+    def ends(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """The two logits, 2 x len(cells), that each cell lies between."""
         return np.clip(np.stack([cells - 1, cells]), 0, self.logits - 1)
 
-    def pixels(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+    def pixels(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """Each cell's pixels, K x len(cells), K the largest count; a cell of fewer repeats its last one."""
         return self.first[cells] + np.minimum(np.arange(self.count.max())[:, None], self.count[cells] - 1)
 
 
+@lru_cache(maxsize=16)  # the frames of a video are of one size
 def cells_along(logits: int, frame: int, content: int, padded: int, align_corners: bool) -> Cells:
     """Where the frame's pixels lie among the logits; all sizes along one axis."""
     edge = (np.arange(frame) + 0.5) * content / frame  # in network input pixels from the input's border
@@ -99,9 +128,10 @@ def cells_along(logits: int, frame: int, content: int, padded: int, align_corner
     else:
         at = np.zeros(frame)
 
-    cell = np.clip(np.floor(at).astype(np.intp) + 1, 0, logits)
-    count = np.bincount(cell, minlength=logits + 1)
-    return Cells(logits, np.cumsum(count) - count, count, (at - (cell - 1)).astype(np.float32))
+    cell = np.clip(np.floor(at).astype(np.int64) + 1, 0, logits)
+    count = np.bincount(cell, minlength=logits + 1).astype(np.int64)
+    weight = np.pad((at - (cell - 1)).astype(np.float32), (0, kernel.LANES - 1))
+    return Cells(logits, np.cumsum(count) - count, count, weight)
 
 
 def interpolated_argmax(
@@ -136,6 +166,7 @@ def check(
     frame_size: tuple[int, int],
     content_size: tuple[int, int],
     padded_size: tuple[int, int],
+    out: NDArray[np.uint8],
 ) -> None:
     """Refuse what class_map cannot work on."""
     if logits.ndim != 3 or 0 in logits.shape or logits.shape[2] > 255:
@@ -147,3 +178,8 @@ def check(
         raise ValueError(f"sizes must be positive, got frame_size {frame_size} and content_size {content_size}")
     if content_size[0] > padded_size[0] or content_size[1] > padded_size[1]:
         raise ValueError(f"padded_size {padded_size} must be no smaller than content_size {content_size}")
+    if out.shape != frame_size or out.dtype != np.uint8 or out.strides[1] != 1 or not out.flags.writeable:
+        raise ValueError(
+            f"out must be writeable uint8 of shape {frame_size}, its pixels side by side within a row; got {out.dtype} "
+            f"of shape {out.shape}, strides {out.strides}"
+        )

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from streetseg.runtime import kernel
+
 Colour = tuple[int, int, int]
 
 LEGEND_MIN_SIDE = 64  # pixels; in a smaller frame a legible legend would hide the picture
@@ -25,6 +27,8 @@ def overlay(
     *,
     opacity: float = 0.5,
     legend: bool = True,
+    out: NDArray[np.uint8] | None = None,
+    threads: int = 1,
 ) -> NDArray[np.uint8]:
     """The frame with its classes in colour, uint8 RGB, H x W x 3.
 
@@ -32,29 +36,54 @@ def overlay(
     opacity: of the colours, 0 (only the frame) to 1 (only the colours); the borders between classes show more.
     legend: whether to draw the classes present and their shares into the upper left corner; frames with a side below
         LEGEND_MIN_SIDE get none.
+    out: where to write the picture, C-contiguous; a new array otherwise. threads: how many the kernel may use.
+    """
+    if out is None:
+        out = np.empty_like(frame, order="C")
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(colours)] = colours
+    inside, border = round(255 * opacity), round(255 * (1 - (1 - opacity) ** 3))  # as if blended three times
+    library = kernel.load()
+    if library is None:
+        blend(frame, classmap, palette, inside, border, out)
+    else:
+        frame, classmap = np.ascontiguousarray(frame), np.ascontiguousarray(classmap)
+        kernel.paint(library, frame, classmap, palette, np.array([inside, border], np.uint8), out, threads)
+    if legend and min(classmap.shape) >= LEGEND_MIN_SIDE:
+        draw_legend(out, names, colours, share(classmap, len(names)))
+    return out
+
+
+def blend(
+    frame: NDArray[np.uint8],
+    classmap: NDArray[np.uint8],
+    palette: NDArray[np.uint8],
+    inside: int,
+    border: int,
+    out: NDArray[np.uint8],
+) -> None:
+    """Write the frame with its classes' colours into `out`: Pillow's form of the kernel's paint.
+
+    palette: 256 x 3. inside, border: the opacity in a class and on the border of one, of 255.
     """
     picture = Image.fromarray(frame)
     tint = Image.fromarray(classmap)
-    tint.putpalette(np.array(colours, np.uint8).tobytes())
-
+    tint.putpalette(palette.tobytes())
     # Pillow blends by an 8-bit mask in integers, one pass over the pixels, without temporaries.
-    opacities = np.full(classmap.shape, round(255 * opacity), np.uint8)
-    opacities[borders(classmap)] = round(255 * (1 - (1 - opacity) ** 3))  # as if blended three times
+    opacities = np.full(classmap.shape, inside, np.uint8)
+    opacities[borders(classmap)] = border
     picture.paste(tint.convert("RGB"), mask=Image.fromarray(opacities))
-
-    if legend and min(picture.size) >= LEGEND_MIN_SIDE:
-        draw_legend(picture, names, colours, share(classmap, len(names)))
-    return np.array(picture)
+    out[...] = np.asarray(picture)
 
 
 def share(classmap: NDArray[np.uint8], num_classes: int) -> NDArray[np.float64]:
     """The share of all pixels that each class has: float64, num_classes values from 0 to 1 that sum to 1.
 
-    classmap: uint8 of any shape, indices below num_classes.
+    classmap: uint8, H x W, indices below num_classes.
     """
-    counts = np.bincount(classmap.ravel(), minlength=num_classes)
-    assert len(counts) == num_classes, "a class map holds a class that is none"
-    return counts / classmap.size
+    counts = np.array(Image.fromarray(classmap).histogram())  # numpy's bincount widens every pixel to 64 bits first
+    assert not counts[num_classes:].any(), "a class map holds a class that is none"
+    return counts[:num_classes] / classmap.size
 
 
 def borders(classmap: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -66,13 +95,13 @@ def borders(classmap: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def draw_legend(
-    picture: Image.Image, names: Sequence[str], colours: Sequence[Colour], shares: NDArray[np.float64]
+    picture: NDArray[np.uint8], names: Sequence[str], colours: Sequence[Colour], shares: NDArray[np.float64]
 ) -> None:
     """Draw the classes present, the largest first, into a dark box in the upper left corner of the picture.
 
     The text grows with the picture. It shrinks where the lines do not fit; then the smallest classes are left out.
     """
-    width, height = picture.size
+    height, width = picture.shape[:2]
     present = [int(i) for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
 
     for size in range(max(FONT_MIN_SIZE, round(6 + min(width, height) / 54)), FONT_MIN_SIZE - 1, -1):
@@ -89,16 +118,19 @@ def draw_legend(
 
     mask = Image.new("L", (box_width, pitch * len(present) + 2 * pad))
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), pad, fill=round(255 * BOX_OPACITY))
-    picture.paste("black", (pad, pad), mask)
+    part = picture[pad : pad + mask.height, pad : pad + mask.width]  # the rest stays out of Pillow's way
+    box = Image.fromarray(part)
+    box.paste("black", mask=mask)
 
-    draw = ImageDraw.Draw(picture)
-    left, right = 2 * pad, pad + box_width - pad
+    draw = ImageDraw.Draw(box)
+    left, right = pad, box_width - pad
     for line, i in enumerate(present):
-        middle = 2 * pad + line * pitch + pitch // 2
+        middle = pad + line * pitch + pitch // 2
         top = middle - size // 2
         draw.rectangle((left, top, left + size - 1, top + size - 1), colours[i], "white")
         draw.text((left + size + pad, middle), names[i], "white", font, anchor="lm")
         draw.text((right, middle), percent(shares[i]), "white", font, anchor="rm")
+    part[...] = np.asarray(box)
 
 
 def percent(share: float) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streetseg.errors import ArtefactError, UsageError
 from streetseg.runtime.card import ModelCard, read_card
 from streetseg.runtime.classmap import class_map
-from streetseg.runtime.engines.engine import Engine, open_engine
+from streetseg.runtime.engines.engine import Engine, cores, open_engine
 from streetseg.runtime.frames import resize
 from streetseg.runtime.overlay import overlay, share
 from streetseg.runtime.stream import in_order
@@ -49,8 +49,10 @@ class Result:
 class Segmenter:
     """Segments frames of any size with an artefact. Make one with `Segmenter.open`."""
 
-    def __init__(self, card: ModelCard, engine: Engine, size: int | None = None, streams: int = 1) -> None:
-        self.card, self.engine, self.streams = card, engine, streams
+    def __init__(
+        self, card: ModelCard, engine: Engine, size: int | None = None, streams: int = 1, threads: int = 1
+    ) -> None:
+        self.card, self.engine, self.streams, self.threads = card, engine, streams, threads
         self.short_side = card.native_short_side if size is None else size
 
     @classmethod
@@ -88,7 +90,7 @@ class Segmenter:
             streams=streams,
             cache=None if cache is None else Path(cache),
         )
-        return cls(card, opened, size, streams)
+        return cls(card, opened, size, streams, max(1, (threads or cores()) // streams))
 
     def __call__(self, frame: NDArray[np.uint8]) -> Result:
         """Segment a frame, H x W x 3 uint8 RGB of any size; the class map has the same H and W."""
@@ -103,6 +105,7 @@ class Segmenter:
             content_size=content,
             padded_size=padded,
             align_corners=self.card.align_corners,
+            threads=self.threads,
         )
         done = time.perf_counter()
         milliseconds = {"network": (ran - start) * 1e3, "class map": (done - ran) * 1e3}
