@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from streetseg.data.cache import open_cache
+from streetseg.data.layouts import write_folder
 from streetseg.data.pairs import Dataset
 from streetseg.data.table import open_dataset
 from streetseg.errors import DatasetError, OutputError
@@ -81,6 +82,16 @@ def test_a_changed_file_makes_it_anew(dataset: Dataset) -> None:
     only_file(dataset)
 
 
+def test_changed_classes_make_it_anew(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"": 1}, size=(48, 64))
+    before = open_cache(open_dataset(tmp_path), "train", 48).read(0)[1].copy()
+    classes = tmp_path / "classes.yaml"
+    classes.write_text(classes.read_text().replace("index: 0,", "index: 99,").replace("index: 3,", "index: 0,"))
+    classes.write_text(classes.read_text().replace("index: 99,", "index: 3,"))
+    after = open_cache(open_dataset(tmp_path), "train", 48).read(0)[1]
+    np.testing.assert_array_equal(after == 0, before == 3)
+
+
 def test_splits_sizes_and_roots_share_a_folder(dataset: Dataset, camvid: Path, tmp_path: Path) -> None:
     for root, split, size in ((dataset, "val", 90), (dataset, "only:0016E5", 90), (dataset, "val", 45)):
         open_cache(root, split, size, tmp_path / "caches")
@@ -110,8 +121,8 @@ def test_a_damaged_sample_is_told(dataset: Dataset) -> None:
 
 
 OPEN = (
-    "import sys; from streetseg.data import cache; from streetseg.data.table import open_dataset;"
-    "cache.DECODED_AHEAD = 1;"
+    "import sys; from streetseg.data import cache, pairs; from streetseg.data.table import open_dataset;"
+    "pairs.AHEAD = 1;"
     "opened = cache.open_cache(open_dataset(sys.argv[1]), 'train', 90, None, {});"
     "print(sum(int(opened.read(i)[0].sum()) for i in range(len(opened))))"
 )

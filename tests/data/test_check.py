@@ -167,7 +167,7 @@ def test_power_0_weighs_all_alike() -> None:
 def test_stats_of_a_broken_dataset_point_to_check(root: Path) -> None:
     cut(mask(root, "train", 1))
     cut(image(root, "train", 2))
-    with pytest.raises(DatasetError, match=r"0001\.png .*\(2 problems in all: streetseg data check lists them\)"):
+    with pytest.raises(DatasetError, match=r"0001\.png .*\(2 in all: streetseg data check lists them\)"):
         stats(open_dataset(root), "train")
 
 

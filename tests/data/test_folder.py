@@ -32,6 +32,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def labels() -> list[np.ndarray]:
+    return [render(seed, SMALL).label for seed in range(2)]
+
+
 @pytest.fixture
 def flat(written: Path, tmp_path: Path) -> Path:
     return shutil.copytree(written / "flat", tmp_path / "flat")
@@ -50,12 +55,12 @@ def multiply(root: Path, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("masks", ["index", "palette", "colour"])
-def test_every_kind_of_mask_is_read(masks: str, tmp_path: Path) -> None:
+def test_every_kind_of_mask_is_read(masks: str, tmp_path: Path, labels: list[np.ndarray]) -> None:
     write_folder(tmp_path, {"train": 1, "val": 1}, masks=masks, size=SMALL)  # type: ignore[arg-type]
     dataset = open_dataset(tmp_path)
     assert dataset.name == tmp_path.name
     for seed, split in enumerate(("train", "val")):
-        np.testing.assert_array_equal(dataset.read_label(dataset.pairs(split)[0]), render(seed, SMALL).label)
+        np.testing.assert_array_equal(dataset.read_label(dataset.pairs(split)[0]), labels[seed])
 
 
 def test_without_a_split_the_last_fifth_is_val_and_that_is_said(flat: Path) -> None:
@@ -76,7 +81,7 @@ def test_lists_choose_the_split(flat: Path) -> None:
     assert [pair.name for pair in dataset.pairs("train")] == ["train/drive_0002", "train/drive_0000"]
     assert [pair.name for pair in dataset.pairs("val")] == ["val/drive_0001"]
     assert dataset.note == "1 of 4 images are in no list and are left out"
-    (flat / "val.txt").write_text("drive_0001\ndrive_9999\n")
+    (flat / "val.txt").write_text("\ufeffdrive_0001\ndrive_9999\n", encoding="utf-8")
     with pytest.raises(DatasetError, match=r"val\.txt, line 2: there is no image 'drive_9999'"):
         open_dataset(flat)
 
@@ -153,14 +158,14 @@ def test_classes_yaml_must_be_there_and_name_two_classes(flat: Path) -> None:
         open_dataset(flat)
 
 
-def test_cvat_masks_may_have_a_palette_and_subsets_may_be_missing(cvat: Path) -> None:
+def test_cvat_masks_may_have_a_palette_and_subsets_may_be_missing(cvat: Path, labels: list[np.ndarray]) -> None:
     """CVAT writes a task without subsets as `default`, and some versions write masks with a palette."""
     dataset = open_dataset(cvat)
     assert [pair.name for pair in dataset.pairs("val")] == ["val/default_0001"]
     pair = dataset.pairs("train")[0]
     assert pair.label is not None
     expected = dataset.read_label(pair)
-    np.testing.assert_array_equal(expected, render(0, SMALL).label)
+    np.testing.assert_array_equal(expected, labels[0])
     with Image.open(pair.label) as image:
         palette = image.convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
     palette.save(pair.label)
@@ -169,17 +174,22 @@ def test_cvat_masks_may_have_a_palette_and_subsets_may_be_missing(cvat: Path) ->
 
 def test_cvat_background_counts_where_classes_yaml_says_so(cvat: Path) -> None:
     assert "background" not in open_dataset(cvat).labels.names
+    assert "what nobody drew on (background) does not count" in open_dataset(cvat).note
     lines = (cvat / "labelmap.txt").read_text().splitlines()[1:]
     entries = [f"- {{name: {line.split(':')[0]}, colour: [{line.split(':')[1]}]}}" for line in lines]
     (cvat / "classes.yaml").write_text("\n".join(entries))
     dataset = open_dataset(cvat)
     assert dataset.labels.names[0] == "background"
+    assert "background" not in dataset.note
     assert (dataset.read_label(dataset.pairs("train")[0]) != 255).all()
 
 
 def test_a_broken_cvat_export_is_one_line(cvat: Path) -> None:
     (cvat / "labelmap.txt").write_text("road:128,64::\n")
     with pytest.raises(DatasetError, match=r"labelmap\.txt, line 1 is 'road:128,64::'; expected NAME:RED,GREEN,BLUE::"):
+        open_dataset(cvat)
+    (cvat / "labelmap.txt").write_bytes(b"\xff\x00")
+    with pytest.raises(DatasetError, match=r"labelmap\.txt cannot be read as text"):
         open_dataset(cvat)
     shutil.rmtree(cvat / "JPEGImages")
     with pytest.raises(DatasetError, match="holds no JPEGImages/; export again with 'Save images' switched on"):

@@ -11,8 +11,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
@@ -21,13 +20,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from filelock import FileLock
 
-from streetseg.data.pairs import Dataset, Pair
+from streetseg.data.pairs import Dataset, Pair, read_ahead
 from streetseg.errors import DatasetError
 from streetseg.runtime.files import make_folder, write_whole
 
 MAGIC = b"streetseg cache 1\n"
 FOLDER = ".cache"  # hidden, so that no dataset takes it for a part of itself
-DECODED_AHEAD = 64  # samples in memory while the disk is slower than the decoders
 
 
 class Cache:
@@ -88,7 +86,7 @@ def open_cache(
             if index is None:
                 for left_behind in path.parent.glob(f".{name}.*.part.cache"):  # by a process that was killed
                     left_behind.unlink()
-                samples = decoded(dataset, pairs, short_side)
+                samples = read_ahead(lambda pair: dataset.read(pair, short_side), pairs)
                 write_whole(
                     path,
                     lambda temporary: write_cache(temporary, zip(progress(pairs), samples, strict=True), fingerprint),
@@ -118,13 +116,6 @@ def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -
         [(stat.st_size, stat.st_mtime_ns) for stat in stats],
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def decoded(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Frame and label map of each pair, in their order."""
-    with ThreadPoolExecutor(4) as pool:
-        for first in range(0, len(pairs), DECODED_AHEAD):
-            yield from pool.map(lambda pair: dataset.read(pair, short_side), pairs[first : first + DECODED_AHEAD])
 
 
 def write_cache(path: Path, samples: Iterable[tuple[Pair, tuple[np.ndarray, np.ndarray]]], fingerprint: str) -> None:

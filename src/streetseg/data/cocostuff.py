@@ -14,7 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from streetseg.data.pairs import IGNORE, Dataset, LabelSpace, Pair, distinct_colours, indexed_labels, read_pixels
+from streetseg.data.pairs import (
+    IGNORE,
+    Dataset,
+    LabelSpace,
+    Pair,
+    distinct_colours,
+    indexed_labels,
+    read_lines,
+    read_pixels,
+)
 from streetseg.errors import DatasetError, MissingExtraError
 
 # COCO's numbers 1 to 182 in order; "" for the eleven things that were never annotated.
@@ -73,7 +82,7 @@ def published_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
     for split, name in LISTS.items():
         path = root / "imageLists" / name
         if path.is_file():
-            stems = path.read_text().split()
+            stems = [line.strip() for line in read_lines(path) if line.strip()]
             splits[split] = tuple(
                 Pair(f"{split}/{stem}", root / "images" / f"{stem}.jpg", label_of(root, stem), stem) for stem in stems
             )

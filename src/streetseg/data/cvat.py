@@ -15,11 +15,12 @@ import numpy as np
 from PIL import Image
 
 from streetseg.data.folder import CLASSES_FILE, OwnClass, own_dataset, read_classes
-from streetseg.data.pairs import Dataset
+from streetseg.data.pairs import Dataset, read_lines
 from streetseg.errors import DatasetError
 
 LABELMAP = "labelmap.txt"
 LAYOUT = "JPEGImages/, SegmentationClass/ and labelmap.txt, as CVAT exports 'Segmentation mask 1.1' with images"
+BACKGROUND = f"what nobody drew on (background) does not count; a {CLASSES_FILE} could say otherwise"
 SUBSETS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 
 
@@ -38,13 +39,15 @@ def open_cvat(root: Path) -> Dataset:
     subsets = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
     lists = {SUBSETS[path.stem.lower()]: path for path in subsets if path.stem.lower() in SUBSETS}
     dataset = own_dataset(root, classes, class_file, root / "JPEGImages", root / "SegmentationClass", lists)
+    if any(entry.ignore for entry in classes) and class_file != own:
+        dataset = dataclasses.replace(dataset, note="; ".join(filter(None, [dataset.note, BACKGROUND])))
     return dataclasses.replace(dataset, load=read_painted)
 
 
 def read_labelmap(path: Path) -> list[OwnClass]:
     """The labels of lines like "road:128,64,128::": name, colour, and two fields that segmentation does not use."""
     classes: list[OwnClass] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = line.rsplit(":", 3)

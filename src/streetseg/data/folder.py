@@ -19,7 +19,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from streetseg.data.pairs import IGNORE, Dataset, LabelSpace, Pair, coloured_labels, distinct_colours, indexed_labels
+from streetseg.data.pairs import (
+    IGNORE,
+    Dataset,
+    LabelSpace,
+    Pair,
+    coloured_labels,
+    distinct_colours,
+    indexed_labels,
+    read_lines,
+)
 from streetseg.errors import DatasetError
 from streetseg.runtime.frames import images_below, natural_key
 
@@ -116,7 +125,7 @@ def left_out(names: list[str], splits: dict[str, list[str]], where: str) -> str:
 def listed(path: Path, known: set[str]) -> list[str]:
     """The names in a list, one a line, with or without suffix."""
     names = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         entry = line.strip()
         if not entry:
             continue
@@ -173,7 +182,7 @@ def read_classes(path: Path) -> list[OwnClass]:
     unless a class has it. DatasetError for anything else.
     """
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; write it with a line '- NAME' for each class, in mask order") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

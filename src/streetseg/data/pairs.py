@@ -7,9 +7,11 @@ whatever the files hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -17,7 +19,10 @@ from PIL import Image
 from streetseg.errors import DatasetError, StreetsegError
 from streetseg.runtime.frames import read_frame, resize
 
+T = TypeVar("T")
+
 IGNORE = 255
+AHEAD = 64  # decoded samples in memory while whoever takes them is slower
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,22 @@ class Dataset:
             return frame, label
         size = round(height * ratio), round(width * ratio)
         return resize(frame, size), nearest(label, size)
+
+
+def read_ahead(read: Callable[[Pair], T], pairs: Iterable[Pair]) -> Iterator[T]:
+    """`read` of each pair, in their order, by four threads that are at most AHEAD pairs ahead of who takes them."""
+    pairs = list(pairs)
+    with ThreadPoolExecutor(4) as pool:
+        for first in range(0, len(pairs), AHEAD):
+            yield from pool.map(read, pairs[first : first + AHEAD])
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a list that comes with a dataset; DatasetError where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()  # some editors put a mark before UTF-8
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read as text: {error}") from None
 
 
 def indexed_labels(meaning: dict[int, int]) -> Callable[[np.ndarray], np.ndarray]:

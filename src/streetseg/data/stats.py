@@ -52,7 +52,7 @@ def stats(dataset: Dataset, split: str, progress: Progress = iter) -> Stats:
     samples = survey(dataset, dataset.pairs(split), progress)
     problems = [problem for sample in samples for problem in sample.problems]
     if problems:
-        raise DatasetError(f"{problems[0]} ({len(problems)} problems in all: streetseg data check lists them)")
+        raise DatasetError(f"{problems[0]} ({len(problems)} in all: streetseg data check lists them)")
     facts = split_facts(dataset, samples)
     counts = class_counts(samples)[: len(dataset.labels.names)]
     if not counts.any():

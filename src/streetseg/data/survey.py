@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from streetseg.data.pairs import Dataset, Pair, check_sizes
+from streetseg.data.pairs import Dataset, Pair, check_sizes, read_ahead
 from streetseg.errors import DatasetError, ImageError
 from streetseg.runtime.frames import read_frame
 
@@ -39,9 +38,8 @@ class Sample:
 def survey(dataset: Dataset, pairs: Iterable[Pair], progress: Progress = iter) -> list[Sample]:
     """Read every pair once."""
     pairs = list(pairs)
-    with ThreadPoolExecutor(4) as pool:
-        samples = pool.map(lambda pair: examine(dataset, pair), pairs)
-        return [sample for _, sample in zip(progress(pairs), samples, strict=True)]
+    samples = read_ahead(lambda pair: examine(dataset, pair), pairs)
+    return [sample for _, sample in zip(progress(pairs), samples, strict=True)]
 
 
 def examine(dataset: Dataset, pair: Pair) -> Sample:
