@@ -141,7 +141,7 @@ def network_and_heads(name: str) -> tuple[nn.Module, set[str]]:
     """A network without weights, and its auxiliary heads."""
     with torch.device("meta"):
         network = MODELS[name](3, aux=True) if name in MODELS else CLASSIFIERS[name](3)
-        outputs: Outputs = network.eval()(torch.zeros(1, 3, 64, 64))
+        outputs: Outputs = network.eval()(torch.zeros(1, 3, 128, 128))
     return network, set(outputs.aux)
 
 
@@ -153,6 +153,7 @@ def test_a_recipe_names_what_exists(name: str) -> None:
     assert recipe.aux_weights.keys() | recipe.detail_weights.keys() <= heads
     assert recipe.learning_rate_factors.keys() <= dict(network.named_children()).keys()
     assert (recipe.network in CLASSIFIERS) == (recipe.task == "classification")
+    assert not any(side % getattr(network, "size_multiple", 1) for side in recipe.crop)
     assert not recipe.init or recipe.init.removesuffix(".safetensors") in RECIPES
     assert f"{name}  " in list_recipes()
 
@@ -236,6 +237,12 @@ def test_a_toml_file_that_cannot_be_used(tmp_path: Path, text: str | None, messa
     with pytest.raises(RecipeError, match=message) as caught:
         recipe_named(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_finetuning_fits_every_network() -> None:
+    for name in MODELS:
+        size_multiple = network_and_heads(name)[0].size_multiple
+        assert not any(side % size_multiple for side in recipe_named("finetune").crop), name
 
 
 def test_finetuning_takes_what_it_leaves_open_from_the_card(tmp_path: Path) -> None:

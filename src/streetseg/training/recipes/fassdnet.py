@@ -94,8 +94,8 @@ def fassd_net_l2_camvid() -> Recipe:
 
     streetseg train --recipe fassd_net_l2_camvid --data CAMVID --out RUN
 
-    As ddrnet_23_slim_camvid; the network has no auxiliary head.
+    As ddrnet_23_slim_camvid, but crops are multiples of 64; the network has no auxiliary head.
     """
     return dataclasses.replace(
-        ddrnet_23_slim_camvid(), name="fassd_net_l2_camvid", network="fassd_net_l2", aux_weights={}
+        ddrnet_23_slim_camvid(), name="fassd_net_l2_camvid", network="fassd_net_l2", crop=(256, 384), aux_weights={}
     )

@@ -17,7 +17,7 @@ def finetune() -> Recipe:
         name="finetune",
         network="",
         native_short_side=1024,  # the card's takes its place
-        crop=(256, 352),
+        crop=(256, 384),  # a multiple of every network's size_multiple
         scale=(0.5, 2.0),
         max_category_ratio=0.75,
         aspect=1.1,
