@@ -84,6 +84,12 @@ def test_lists_choose_the_split(flat: Path) -> None:
     (flat / "val.txt").write_text("\ufeffdrive_0001\ndrive_9999\n", encoding="utf-8")
     with pytest.raises(DatasetError, match=r"val\.txt, line 2: there is no image 'drive_9999'"):
         open_dataset(flat)
+    (flat / "val.txt").write_text(".")
+    with pytest.raises(DatasetError, match=r"val\.txt, line 1: there is no image '\.'"):
+        open_dataset(flat)
+    shutil.rmtree(flat / "masks")
+    with pytest.raises(DatasetError, match="masks cannot be searched: No such file or directory"):
+        open_dataset(flat, "images-masks")
 
 
 def test_a_test_split_may_come_without_masks(written: Path, tmp_path: Path) -> None:
@@ -93,6 +99,12 @@ def test_a_test_split_may_come_without_masks(written: Path, tmp_path: Path) -> N
     (root / "masks" / "val" / "drive_0000.png").unlink()
     with pytest.raises(DatasetError, match=r"has no label: .*masks/val/drive_0000.png is missing \(1 missing in all\)"):
         open_dataset(root)
+
+
+def test_an_unknown_split_is_told_with_ten_sequences_at_most(flat: Path) -> None:
+    multiply(flat, [f"drive_{letter}" for letter in "abcdefghijklmnop"])
+    with pytest.raises(DatasetError, match=r"no split 'dev'; there are train, val, .* drive_a, .*drive_i and 7 more$"):
+        open_dataset(flat).pairs("dev")
 
 
 def test_images_of_one_name_are_refused(flat: Path) -> None:

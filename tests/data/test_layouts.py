@@ -195,6 +195,14 @@ def test_cocostuff_as_mmsegmentation_converts_it(tmp_path: Path) -> None:
         np.testing.assert_array_equal(converted.read_label(ours), published.read_label(theirs))
 
 
+@pytest.mark.parametrize("kind", DATASETS)
+def test_a_folder_that_is_called_what_it_is_not_is_one_line(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        open_dataset(tmp_path, kind)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is no dataset that is known; looked for camvid: train/ with trainannot/"):
         open_dataset(tmp_path)

@@ -59,6 +59,7 @@ LIMITS = ("Photos of every kind of scene, few of them taken from a car.",)
 
 LAYOUT = "images/*.jpg with annotations/*.mat (or .png) and imageLists/; or mmsegmentation's train2014/ and test2014/"
 LISTS = {"train": "train.txt", "val": "test.txt"}
+SEQUENCE = "photos"  # no two belong together
 FOLDERS = {"train": "train2014", "val": "test2014"}
 
 
@@ -84,7 +85,8 @@ def published_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
         if path.is_file():
             stems = [line.strip() for line in read_lines(path) if line.strip()]
             splits[split] = tuple(
-                Pair(f"{split}/{stem}", root / "images" / f"{stem}.jpg", label_of(root, stem), stem) for stem in stems
+                Pair(f"{split}/{stem}", root / "images" / f"{stem}.jpg", label_of(root, stem), SEQUENCE)
+                for stem in stems
             )
     return splits
 
@@ -102,7 +104,7 @@ def converted_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
                 f"{split}/{frame.stem}",
                 frame,
                 root / "annotations" / folder / f"{frame.stem}_labelTrainIds.png",
-                frame.stem,
+                SEQUENCE,
             )
             for frame in sorted((root / "images" / folder).glob("*.jpg"))
         )

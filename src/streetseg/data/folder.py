@@ -93,7 +93,13 @@ def own_dataset(
 def files_by_name(folder: Path) -> dict[str, Path]:
     """The images below a folder by their paths in it, without suffix, in natural order."""
     found: dict[str, Path] = {}
-    for path in sorted(images_below(folder), key=natural_key):
+    try:
+        paths = sorted(images_below(folder), key=natural_key)
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename} cannot be searched: {error.strerror}; make it a folder that can be read"
+        ) from None
+    for path in paths:
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
             raise DatasetError(f"{found[name]} and {path.name} have one name, so which is meant is unclear; rename one")
@@ -129,7 +135,7 @@ def listed(path: Path, known: set[str]) -> list[str]:
         entry = line.strip()
         if not entry:
             continue
-        name = entry if entry in known else str(Path(entry).with_suffix("").as_posix())
+        name = entry if entry in known else entry.rpartition(".")[0]
         if name not in known:
             raise DatasetError(
                 f"{path}, line {number}: there is no image {entry!r}; take the line out or add the image"

@@ -58,7 +58,8 @@ def open_imagenet(root: Path) -> LabelledImages:
             images = sorted(path for path in folder.iterdir() if is_image(path))
             if not images:
                 raise DatasetError(f"{folder} holds no image; looked for files ending in {', '.join(SUFFIXES)}")
-            items += [(path, names.index(folder.name)) for path in images]
+            index = names.index(folder.name)
+            items += [(path, index) for path in images]
         if items:
             splits[split] = tuple(items)
         elif (root / split).is_dir():

@@ -22,6 +22,7 @@ from streetseg.runtime.frames import read_frame, resize
 T = TypeVar("T")
 
 IGNORE = 255
+SHOWN = 10  # names in an error, of what may be thousands
 AHEAD = 64  # decoded samples in memory while whoever takes them is slower
 
 
@@ -92,7 +93,8 @@ class Dataset:
             return tuple(pair for pair in both if (pair.sequence == sequence) == (kind == "only"))
         raise DatasetError(
             f"{self.root} ({self.name}) has no split {split!r}; there are {', '.join(self.splits)}, trainval, "
-            f"and only:SEQUENCE or without:SEQUENCE for the sequences {', '.join(sequences)}"
+            f"and only:SEQUENCE or without:SEQUENCE for the sequences {', '.join(sequences[:SHOWN])}"
+            + (f" and {len(sequences) - SHOWN} more" if len(sequences) > SHOWN else "")
         )
 
     def read_label(self, pair: Pair) -> np.ndarray:
