@@ -48,6 +48,7 @@ class Accuracy:
 class ModelCard:
     """What a user of the weights must know.
 
+    network_arguments: what the network is built with where it is not its paper's form.
     classes, colours: in the order of their indices; colours are RGB, 0 to 255.
     mean, std: of the input's channels, in units of value_range.
     output_stride: input pixels per logit. size_multiple: what the network's input height and width are multiples of.
@@ -81,6 +82,7 @@ class ModelCard:
     accuracy: tuple[Accuracy, ...] = ()
     limits: tuple[str, ...] = ()
     content_hash: str = ""
+    network_arguments: dict[str, Any] = field(default_factory=dict)
     card_version: int = CARD_VERSION
 
     def to_json(self) -> str:
