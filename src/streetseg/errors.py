@@ -29,6 +29,10 @@ class ArtefactError(StreetsegError):
     """A weights file that is no artefact of ours, is damaged, or whose card and graph disagree."""
 
 
+class CheckpointError(StreetsegError):
+    """Another code base's checkpoint that is damaged, refused, of no origin that is known, or of another network."""
+
+
 class EngineError(StreetsegError):
     """An engine that is unknown, cannot run here, or cannot run this artefact."""
 

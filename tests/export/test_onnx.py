@@ -14,12 +14,11 @@ import torch
 from streetseg.data.camvid import LABELS
 from streetseg.errors import ArtefactError, UsageError, VerificationError
 from streetseg.export import onnx as exporter
-from streetseg.models.checkpoints import open_weights
+from streetseg.models.checkpoints import open_weights, save_weights
 from streetseg.models.outputs import Network
 from streetseg.models.table import build
 from streetseg.runtime.card import METADATA_KEY, ModelCard, read_card
 from streetseg.runtime.engines.engine import ENGINES, open_engine
-from streetseg.training.checkpoint import save_weights
 
 
 def settle(network: Network) -> Network:

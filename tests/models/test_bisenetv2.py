@@ -183,10 +183,10 @@ def test_imagenet_checkpoints_start_the_semantic_branch(name: str, classifier: s
     """An old checkpoint: with its classifier, without counts of batches."""
     origin = TORCHVISION[name]
     net = bisenetv2(19, head_width=8, **origin.arguments)
-    part = net.get_submodule(origin.part)
+    part = net.semantic.backbone
     theirs = {key: torch.randn(tensor.shape) for key, tensor in part.state_dict().items() if tensor.is_floating_point()}
     classification = {f"{classifier}.weight": torch.zeros(1000, 8), f"{classifier}.bias": torch.zeros(1000)}
-    load(part, convert(theirs | classification, origin), name)
+    load(net, net.state_dict() | convert(theirs | classification, origin), name)
     assert all(torch.equal(part.state_dict()[key], tensor) for key, tensor in theirs.items())
 
 

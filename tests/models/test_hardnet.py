@@ -18,7 +18,6 @@ from streetseg.models.hardnet import (
     fc_hardnet_70_l2,
     harmonic_links,
 )
-from streetseg.models.origins import hardnet
 
 VARIANTS = [fc_hardnet_70, fc_hardnet_70_l1, fc_hardnet_70_l2]
 Variant = Callable[..., FCHarDNet]
@@ -84,12 +83,6 @@ def test_a_single_image_trains_unless_its_deepest_map_is_one_pixel() -> None:
     assert net(torch.randn(1, 3, 64, 128)).logits.isfinite().all()
     with pytest.raises(NetworkError, match="1 x 1 map"):
         net(torch.randn(1, 3, 64, 64))
-
-
-def test_published_files_prefix_their_names() -> None:
-    origin = hardnet.ORIGINS[0]
-    for key in ("base.4.layers.3.conv.weight", "finalConv.bias", "conv1x1_up.2.norm.running_var"):
-        assert origin.rename(f"module.{key}") == origin.rename(key) in fc_hardnet_70(4).state_dict()
 
 
 @pytest.mark.parametrize("size", [(64, 64), (224, 224), (100, 131)])

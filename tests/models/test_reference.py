@@ -31,10 +31,10 @@ CASES: list[tuple[str, str, Origin, dict[str, str | None]]] = [
     ("ddrnet-39", "ddrnet_39", ddrnet.OFFICIAL, {"main": "main", "extra": "high4"}),
     ("mmseg-ddrnet-23-slim", "ddrnet_23_slim", ddrnet.MMSEG, {"main": "main", "aux_spatial": "high4"}),
     ("mmseg-ddrnet-23", "ddrnet_23", ddrnet.MMSEG, {"main": "main", "aux_spatial": "high4"}),
-    ("fassd-net", "fassd_net", fassdnet.ORIGINS[0], {"main": "main"}),
-    ("fassd-net-l1", "fassd_net_l1", fassdnet.ORIGINS[0], {"main": "main"}),
-    ("fassd-net-l2", "fassd_net_l2", fassdnet.ORIGINS[0], {"main": "main"}),
-    ("fc-hardnet-70", "fc_hardnet_70", hardnet.ORIGINS[0], {"main": "main"}),
+    ("fassd-net", "fassd_net", fassdnet.OFFICIAL, {"main": "main"}),
+    ("fassd-net-l1", "fassd_net_l1", fassdnet.OFFICIAL, {"main": "main"}),
+    ("fassd-net-l2", "fassd_net_l2", fassdnet.OFFICIAL, {"main": "main"}),
+    ("fc-hardnet-70", "fc_hardnet_70", hardnet.OFFICIAL, {"main": "main"}),
     ("stdc1-seg", "stdc1", stdc.SEGMENTATION["stdc1"], STDC_HEADS),
     ("stdc2-seg", "stdc2", stdc.SEGMENTATION["stdc2"], STDC_HEADS),
     ("mmseg-stdc1", "stdc1", stdc.MMSEGMENTATION, MMSEG_STDC_HEADS),
@@ -74,7 +74,7 @@ LEFT_OUT = {
 @pytest.mark.parametrize(("fixture", "network", "origin", "heads"), CASES, ids=[case[0] for case in CASES])
 def test_same_function(fixture: str, network: str, origin: Origin, heads: dict[str, str | None]) -> None:
     reference = Reference(fixture)
-    ours = build(network, reference.facts["num_classes"], aux=True, **origin.arguments).eval()
+    ours = build(network, reference.facts["num_classes"], aux=True, **origin.arguments, **origin.aux_arguments).eval()
     load(ours, convert(reference.state_dict(), origin), fixture)
     with torch.inference_mode():
         outputs = ours(reference.input())
@@ -89,7 +89,7 @@ def test_same_function(fixture: str, network: str, origin: Origin, heads: dict[s
 def test_parameters(fixture: str, network: str, origin: Origin) -> None:
     facts = Reference(fixture).facts
     for aux, official in ((True, facts["params_total"] - LEFT_OUT.get(fixture, 0)), (False, facts["params_inference"])):
-        net = build(network, facts["num_classes"], aux=aux, **origin.arguments)
+        net = build(network, facts["num_classes"], aux=aux, **origin.arguments, **origin.aux_arguments)
         assert sum(p.numel() for p in net.parameters()) == official + ADDED.get(fixture, 0)
 
 

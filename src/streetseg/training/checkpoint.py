@@ -1,19 +1,15 @@
-"""What a run leaves on disk: the checkpoint to go on from, and the weights to use."""
+"""What a run leaves on disk beside its weights: the checkpoint to go on from, and the log."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
-from torch import Tensor
 
 from streetseg.errors import OutputError, TrainingError
-from streetseg.runtime.card import METADATA_KEY, ModelCard, safetensors_content_hash
-from streetseg.runtime.files import write_file, write_whole
+from streetseg.runtime.files import write_whole
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -37,23 +33,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch.load raises whatever the damaged bytes lead it to
         raise TrainingError(f"{path} is no checkpoint of a run, or is damaged ({type(error).__name__})") from None
     return state
-
-
-def save_weights(path: Path, weights: dict[str, Tensor], card: ModelCard) -> ModelCard:
-    """Write unfolded weights with their card; returns the card as written, with the content hash.
-
-    Convolutions and matrices are stored in half precision, which moves the logits by less than bfloat16 arithmetic
-    does; norms and biases in full.
-    """
-    tensors = {
-        name: (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor).detach().cpu().contiguous()
-        for name, tensor in weights.items()
-    }
-    card = dataclasses.replace(card, precision="float16")
-    card = dataclasses.replace(card, content_hash=safetensors_content_hash(save(tensors), path))
-    content = save(tensors, {METADATA_KEY: card.to_json()})
-    write_file(path, content, durable=True)
-    return card
 
 
 def append_log(path: Path, entry: dict[str, Any]) -> None:

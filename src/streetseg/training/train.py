@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from streetseg.data.pairs import Dataset
 from streetseg.errors import OutputError, TrainingError
+from streetseg.models.checkpoints import save_weights
 from streetseg.models.outputs import Network, Outputs
 from streetseg.models.table import build
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.files import make_folder
 from streetseg.training.augment import augment, draw_view
-from streetseg.training.checkpoint import append_log, load_checkpoint, save_checkpoint, save_weights
+from streetseg.training.checkpoint import append_log, load_checkpoint, save_checkpoint
 from streetseg.training.dataset import Samples, batch_indices, load_samples
 from streetseg.training.losses.ohem import ohem_cross_entropy
 from streetseg.training.losses.upsampling import upsample_at

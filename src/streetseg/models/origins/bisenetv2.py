@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from streetseg.models.origins.origin import Origin, Rule, renaming
 from streetseg.models.semantic_backbones import SEMANTIC_BACKBONES
 
@@ -40,6 +37,9 @@ COINCHEUNG = Origin(
             *BLOCK_RULES,
         ]
     ),
+    # Of Cityscapes' red, green and blue (its tools/demo.py gives them as 0.3257, ... of 1).
+    mean=(83.0535, 94.095, 82.1865),
+    std=(53.856, 54.774, 53.9325),
 )
 
 MMSEGMENTATION = Origin(
@@ -76,18 +76,9 @@ MMSEGMENTATION = Origin(
             *BLOCK_RULES,
         ]
     ),
-    arguments={"interpolation": "bilinear", "aggregation_bias": True, "boosters": ()},
+    arguments={"interpolation": "bilinear", "aggregation_bias": True},
+    aux_arguments={"boosters": ()},
 )  # fmt: skip
-
-
-def with_batch_counts(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The oldest published checkpoints precede the norms' counts of batches: those begin at 0."""
-    counts = {
-        name.replace("running_var", "num_batches_tracked"): torch.tensor(0)
-        for name in tensors
-        if name.endswith("running_var")
-    }
-    return counts | tensors
 
 
 # ImageNet checkpoints as the start of a semantic branch (Table 6): everything but the classifier.
@@ -95,10 +86,9 @@ TORCHVISION = {
     name: Origin(
         "pytorch/vision",
         ("bisenetv2",),
-        renaming([(r"^(?:fc|classifier)\.", None)]),
-        with_batch_counts,
+        renaming([(r"^(?:fc|classifier)\.", None), (r"^", "semantic.backbone.")]),
         arguments={"semantic": name},
-        part="semantic.backbone",
+        parts=("semantic.backbone.",),
     )
     for name in SEMANTIC_BACKBONES
 }

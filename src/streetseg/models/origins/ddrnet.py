@@ -54,6 +54,8 @@ CLASSIFIER: list[Rule] = [(r"^down5\.", "high_to_low."), (r"^last_layer\.", "las
 
 # mmsegmentation's names -> the official ones. Only its stem differs in substance: see `add_stem_biases`.
 MMSEGMENTATION: list[Rule] = [
+    # A name that is the official code's already is none of mmsegmentation's.
+    (r"^(?!backbone\.|decode_head\.)", "foreign."),
     (r"^backbone\.stem\.0\.conv\.", "conv1.0."),
     (r"^backbone\.stem\.0\.bn\.", "conv1.1."),
     (r"^backbone\.stem\.1\.conv\.", "conv1.3."),
@@ -91,19 +93,29 @@ MMSEGMENTATION: list[Rule] = [
 
 def add_stem_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """mmsegmentation's stem convolutions have no bias: a bias of zero is the same function."""
-    biases = {
-        f"trunk.stem.{i}.bias": tensors[f"trunk.stem.{i}.weight"].new_zeros(tensors[f"trunk.stem.{i}.weight"].shape[0])
-        for i in (0, 3)
-    }
-    return tensors | biases
+    stem = {name: tensor for name, tensor in tensors.items() if name in ("trunk.stem.0.weight", "trunk.stem.3.weight")}
+    return tensors | {name.replace("weight", "bias"): tensor.new_zeros(len(tensor)) for name, tensor in stem.items()}
 
 
-OFFICIAL = Origin("ydhongHIT/DDRNet", SEGMENTATION, renaming([*TRUNK, *BLOCKS, *HEADS]))
+OFFICIAL = Origin(
+    "ydhongHIT/DDRNet",
+    SEGMENTATION,
+    # DDRNet.pytorch saves its loss's class weights too; it returns main and auxiliary logits in the other order.
+    renaming([(r"^loss\.", None), *TRUNK, *BLOCKS, *HEADS]),
+    also=("chenjun2hao/DDRNet.pytorch",),
+)
 OFFICIAL_CLASSIFIER = Origin("ydhongHIT/DDRNet", CLASSIFICATION, renaming([*TRUNK, *BLOCKS, *CLASSIFIER]))
+# ImageNet checkpoints as the start of a segmentation network: all but the classifier's tail.
+IMAGENET = Origin(
+    "ydhongHIT/DDRNet",
+    SEGMENTATION,
+    renaming([(r"^(?:down5|last_layer|linear)\.", None), *TRUNK, *BLOCKS]),
+    parts=("trunk.", "rbb_low.", "rbb_high."),
+)
 MMSEG = Origin(
     "open-mmlab/mmsegmentation",
     ("ddrnet_23_slim", "ddrnet_23"),
     renaming([*MMSEGMENTATION, *TRUNK, *BLOCKS, *HEADS]),
     adapt=add_stem_biases,
 )
-ORIGINS = (OFFICIAL, OFFICIAL_CLASSIFIER, MMSEG)
+ORIGINS = (OFFICIAL, OFFICIAL_CLASSIFIER, IMAGENET, MMSEG)

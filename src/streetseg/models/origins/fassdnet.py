@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from streetseg.models.origins.hardnet import DECODER, ENCODER
+from streetseg.models.origins.hardnet import DECODER, ENCODER, LAYER
 from streetseg.models.origins.origin import Origin, renaming
+
+NETWORKS = ("fassd_net", "fassd_net_l1", "fassd_net_l2")
 
 # Their names -> ours: the parts of the DAPF and of the MDA modules; the rest is FC-HarDNet's.
 DAPF = {
@@ -37,13 +39,24 @@ MDA = {
     "conv1x1.conv": "expansion.2",
 }
 
-OFFICIAL = renaming(
-    [
-        *ENCODER,
-        *((rf"^DAPF\.{theirs}\.(\w+)$", rf"context.{ours}.\1") for theirs, ours in DAPF.items()),
-        *((rf"^mda\.(\d)\.{theirs}\.(\w+)$", rf"decoder.fusions.\1.{ours}.\2") for theirs, ours in MDA.items()),
-        *DECODER,
-    ]
+OFFICIAL = Origin(
+    "GibranBenitez/FASSD-Net",
+    NETWORKS,
+    renaming(
+        [
+            *ENCODER,
+            *((rf"^DAPF\.{theirs}\.(\w+)$", rf"context.{ours}.\1") for theirs, ours in DAPF.items()),
+            *((rf"^mda\.(\d)\.{theirs}\.(\w+)$", rf"decoder.fusions.\1.{ours}.\2") for theirs, ours in MDA.items()),
+            *DECODER,
+        ]
+    ),
+    bgr_stem="encoder.stem.0.0.weight",
 )
-
-ORIGINS = (Origin("GibranBenitez/FASSD-Net", ("fassd_net", "fassd_net_l1", "fassd_net_l2"), OFFICIAL),)
+# FC-HarDNet's ImageNet checkpoint; the encoder here ends one level earlier.
+IMAGENET = Origin(
+    "PingoLH/FCHarDNet",
+    NETWORKS,
+    renaming([(r"^(?:base\.)?1[67]\.", None), (r"^(?=\d)", "base."), *ENCODER, *LAYER]),
+    parts=("encoder.",),
+)
+ORIGINS = (OFFICIAL, IMAGENET)

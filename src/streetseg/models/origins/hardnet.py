@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from streetseg.models.origins.origin import Origin, renaming
+from streetseg.models.origins.origin import Origin, Rule, renaming
+
+# A layer's convolution and norm have names there and places in a sequence here.
+LAYER: list[Rule] = [(r"\.conv\.(\w+)$", r".0.\1"), (r"\.norm\.(\w+)$", r".1.\1")]
 
 # Their names -> ours, in order. Their `base` is the whole encoder in one list: four stem convolutions, then for each
-# level its block, its 1x1 convolution and the pooling before the next. Published files prefix every name by "module.".
-ENCODER = [
-    (r"^module\.", ""),
+# level its block, its 1x1 convolution and the pooling before the next.
+ENCODER: list[Rule] = [
     *((rf"^base\.{i}\.", f"encoder.stem.{i}.") for i in range(4)),
     *((rf"^base\.{4 + 3 * i}\.", f"encoder.blocks.{i}.") for i in range(5)),
     *((rf"^base\.{5 + 3 * i}\.", f"encoder.transitions.{i}.") for i in range(5)),
 ]
-DECODER = [
+DECODER: list[Rule] = [
     (r"^denseBlocksUp\.", "decoder.blocks."),
     (r"^conv1x1_up\.(\d)\.", r"decoder.fusions.\1.conv."),
     (r"^finalConv\.", "head."),
-    (r"\.conv\.(\w+)$", r".0.\1"),
-    (r"\.norm\.(\w+)$", r".1.\1"),
+    *LAYER,
 ]
 
-ORIGINS = (Origin("PingoLH/FCHarDNet", ("fc_hardnet_70",), renaming([*ENCODER, *DECODER])),)
+OFFICIAL = Origin(
+    "PingoLH/FCHarDNet", ("fc_hardnet_70",), renaming([*ENCODER, *DECODER]), bgr_stem="encoder.stem.0.0.weight"
+)
+# The ImageNet checkpoint that its training starts from holds `base` alone, whose name the keys lack.
+IMAGENET = Origin(
+    "PingoLH/FCHarDNet",
+    ("fc_hardnet_70", "fc_hardnet_70_l1", "fc_hardnet_70_l2"),
+    renaming([(r"^(?=\d)", "base."), *ENCODER, *LAYER]),
+    parts=("encoder.",),
+)
+ORIGINS = (OFFICIAL, IMAGENET)

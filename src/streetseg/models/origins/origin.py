@@ -9,6 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
+# Of ImageNet's red, green and blue, 0 to 255: what most code bases normalise by.
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -18,7 +22,12 @@ class Origin:
     rename: their key -> ours, or None for a tensor that our network does without (training-only or unused there).
     adapt: called on the renamed tensors where values must change too.
     arguments: what the network must be built with to be that code base's function.
-    part: the submodule of ours that the tensors fill; "" is the whole network.
+    aux_arguments: what its auxiliary heads must be built with besides.
+    parts: beginnings of our names that the tensors fill where they are the start of a network only, ImageNet backbones
+        for instance; empty for whole networks.
+    mean, std: what it normalises frames by, of red, green and blue from 0 to 255.
+    bgr_stem: the convolution of ours that reads the frame, where the code base feeds it blue, green, red.
+    also: other code bases whose checkpoints are named alike and mean the same function.
     """
 
     name: str
@@ -26,7 +35,12 @@ class Origin:
     rename: Callable[[str], str | None]
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda tensors: tensors
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    part: str = ""
+    aux_arguments: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    bgr_stem: str | None = None
+    also: tuple[str, ...] = ()
 
 
 # A pattern and its replacement; None leaves out every tensor that the pattern finds.

@@ -7,7 +7,6 @@ that the official code never calls.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from streetseg.models.origins.origin import Origin, Rule, renaming
@@ -56,15 +55,17 @@ def segmentation_rules(blocks: tuple[int, int, int]) -> list[Rule]:
 def plain_norms(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The official norms outside the backbone (in-place, synchronised ones) as ordinary batch norms.
 
-    They scale by |weight| + 1e-5, and they do not count their batches."""
-    plain = {}
-    for name, tensor in tensors.items():
-        in_backbone = name.startswith("backbone.")
-        is_scale = tensor.ndim == 1 and name.endswith(".weight")
-        plain[name] = tensor.abs() + 1e-5 if is_scale and not in_backbone else tensor
-        if name.endswith(".running_var") and not in_backbone:
-            plain[name.replace("running_var", "num_batches_tracked")] = tensor.new_zeros((), dtype=torch.long)
-    return plain
+    They scale by |weight| + 1e-5. They do not count their batches, by which they are told from ordinary norms: those of
+    the backbone, and all of forks that do without the compiled ones."""
+
+    def is_official_scale(name: str) -> bool:
+        norm = name.removesuffix(".weight")
+        return f"{norm}.running_var" in tensors and f"{norm}.num_batches_tracked" not in tensors
+
+    return {
+        name: tensor.abs() + 1e-5 if name.endswith(".weight") and is_official_scale(name) else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 SEGMENTATION = {
@@ -74,7 +75,7 @@ SEGMENTATION = {
         renaming(segmentation_rules(blocks)),
         plain_norms,
         # The official network always holds the four detail heads, whichever of them it was trained with.
-        arguments={"detail": (2, 4, 8, 16)},
+        aux_arguments={"detail": (2, 4, 8, 16)},
     )
     for name, blocks in BLOCKS.items()
 }
@@ -102,8 +103,8 @@ IMAGENET = {
     name: Origin(
         "MichaelFan01/STDC-Seg",
         (name,),
-        renaming([(r"^(?:conv_last|fc|bn|linear)\.", None), *backbone_rules(blocks, ""), *BLOCK_RULES]),
-        part="backbone",
+        renaming([(r"^(?:conv_last|fc|bn|linear)\.", None), *backbone_rules(blocks, "backbone."), *BLOCK_RULES]),
+        parts=("backbone.",),
     )
     for name, blocks in BLOCKS.items()
 }
@@ -135,7 +136,8 @@ MMSEGMENTATION = Origin(
             *BLOCK_RULES,
         ]
     ),
-    arguments={"detail": (), "head_bias": True},
+    arguments={"head_bias": True},
+    aux_arguments={"detail": ()},
 )
 
 ORIGINS = (*SEGMENTATION.values(), *CLASSIFIER.values(), *IMAGENET.values(), MMSEGMENTATION)

@@ -1,0 +1,159 @@
+"""Checkpoint files of other code bases -> tensors by name, without running anything that a file brings along.
+
+A .pth file is a pickle, which can call functions when it is opened. torch's weights_only unpickler knows a short list
+of them; the holes that it had are closed from OLDEST_TORCH on. Around it: what torch need not see is refused before,
+sizes are checked against the file's, and what people's checkpoints hold besides tensors becomes `Ignored`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from streetseg.errors import CheckpointError
+
+# Before it, weights_only could be made to run code (CVE-2025-32434, CVE-2026-24747).
+OLDEST_TORCH = (2, 10)
+
+# Where code bases put the state dict, in the order in which we look: averaged weights are what they evaluate.
+WRAPPERS = (
+    "state_dict_ema", "ema_state_dict", "model_ema", "ema",
+    "state_dict", "model_state_dict", "model_state", "model", "module", "network", "net", "weights",
+)  # fmt: skip
+# What wrappers of modules put before every name: DataParallel, training wrappers, torch.compile.
+PREFIXES = re.compile(r"^(?:(?:module|model|ema_model|network|net|_orig_mod)\.)+")
+
+
+class Ignored:
+    """What stands in a checkpoint beside tensors and is not needed. Takes and keeps nothing."""
+
+    def __new__(cls, *_: object) -> Ignored:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+# Best scores are often numpy's numbers; mmengine keeps its log.
+IGNORED = (
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    "numpy.dtype",
+    "numpy.ndarray",
+    "mmengine.logging.history_buffer.HistoryBuffer",
+)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The state dict in a .pth, .pt, .tar, .pkl, .bin, .ckpt or .safetensors file: wrappers around it and the prefixes
+    that they give to its names taken off. CheckpointError where the file is refused, damaged or holds none."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
+    if not start:
+        raise CheckpointError(f"checkpoint {path} is empty; get it again")
+    if start.lstrip()[:1] == b"<":
+        raise CheckpointError(f"{path} is a web page, not a checkpoint; download the file itself")
+
+    content = read_safetensors(path) if start[8:9] == b"{" else read_torch(path, start, size)
+    return state_dict_in(content, path, size)
+
+
+def state_dict_in(content: object, path: Path, size: int) -> dict[str, Tensor]:
+    """The state dict in what a file of `size` bytes holds, freed of what is around it."""
+    while isinstance(content, Mapping):
+        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    found = dict(tensors_in(content, path, size)) if isinstance(content, Mapping) else {}
+    if not found:
+        raise CheckpointError(f"{path} holds no tensors by name; save the network's state_dict()")
+    return found
+
+
+def read_safetensors(path: Path) -> object:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is a damaged safetensors file ({error}); get it again") from None
+
+
+def read_torch(path: Path, start: bytes, size: int) -> object:
+    """What torch.save wrote, as a zip archive or, before torch 1.6, as pickles in a row."""
+    if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
+        raise CheckpointError(
+            f"{path} can only be opened safely by PyTorch 2.10 or newer, here is {torch.__version__}; upgrade it"
+        )
+    if start.startswith(b"PK"):
+        check_archive(path, size)
+    elif start[257:262] == b"ustar":
+        raise CheckpointError(
+            f"{path} is a tar archive, which is refused; unpack it, or save again with torch 1.6 or newer"
+        )
+    elif not start.startswith(b"\x80"):
+        raise CheckpointError(f"{path} is no checkpoint: neither torch.save nor safetensors wrote it; get it again")
+    try:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            torch.serialization.safe_globals([(Ignored, name) for name in IGNORED]),
+        ):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever the bytes lead it to
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if wanted is None:
+            damaged(path)
+        raise CheckpointError(
+            f"{path} is refused: it holds more than tensors ({wanted[1]}), and opening that can run any code; save the "
+            "network's state_dict() alone, with the code that wrote the file"
+        ) from None
+
+
+def check_archive(path: Path, size: int) -> None:
+    """torch.save compresses nothing: what would unfold to more than the file is an attack, not a checkpoint."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        damaged(path)
+    if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
+        raise CheckpointError(f"{path} is a TorchScript program; save the network's state_dict() instead")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > size:
+        raise CheckpointError(
+            f"{path} is refused: a compressed archive, which torch.save does not write; unpack it first"
+        )
+
+
+def tensors_in(content: Mapping[object, object], path: Path, size: int) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a state dict by their names without prefixes. The rest (an epoch, a score) is nothing of ours."""
+    seen = set()
+    for key, tensor in content.items():
+        if not isinstance(tensor, Tensor):
+            continue
+        name = PREFIXES.sub("", str(key))
+        if name in seen:
+            raise CheckpointError(f"{path} holds {name} twice, once as {key}; save the network's state_dict() alone")
+        seen.add(name)
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            raise CheckpointError(f"{path} holds {key}, which is sparse, quantised or empty; convert the float weights")
+        if tensor.numel() * tensor.element_size() > size:
+            raise CheckpointError(f"{path} is refused: {key} claims to be larger than the file")
+        yield name, tensor.detach()
+
+
+def damaged(path: Path) -> NoReturn:
+    raise CheckpointError(f"{path} is truncated, damaged or no checkpoint of torch; get it again")
