@@ -85,6 +85,22 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("recipes", help="the recipes, a line each")
     verb.set_defaults(verb=recipes)
 
+    verb = verbs.add_parser("convert", help="make weights of ours from another code base's checkpoint")
+    verb.add_argument("checkpoint", type=Path, metavar="FILE", help=".pth, .pt, .tar, .pkl, .bin, .ckpt, .safetensors")
+    verb.add_argument("--out", required=True, type=Path, metavar="NAME.safetensors")
+    verb.add_argument("--network", help="which network it is (default: told by its tensors)")
+    verb.add_argument("--origin", metavar="OWNER/REPOSITORY", help="whose checkpoint it is (default: told likewise)")
+    verb.add_argument(
+        "--classes",
+        help="a dataset's name, names with commas between, a text file with a name a line, or a count; another count "
+        "than the checkpoint's leaves the head untrained (default: Cityscapes' for 19, else class_0, class_1, ...)",
+    )
+    verb.add_argument(
+        "--operating-scale", type=float, default=1.0, metavar="SCALE",
+        help="reduce frames so far for the network: 0.5 for STDC-Seg50, 0.75 for STDC-Seg75 (default: 1)",
+    )  # fmt: skip
+    verb.set_defaults(verb=convert)
+
     verb = verbs.add_parser("export", help="make the artefact that runs from trained weights")
     verb.add_argument("weights", type=Path, metavar="FILE.safetensors")
     verb.add_argument("--out", type=Path, help="NAME.onnx (default: beside the weights)")
@@ -292,6 +308,47 @@ def recipes(options: argparse.Namespace) -> int:
 
     say(list_recipes())
     return DONE
+
+
+def convert(options: argparse.Namespace) -> int:
+    """Bring a checkpoint under our names, and say what was taken, left out and left untrained."""
+    from streetseg.data.labels import label_space, likely_labels
+
+    if options.out.suffix != ".safetensors":
+        raise UsageError(f"--out {options.out} must be named NAME.safetensors")
+    if not 0 < options.operating_scale <= 1:
+        raise UsageError(f"--operating-scale {options.operating_scale} must be above 0 and at most 1")
+    labels = None if options.classes is None else label_space(options.classes)
+    need_torch("streetseg convert")
+    from streetseg.models.checkpoint_files import read_tensors
+    from streetseg.models.checkpoints import build_converted, recognise, save_weights
+
+    source = options.checkpoint.name
+    found = recognise(read_tensors(options.checkpoint), source, options.network, options.origin)
+    if labels is None:
+        if found.num_classes is None:
+            raise UsageError(
+                f"{source} is a backbone, which has no classes: name those of the new network by --classes"
+            )
+        labels = likely_labels(found.num_classes)
+    network, card, untrained = build_converted(found, labels.names, labels.colours, options.operating_scale)
+    save_weights(options.out, network.state_dict(), card, precision="float32")
+
+    taken = len(network.state_dict()) - sum(untrained.values())
+    say(f"{source}: {found.network} as {found.origin.name} has it; {taken} tensors taken")
+    if found.left_out:
+        say(f"left out, for only training needs it or nothing: {counted(found.left_out)}")
+    say(f"{len(labels.names)} classes: {', '.join(labels.names)}")
+    if untrained:
+        say(f"{options.out}: to be trained before use, for these are at their initialisation: {counted(untrained)}")
+    else:
+        say(f"{options.out}: next, streetseg export {options.out}")
+    return DONE
+
+
+def counted(tensors: dict[str, int]) -> str:
+    """Tensors by the beginning of their names."""
+    return ", ".join(f"{name} ({count})" for name, count in tensors.items())
 
 
 def export(options: argparse.Namespace) -> int:

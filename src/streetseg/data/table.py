@@ -7,23 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streetseg.data import camvid, cityscapes, cocostuff, cvat, folder, imagenet
-from streetseg.data.pairs import Dataset
+from streetseg.data.pairs import Dataset, LabelSpace
 from streetseg.errors import DatasetError
 
 
 @dataclass(frozen=True)
 class DatasetKind:
-    """How to recognise and open one dataset; `layout` is what a user must have on disk."""
+    """How to recognise and open one dataset; `layout` is what a user must have on disk; `labels` are its classes where
+    they are the same for everybody."""
 
     recognises: Callable[[Path], bool]
     open: Callable[[Path], Dataset]
     layout: str
+    labels: LabelSpace | None = None
 
 
 DATASETS: dict[str, DatasetKind] = {
-    "camvid": DatasetKind(camvid.recognises, camvid.open_camvid, camvid.LAYOUT),
-    "cityscapes": DatasetKind(cityscapes.recognises, cityscapes.open_cityscapes, cityscapes.LAYOUT),
-    "cocostuff": DatasetKind(cocostuff.recognises, cocostuff.open_cocostuff, cocostuff.LAYOUT),
+    "camvid": DatasetKind(camvid.recognises, camvid.open_camvid, camvid.LAYOUT, camvid.LABELS),
+    "cityscapes": DatasetKind(cityscapes.recognises, cityscapes.open_cityscapes, cityscapes.LAYOUT, cityscapes.LABELS),
+    "cocostuff": DatasetKind(cocostuff.recognises, cocostuff.open_cocostuff, cocostuff.LAYOUT, cocostuff.LABELS),
     "cvat": DatasetKind(cvat.recognises, cvat.open_cvat, cvat.LAYOUT),
     "images-masks": DatasetKind(folder.recognises, folder.open_folder, folder.LAYOUT),
 }
