@@ -55,9 +55,18 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="streetseg", description="Real-time semantic segmentation of road scenes.")
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
-    verb = verbs.add_parser("predict", help="class map and overlay of images")
-    verb.add_argument("paths", nargs="+", metavar="PATH", help="an image, a folder, or a pattern like 'drive/*.png'")
-    verb.add_argument("--out", required=True, type=Path, help="folder for the results; or for one image NAME.jpg")
+    verb = verbs.add_parser("predict", help="class map and overlay of images or a video")
+    verb.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="an image, a folder, a pattern like 'drive/*.png'; or one video, /dev/video0 (a camera), rtsp://...",
+    )  # fmt: skip
+    verb.add_argument(
+        "--out", required=True, type=Path, help="folder for the results; NAME.jpg for one image, NAME.mp4 for a video"
+    )
+    video = verb.add_argument_group("for a video")
+    video.add_argument("--classmap", type=Path, metavar="PLACE", help="NAME.mkv (lossless) or a folder for PNGs")
+    video.add_argument("--every", type=int, metavar="N", help="segment each Nth frame only")
+    video.add_argument("--max-frames", type=int, metavar="N", help="stop after N segmented frames")
     verb.add_argument("--weights", type=Path, metavar="FILE", help="artefact NAME.onnx (default: the package's)")
     add_engine_options(verb)
     verb.add_argument("--cache", type=Path, metavar="DIR", help="where OpenVINO may keep what it compiled")
@@ -144,13 +153,18 @@ def add_folder_options(verb: argparse.ArgumentParser) -> None:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Segment images; a bad one is reported and the others still done."""
+    """Segment images or a video; a bad image is reported and the others still done."""
     from streetseg.runtime.engines.engine import cores
     from streetseg.runtime.files import make_folder
-    from streetseg.runtime.frames import list_images
+    from streetseg.runtime.frames import is_video, list_images
     from streetseg.runtime.segmenter import Segmenter
     from streetseg.runtime.stream import in_order
 
+    if any(map(is_video, options.paths)):
+        return predict_video(options)
+    for option in ("classmap", "every", "max_frames"):
+        if getattr(options, option) is not None:
+            raise UsageError(f"--{option.replace('_', '-')} is for a video, and none is given")
     images = list_images(options.paths)
     if options.out.suffix and not options.out.is_dir():
         jobs = [one_job(images, options.out)]
@@ -185,6 +199,58 @@ def predict(options: argparse.Namespace) -> int:
         else:
             say(json.dumps(report) if options.json else describe(report))
     return exit_code
+
+
+def predict_video(options: argparse.Namespace) -> int:
+    """Segment one video."""
+    from streetseg.runtime.engines.engine import cores
+    from streetseg.runtime.frames import is_live
+    from streetseg.runtime.segmenter import Segmenter
+    from streetseg.runtime.video import segment_video
+
+    if len(options.paths) > 1:
+        raise UsageError(f"predict takes one video at a time, got {len(options.paths)} paths; call it for each")
+    (source,) = options.paths
+    live = is_live(source)
+    name = "live" if live else Path(source).stem
+    out = options.out if options.out.suffix and not options.out.is_dir() else options.out / f"{name}_overlay.mp4"
+    segmenter = Segmenter.open(
+        options.weights,
+        engine=options.engine,
+        threads=options.threads,
+        precision=options.precision,
+        size=options.size,
+        streams=1 if live else options.threads or cores(),
+        cache=options.cache,
+    )
+    report = segment_video(
+        segmenter,
+        source,
+        out,
+        options.classmap,
+        every=1 if options.every is None else options.every,
+        max_frames=options.max_frames,
+        progress=lambda frames, total: progress(frames, "frame", total),
+    )
+    rate = report.frames / report.seconds
+    if options.json:
+        say(json.dumps({"video": source, "overlay": str(out), **vars(report), "frames_per_second": round(rate, 2)}))
+    else:
+        dropped = f", {report.dropped} late ones dropped" if live else ""
+        say(
+            f"{source}: {report.width} x {report.height}; {report.frames} frames in {report.seconds:.1f} s, "
+            f"{rate:.1f} a second{dropped}; {out}"
+        )
+    if report.damaged or report.missing:
+        complain(
+            f"{source} is damaged: of {report.decoded} frames read {report.damaged} had to be patched up, and "
+            f"{report.missing} more are missing; {out} holds what could be read"
+        )
+        return CHECK_FAILED
+    if report.interrupted:
+        complain(f"interrupted; {out} holds the {report.frames} frames done so far")
+        return INTERRUPTED
+    return DONE
 
 
 def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:

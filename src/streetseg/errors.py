@@ -21,6 +21,10 @@ class ImageError(StreetsegError):
     """An image that cannot be read: not an image, truncated, empty, or too large."""
 
 
+class VideoError(StreetsegError):
+    """A video that cannot be opened, or holds no frame that can be decoded."""
+
+
 class OutputError(StreetsegError):
     """A place that cannot be written to."""
 

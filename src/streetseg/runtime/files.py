@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from streetseg.errors import OutputError
 
 
-def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in its place; folders are created.
+@contextlib.contextmanager
+def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """A temporary file beside `path` to fill; it takes its place when the block ends well. Folders are created.
 
     Whatever fails, there is the old file or the new one, never half of one, and nothing else is left behind. durable:
-    also after a power cut. Raises OutputError where the place cannot be written to; what `write` raises otherwise
+    also after a power cut. Raises OutputError where the place cannot be written to; what the block raises otherwise
     passes through.
     """
     # In the same folder, for a rename across file systems is not atomic; hidden, so that no search takes it up;
@@ -24,7 +26,7 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write(temporary)
+            yield temporary
             if durable:
                 with temporary.open("rb+") as file:
                     os.fsync(file.fileno())
@@ -33,6 +35,12 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = 
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place") from None
+
+
+def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
+    """`whole_file`, filled by `write`."""
+    with whole_file(path, durable=durable) as temporary:
+        write(temporary)
 
 
 def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:

@@ -32,6 +32,13 @@ MAX_PIXELS = 100_000_000  # a frame of this size takes 300 MB; more is a mistake
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
 
+# What is opened as a video; playlists, so that the refusal says so.
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".asf",
+    ".flv", ".ogv", ".mxf", ".dv", ".ivf", ".mjpeg", ".h264", ".264", ".hevc", ".265",
+    ".m3u", ".m3u8", ".mpd", ".sdp", ".concat", ".ffconcat",
+)  # fmt: skip
+
 # zlib's fastest level: writing must keep up with the network. Against its default, 6, on CamVid an overlay grows by
 # 8 % (to 254 kB at 480 x 360), a class map by 38 % (to 6 kB).
 PNG_LEVEL = 1
@@ -198,6 +205,16 @@ def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 
 
 # Finding
+
+
+def is_live(source: str) -> bool:
+    """Whether frames come at their own pace: from a camera or a network stream."""
+    return source.startswith(("/dev/video", "rtsp://", "rtsps://"))
+
+
+def is_video(source: str) -> bool:
+    """Whether a path or address is for `runtime/video.py`, as far as its name says."""
+    return is_live(source) or source.lower().endswith(VIDEO_SUFFIXES)
 
 
 @dataclass(frozen=True)

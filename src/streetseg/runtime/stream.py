@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 
-def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: int) -> Iterator[Done]:
+def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: int) -> Generator[Done]:
     """What `function` makes of each item, in the items' order.
 
     `function` runs in `workers` threads at once, `items` is read in one more. Besides the items being worked on there
@@ -54,3 +54,54 @@ def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: i
             stopped.set()
             free.release()
             pool.shutdown(cancel_futures=True)
+
+
+class Newest(Generic[Item]):
+    """Iterates over items that come at their own pace: always the newest, which drops those that nobody took in time.
+
+    dropped: how many so far. An error of `items` is raised once what came before it is taken.
+    """
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.dropped = 0
+        self.item: list[Item] = []  # none or one
+        self.ended = False
+        self.error: BaseException | None = None
+        self.changed = threading.Condition()
+        self.reader = threading.Thread(target=self.read, args=(items,))
+        self.reader.start()
+
+    def read(self, items: Iterable[Item]) -> None:
+        try:
+            for item in items:
+                with self.changed:
+                    if self.ended:
+                        return
+                    self.dropped += len(self.item)
+                    self.item = [item]
+                    self.changed.notify()
+        except BaseException as error:
+            self.error = error
+        finally:
+            with self.changed:
+                self.ended = True
+                self.changed.notify()
+
+    def __iter__(self) -> Newest[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        with self.changed:
+            self.changed.wait_for(lambda: self.item or self.ended)
+            if self.item:
+                return self.item.pop()
+        if self.error is not None:
+            raise self.error
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop reading, once the item that is being read has come."""
+        with self.changed:
+            self.ended = True
+            self.changed.notify()
+        self.reader.join()

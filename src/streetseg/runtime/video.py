@@ -1,0 +1,294 @@
+"""Videos: from a file, a camera or a network stream to frames, and from pictures to files.
+
+    source ── decode ──┬─ RGB, segment, draw ─┬── encode
+                       └─ RGB, segment, draw ─┘
+
+A file is segmented frame by frame. From a live source the newest frame is taken and the late ones are dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetseg.errors import MissingExtraError, UsageError, VideoError
+from streetseg.runtime.files import make_folder, whole_file
+from streetseg.runtime.frames import MAX_PIXELS, is_live, write_classmap
+from streetseg.runtime.segmenter import Segmenter
+from streetseg.runtime.stream import Newest, in_order
+
+try:
+    import av
+except ModuleNotFoundError:
+    raise MissingExtraError("PyAV", "video", "video") from None
+
+# Containers that hold their frames themselves. Playlists and descriptions (concat, m3u8, sdp, mpd) name other files and
+# addresses, which whoever made the file would choose.
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mxf,dv,ivf,mjpeg,h264,hevc,gif"
+LIVE_TIMEOUT = 10.0  # seconds until a camera or stream that gives nothing is given up
+
+OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
+# x264: quick enough to keep up with the network, and no artefacts that one would take for the network's.
+OVERLAY_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "20"}
+
+
+class VideoReader:
+    """The frames of a source, to be read once.
+
+    size: H, W as stored. time_base: seconds that one step of a timestamp stands for. rate: frames a second. expected:
+    the frames that the file claims to hold, None where it does not say. decoded, damaged, lost: counted as they are
+    read: frames, those of them that the decoder had to patch, and packets that it could not make a frame of.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.live = is_live(source)
+        self.decoded = self.damaged = self.lost = 0
+        try:
+            self.container = self.open()
+        except av.FFmpegError as error:
+            raise VideoError(
+                f"{source} cannot be opened as a video: {error.strerror}; give a video file (playlists that name other "
+                "files are refused), /dev/videoN or rtsp://..."
+            ) from None
+        if not self.container.streams.video:
+            self.container.close()
+            raise VideoError(f"{source} holds no video; give another file")
+        self.stream = self.container.streams.video[0]
+        self.size = self.stream.height, self.stream.width
+        if self.size[0] * self.size[1] > MAX_PIXELS:
+            self.container.close()
+            raise VideoError(f"{source} has {self.size[1]} x {self.size[0]} pixels; at most {MAX_PIXELS:,} are allowed")
+        self.stream.thread_type = "AUTO"
+        self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
+        self.time_base = self.stream.time_base or 1 / self.rate
+        self.expected = self.count()
+
+    def open(self) -> av.container.InputContainer:
+        if self.source.startswith("/dev/"):
+            return av.open(self.source, format="v4l2", timeout=LIVE_TIMEOUT)
+        if self.live:
+            return av.open(self.source, format="rtsp", options={"rtsp_transport": "tcp"}, timeout=LIVE_TIMEOUT)
+        # "file:" keeps a name with a colon from being taken for another protocol.
+        options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+        return av.open(f"file:{self.source}", options=options, metadata_errors="replace")
+
+    def count(self) -> int | None:
+        """How many frames the file claims to hold."""
+        if self.live:
+            return None
+        if self.container.format.name.startswith("mov"):  # lists every frame
+            return self.stream.frames or None
+        if self.stream.average_rate is None or self.stream.average_rate != self.stream.base_rate:
+            return None  # not a constant rate: a length says nothing about a number
+        seconds = duration(self.container, self.stream)
+        return self.stream.frames or (None if seconds is None else int(seconds * self.stream.average_rate))
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        """Every frame that can be decoded, with a timestamp (`pts`) that grows."""
+        last = None
+        step = max(1, round(1 / (self.rate * self.time_base)))
+        for frame in self.decode():
+            self.decoded += 1
+            self.damaged += frame.is_corrupt
+            if last is not None and (frame.pts is None or frame.pts <= last):
+                frame.pts = last + step
+            last = frame.pts = frame.pts or 0
+            yield frame
+
+    def decode(self) -> Iterator[av.VideoFrame]:
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError:  # the file itself is broken here, or the stream has ended
+                self.lost += 1
+                return
+            if packet.is_discard and self.expected is not None:
+                self.expected -= 1  # cut away by the one who made the file
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                self.lost += 1
+
+    @property
+    def missing(self) -> int:
+        """Once all is read: the frames that should have come and did not."""
+        return max(self.lost, (self.expected or 0) - self.decoded)
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.container.close()
+
+
+def duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """The video's length in seconds, by what the file says of it."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    with contextlib.suppress(KeyError, ValueError):  # Matroska
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base
+    return None
+
+
+def upright_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A decoded frame as uint8 RGB, H x W x 3, brought to size (H, W, as stored), then turned as a phone asks for."""
+    rgb = frame.to_ndarray(format="rgb24", height=size[0], width=size[1])
+    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)), np.uint8)
+
+
+class VideoWriter:
+    """A video file being written: overlays as H.264, class maps, H x W, without any loss as FFV1 in 8-bit grey."""
+
+    def __init__(self, path: Path, picture: NDArray[np.uint8], rate: Fraction, time_base: Fraction) -> None:
+        self.format = "rgb24" if picture.ndim == 3 else "gray"
+        height, width = picture.shape[:2]
+        self.container = av.open(path, "w")
+        self.stream = self.container.add_stream("libx264" if picture.ndim == 3 else "ffv1", rate=rate)
+        self.stream.height, self.stream.width = height, width
+        self.stream.pix_fmt = "gray"
+        if picture.ndim == 3:
+            self.stream.options = OVERLAY_OPTIONS
+            self.stream.pix_fmt = "yuv420p" if height % 2 == width % 2 == 0 else "yuv444p"
+        self.stream.time_base = self.stream.codec_context.time_base = time_base
+        self.time_base = time_base
+
+    def add(self, picture: NDArray[np.uint8], pts: int) -> None:
+        frame = av.VideoFrame.from_ndarray(picture, format=self.format)
+        frame.pts, frame.time_base = pts, self.time_base
+        self.container.mux(self.stream.encode(frame))
+
+    def finish(self) -> None:
+        self.container.mux(self.stream.encode())
+        self.container.close()
+
+
+@dataclass(frozen=True)
+class SegmentedFrame:
+    """index: of the frame in its source. pts: its timestamp there, in steps of the time base. Overlay and class map."""
+
+    index: int
+    pts: int
+    overlay: NDArray[np.uint8]
+    classmap: NDArray[np.uint8]
+
+
+Progress = Callable[[Iterable[SegmentedFrame], int | None], Iterable[SegmentedFrame]]
+
+
+@dataclass
+class VideoReport:
+    """What became of a video. decoded, damaged, missing: see VideoReader. frames: segmented and written."""
+
+    width: int = 0
+    height: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    decoded: int = 0
+    damaged: int = 0
+    missing: int = 0
+    dropped: int = 0
+    interrupted: bool = False
+
+
+def segment_video(
+    segmenter: Segmenter,
+    source: str,
+    overlay: Path,
+    classmap: Path | None = None,
+    *,
+    every: int = 1,
+    max_frames: int | None = None,
+    progress: Progress = lambda frames, total: frames,
+) -> VideoReport:
+    """Segment a video into an overlay video and, where asked for, class maps; timestamps are kept, audio is not.
+
+    overlay: NAME.mp4, .mkv or .mov. classmap: NAME.mkv, a lossless video whose grey values are class indices, or a
+    folder, for a PNG a frame. every: take each so-manieth frame. max_frames: stop after so many. progress: wraps the
+    frames, given how many are expected. An interruption (Ctrl-C) ends the video early, and what was done is kept.
+    Raises VideoError, UsageError or OutputError; damage that leaves some frames is counted in the report.
+    """
+    check_outputs(source, overlay, classmap, every, max_frames)
+    report = VideoReport()
+    start = time.perf_counter()
+    with VideoReader(source) as reader, ExitStack() as outputs:
+        total = reader.expected and -(-reader.expected // every)
+        if max_frames is not None:
+            total = min(total or max_frames, max_frames)
+
+        newest = outputs.enter_context(closing(Newest(reader))) if reader.live else None
+
+        def work(item: tuple[int, av.VideoFrame]) -> SegmentedFrame:
+            index, frame = item
+            result = segmenter(upright_rgb(frame, reader.size))
+            return SegmentedFrame(index, frame.pts or 0, result.overlay(), result.classmap)
+
+        def writer(path: Path, picture: NDArray[np.uint8]) -> VideoWriter:
+            return VideoWriter(outputs.enter_context(whole_file(path)), picture, reader.rate, reader.time_base)
+
+        chosen = islice(islice(enumerate(newest or reader), 0, None, every), max_frames)
+        done = outputs.enter_context(closing(in_order(work, chosen, segmenter.workers)))
+        overlays = classmaps = None
+        try:
+            for frame in progress(done, total):
+                if overlays is None:
+                    report.height, report.width = frame.classmap.shape
+                    overlays = writer(overlay, frame.overlay)
+                    if classmap is not None and classmap.suffix:
+                        classmaps = writer(classmap, frame.classmap)
+                overlays.add(frame.overlay, frame.pts)
+                if classmaps is not None:
+                    classmaps.add(frame.classmap, frame.pts)
+                elif classmap is not None:
+                    write_classmap(classmap / f"{frame.index:06d}.png", frame.classmap, segmenter.card.colours)
+                report.frames += 1
+        except KeyboardInterrupt:
+            report.interrupted = True
+        done.close()
+        for video in (overlays, classmaps):
+            if video is not None:
+                video.finish()
+        if report.frames == 0 and not report.interrupted:
+            raise VideoError(f"{source} holds no frame that can be decoded; give an undamaged video")
+    report.seconds = time.perf_counter() - start
+    report.decoded, report.damaged = reader.decoded, reader.damaged
+    whole = not (reader.live or report.interrupted or report.frames == max_frames)
+    report.missing = reader.missing if whole else reader.lost
+    report.dropped = newest.dropped if newest else 0
+    return report
+
+
+def check_outputs(source: str, overlay: Path, classmap: Path | None, every: int, max_frames: int | None) -> None:
+    """Refuse what cannot work before anything is opened."""
+    if overlay.suffix.lower() not in OVERLAY_SUFFIXES:
+        raise UsageError(f"{overlay} is no name for a video; allowed are names ending in {', '.join(OVERLAY_SUFFIXES)}")
+    if classmap is not None and classmap.suffix not in ("", ".mkv"):
+        raise UsageError(f"--classmap {classmap} must be NAME.mkv, or a folder (no suffix) for PNGs")
+    if every < 1 or (max_frames is not None and max_frames < 1):
+        raise UsageError(f"--every and --max-frames must be at least 1, got {every} and {max_frames}")
+    for path in (overlay, classmap):
+        if path is not None and path.exists() and Path(source).exists() and path.samefile(source):
+            raise UsageError(f"{path} is what is to be segmented; choose another name for the result")
+    if classmap == overlay:
+        raise UsageError(f"{overlay} cannot be the overlay and the class map at once; choose another name")
+    make_folder(overlay.parent)
+    if classmap is not None:
+        make_folder(classmap.parent if classmap.suffix else classmap)
