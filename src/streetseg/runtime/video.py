@@ -37,6 +37,9 @@ except ModuleNotFoundError:
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mxf,dv,ivf,mjpeg,h264,hevc,gif"
 LIVE_TIMEOUT = 10.0  # seconds until a camera or stream that gives nothing is given up
 
+# Frames a second beyond which a rate is that of a clock, in files that leave out what does not fall on its ticks (AVI).
+CLOCK_RATE = 240
+
 OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
 # x264: quick enough to keep up with the network, and no artefacts that one would take for the network's.
 OVERLAY_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "20"}
@@ -61,10 +64,11 @@ class VideoReader:
                 f"{source} cannot be opened as a video: {error.strerror}; give a video file (playlists that name other "
                 "files are refused), /dev/videoN or rtsp://..."
             ) from None
-        if not self.container.streams.video:
+        videos = [stream for stream in self.container.streams.video if stream.codec_context is not None]
+        if not videos:
             self.container.close()
-            raise VideoError(f"{source} holds no video; give another file")
-        self.stream = self.container.streams.video[0]
+            raise VideoError(f"{source} holds no video of a kind that can be decoded; give another file")
+        self.stream = videos[0]
         self.size = self.stream.height, self.stream.width
         if self.size[0] * self.size[1] > MAX_PIXELS:
             self.container.close()
@@ -87,12 +91,13 @@ class VideoReader:
         """How many frames the file claims to hold."""
         if self.live:
             return None
-        if self.container.format.name.startswith("mov"):  # lists every frame
-            return self.stream.frames or None
-        if self.stream.average_rate is None or self.stream.average_rate != self.stream.base_rate:
+        if self.container.format.name.startswith("mov"):  # lists every frame, also those that its maker cut away
+            shown = float((self.container.duration or 0) * self.rate / av.time_base)
+            return self.stream.frames if round(shown) >= self.stream.frames > 0 else None
+        if self.stream.average_rate not in (None, self.stream.base_rate) or self.rate > CLOCK_RATE:
             return None  # not a constant rate: a length says nothing about a number
         seconds = duration(self.container, self.stream)
-        return self.stream.frames or (None if seconds is None else int(seconds * self.stream.average_rate))
+        return self.stream.frames or (None if seconds is None else int(seconds * self.rate))
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Every frame that can be decoded, with a timestamp (`pts`) that grows."""
@@ -116,8 +121,6 @@ class VideoReader:
             except av.FFmpegError:  # the file itself is broken here, or the stream has ended
                 self.lost += 1
                 return
-            if packet.is_discard and self.expected is not None:
-                self.expected -= 1  # cut away by the one who made the file
             try:
                 yield from packet.decode()
             except av.FFmpegError:

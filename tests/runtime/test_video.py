@@ -1,0 +1,325 @@
+"""Videos made here, segmented and read back; damaged, cut short, interrupted; and what is refused."""
+
+from __future__ import annotations
+
+import json
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from streetseg.cli import main
+from streetseg.data.synthetic import render
+from streetseg.errors import StreetsegError, UsageError, VideoError
+from streetseg.runtime import video as video_module
+from streetseg.runtime.segmenter import Segmenter
+from streetseg.runtime.video import VideoReader, segment_video, upright_rgb
+
+TICK = Fraction(1, 12800)
+SIZE = (48, 64)
+STREET = render(5, (96, 256)).frame
+
+
+def write_video(path: Path, pts: list[int], size: tuple[int, int] = SIZE, codec: str = "libx264") -> Path:
+    """A ride along a street: a frame at each timestamp, in ticks; and an audio track where the container is MP4."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"g": "10"} if codec == "libx264" else {})
+        stream.height, stream.width = size
+        stream.pix_fmt = "yuv420p" if size[0] % 2 == size[1] % 2 == 0 else "yuv444p"
+        stream.time_base = stream.codec_context.time_base = TICK
+        audio = container.add_stream("aac", rate=8000, layout="mono") if path.suffix == ".mp4" else None
+        for index, at in enumerate(pts):
+            left = index % (256 - size[1])
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(STREET[: size[0], left : left + size[1]]), "rgb24")
+            frame.pts, frame.time_base = at, TICK
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if audio is not None:
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), "fltp", "mono")
+            sound.sample_rate = 8000
+            container.mux(audio.encode(sound))
+            container.mux(audio.encode())
+    return path
+
+
+def steady(frames: int) -> list[int]:
+    return [index * 512 for index in range(frames)]
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return Segmenter.open(engine="onnxruntime", streams=2)
+
+
+@pytest.fixture(scope="module")
+def ride(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """25 frames, two of them late, as a phone would record them."""
+    return write_video(
+        tmp_path_factory.mktemp("ride") / "ride.mp4", [*steady(20), *(9000 + 900 * k for k in range(2, 7))]
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_threads_are_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def frames_of(path: Path, pixel_format: str = "rgb24") -> list[tuple[Fraction, NDArray[Any]]]:
+    """Time in seconds and pixels of every frame; the container holds nothing but a video."""
+    with av.open(path) as container:
+        assert len(container.streams) == 1
+        return [(f.pts * f.time_base, f.to_ndarray(format=pixel_format)) for f in container.decode(video=0)]
+
+
+def source_frames(path: Path) -> list[tuple[Fraction, NDArray[np.uint8]]]:
+    with VideoReader(str(path)) as reader:
+        return [((frame.pts or 0) * reader.time_base, upright_rgb(frame, reader.size)) for frame in reader]
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_overlay_and_lossless_class_map(suffix: str, ride: Path, segmenter: Segmenter, tmp_path: Path) -> None:
+    overlay, classmap = tmp_path / f"overlay{suffix}", tmp_path / "classes.mkv"
+    report = segment_video(segmenter, str(ride), overlay, classmap)
+    assert (report.width, report.height, report.frames, report.decoded) == (64, 48, 25, 25)
+    assert (report.damaged, report.missing, report.dropped, report.interrupted) == (0, 0, 0, False)
+    assert {path.name for path in tmp_path.iterdir()} == {overlay.name, "classes.mkv"}
+
+    source = source_frames(ride)
+    classes, pictures = frames_of(classmap, "gray"), frames_of(overlay)
+    assert len(source) == len(classes) == len(pictures) == 25
+    step = Fraction(1, 1000)  # Matroska's
+    for (at, frame), (class_at, classes_there), (picture_at, picture) in zip(source, classes, pictures, strict=True):
+        result = segmenter(frame)
+        np.testing.assert_array_equal(classes_there, result.classmap)
+        assert abs(class_at - at) <= step
+        assert abs(picture_at - at) <= (step if suffix == ".mkv" else 0)
+        assert np.abs(picture.astype(int) - result.overlay()).mean() < 12  # 4:2:0 blurs the colours of thin things
+        assert np.abs(picture.astype(int) - frame).mean() > 15
+
+
+@pytest.mark.parametrize("size", [(47, 63), (16, 16), (2, 250)])
+def test_odd_and_small_sizes(size: tuple[int, int], segmenter: Segmenter, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "odd.mkv", steady(3), size)
+    assert segment_video(segmenter, str(source), tmp_path / "out.mp4").frames == 3
+    assert [picture.shape for _, picture in frames_of(tmp_path / "out.mp4")] == [(*size, 3)] * 3
+
+
+def test_every_nth_frame_and_no_more_than(ride: Path, segmenter: Segmenter, tmp_path: Path) -> None:
+    report = segment_video(segmenter, str(ride), tmp_path / "o.mp4", tmp_path / "maps", every=3, max_frames=4)
+    assert (report.frames, report.missing) == (4, 0)
+    source = source_frames(ride)
+    assert [at for at, _ in frames_of(tmp_path / "o.mp4")] == [source[index][0] for index in (0, 3, 6, 9)]
+    maps = sorted((tmp_path / "maps").iterdir())
+    assert [path.name for path in maps] == [f"{index:06d}.png" for index in (0, 3, 6, 9)]
+    np.testing.assert_array_equal(np.asarray(Image.open(maps[2])), segmenter(source[6][1]).classmap)
+
+
+def test_a_phones_video_is_turned_upright(ride: Path, segmenter: Segmenter, tmp_path: Path) -> None:
+    data = bytearray(ride.read_bytes())
+    identity = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    clockwise = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, SIZE[0] << 16, 0, 1 << 30)
+    matrix = data.index(identity, data.index(b"tkhd"))
+    data[matrix : matrix + 36] = clockwise
+    (tmp_path / "turned.mp4").write_bytes(data)
+    turned, straight = source_frames(tmp_path / "turned.mp4"), source_frames(ride)
+    np.testing.assert_array_equal(turned[3][1], np.rot90(straight[3][1], -1))
+    report = segment_video(segmenter, str(tmp_path / "turned.mp4"), tmp_path / "o.mp4", max_frames=2)
+    assert (report.width, report.height) == (48, 64)
+
+
+# Damage
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+def test_a_sound_video_has_as_many_frames_as_it_claims(name: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / name, steady(30), codec="mpeg4" if name == "a.avi" else "libx264")
+    with VideoReader(str(path)) as reader:
+        assert len(list(reader)) == reader.decoded == 30
+        assert reader.expected in ((None,) if name == "a.avi" else (30,) if name != "a.ts" else (29, 30, 31))
+        assert (reader.damaged, reader.missing) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_no_frame_goes_missing_in_silence(name: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / name, steady(30))
+    data = path.read_bytes()
+    told = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        spoilt = bytearray(data)
+        for at in rng.integers(64, len(data), 4):
+            spoilt[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(spoilt)
+        try:
+            with VideoReader(str(path)) as reader:
+                frames = list(reader)
+        except VideoError:
+            continue
+        told += bool(reader.damaged or reader.missing)
+        assert len(frames) == reader.decoded
+        if reader.decoded == 0:
+            continue  # which segment_video refuses
+        assert reader.decoded == 30 or reader.missing, f"seed {seed}: {reader.decoded} frames"
+    assert told > 10
+
+
+def test_a_video_cut_short_is_told_by_the_exit_code(
+    ride: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write_video(tmp_path / "whole.mkv", steady(40)).read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole[: len(whole) // 2])
+    arguments = [str(cut), "--out", str(tmp_path / "o.mp4"), "--engine", "onnxruntime", "--json"]
+    assert main(["predict", *arguments]) == 1
+    output, errors = capsys.readouterr()
+    report = json.loads(output)
+    assert report["frames"] == len(frames_of(tmp_path / "o.mp4")) < 40
+    assert report["missing"] >= 40 - report["frames"]
+    assert errors.startswith(f"streetseg: {cut} is damaged: ")
+    assert errors.count("\n") == 1
+    # Where one stops early by wish, nothing is missing.
+    assert main(["predict", *arguments, "--max-frames", "3"]) == 0
+
+
+# Ends before the end
+
+
+def test_an_interruption_keeps_what_is_done(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "long.mp4", steady(3000))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "streetseg", "predict", source, "--out", out / "o.mp4", "--engine", "onnxruntime"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not list(out.glob(".o*")):
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert [path.name for path in out.iterdir()] == ["o.mp4"]
+    frames = len(frames_of(out / "o.mp4"))
+    assert 0 < frames < 3000
+    assert errors == f"streetseg: interrupted; {out / 'o.mp4'} holds the {frames} frames done so far\n"
+    assert f"{frames} frames in" in output
+
+
+def test_a_failure_leaves_nothing_behind(
+    ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = iter(range(100))
+
+    def fail(frame: object, size: tuple[int, int]) -> NDArray[np.uint8]:
+        if next(calls) == 10:
+            raise UsageError("ten are enough")
+        return upright_rgb(frame, size)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(video_module, "upright_rgb", fail)
+    with pytest.raises(UsageError, match="ten are enough"):
+        segment_video(segmenter, str(ride), tmp_path / "o.mp4", tmp_path / "c.mkv")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Live
+
+
+def test_late_frames_are_dropped_when_live(
+    ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Camera(VideoReader):
+        """The ride at its own pace, which the network, slowed down below, does not keep up with."""
+
+        def __init__(self, source: str) -> None:
+            super().__init__(source)
+            self.live = True
+
+        def __iter__(self) -> Iterator[av.VideoFrame]:
+            for frame in super().__iter__():
+                yield frame
+                time.sleep(0.005)
+
+    def slow(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
+        time.sleep(0.05)
+        return upright_rgb(frame, size)
+
+    monkeypatch.setattr(video_module, "VideoReader", Camera)
+    monkeypatch.setattr(video_module, "upright_rgb", slow)
+    report = segment_video(segmenter, str(ride), tmp_path / "o.mp4")
+    assert report.dropped > 0
+    assert report.frames + report.dropped == report.decoded == 25
+    times = [at for at, _ in frames_of(tmp_path / "o.mp4")]
+    assert times == sorted(times)
+    assert times[-1] == source_frames(ride)[-1][0]  # the newest, however many are dropped
+
+
+# What is refused
+
+CONCAT = "ffconcat version 1.0\nfile {ride}\n"
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{ride}\n#EXT-X-ENDLIST\n"
+SDP = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+DASH = '<?xml version="1.0"?><MPD><Period><AdaptationSet><BaseURL>{ride}</BaseURL></AdaptationSet></Period></MPD>'
+
+
+@pytest.mark.parametrize("content", [CONCAT, HLS, SDP, DASH, "no video", ""], ids=str.split)
+@pytest.mark.parametrize("name", ["list.mp4", "list.m3u8"])
+def test_playlists_and_what_is_no_video_are_refused(content: str, name: str, ride: Path, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content.format(ride=ride))
+    with pytest.raises(VideoError, match="playlists that name other files are refused"):
+        VideoReader(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["{ride}", "--out", "{out}.gif"], "no name for a video"),
+        (["{ride}", "{ride}", "--out", "{out}"], "one video at a time"),
+        (["{ride}", "--out", "{ride}"], "is what is to be segmented"),
+        (["{ride}", "--out", "{out}.mp4", "--classmap", "{out}.mp4"], "must be NAME.mkv"),
+        (["{ride}", "--out", "{out}.mkv", "--classmap", "{out}.mkv"], "at once"),
+        (["{ride}", "--out", "{out}", "--every", "0"], "at least 1"),
+        (["{ride}.mp4", "--out", "{out}"], "No such file"),
+        (["{picture}", "--out", "{out}", "--every", "2"], "--every is for a video"),
+        (["{sound}", "--out", "{out}"], "holds no video of a kind"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    arguments: list[str], complaint: str, ride: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"ride": ride, "out": tmp_path / "o", "picture": tmp_path / "p.png", "sound": tmp_path / "s.mp4"}
+    Image.fromarray(STREET).save(places["picture"])
+    with av.open(places["sound"], "w") as container:
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), "fltp", "mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    engine = ["--engine", "onnxruntime"]
+    assert main(["predict", *(argument.format(**places) for argument in arguments), *engine]) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert complaint in errors
+    assert errors.count("\n") == 1
+
+
+def test_without_pyav(ride: Path) -> None:
+    code = "import sys; sys.modules['av'] = None; import streetseg.cli; raise SystemExit(streetseg.cli.main())"
+    command = [sys.executable, "-c", code, "predict", ride, "--out", "o.mp4", "--engine", "onnxruntime"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'streetseg[video]'" in done.stderr
+    assert issubclass(VideoError, StreetsegError)
