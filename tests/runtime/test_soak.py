@@ -77,8 +77,8 @@ def test_a_video_needs_no_more_as_it_goes_on(tmp_path: Path) -> None:
     assert report.frames == LAST
 
 
-def leak_memory(kept: list[NDArray[np.uint8]]) -> None:
-    kept.append(np.ones(256, np.uint8))
+def leak_a_frame(kept: list[NDArray[np.uint8]]) -> None:
+    kept.append(np.ones((48, 64, 3), np.uint8))
 
 
 def leak_a_descriptor(kept: list[int]) -> None:
@@ -92,7 +92,7 @@ def leak_a_thread(kept: list[threading.Thread]) -> None:
         kept[0].start()
 
 
-@pytest.mark.parametrize("leak", [leak_memory, leak_a_descriptor, leak_a_thread])
+@pytest.mark.parametrize("leak", [leak_a_frame, leak_a_descriptor, leak_a_thread])
 def test_a_planted_leak_is_caught(leak: Callable[[list[object]], None]) -> None:
     kept: list[object] = []
     with pytest.raises(AssertionError):
