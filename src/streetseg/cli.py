@@ -16,12 +16,14 @@ from streetseg.errors import MissingExtraError, StreetsegError, UsageError
 
 if TYPE_CHECKING:
     from streetseg.measure.evaluate import Evaluation
+    from streetseg.measure.tables import PaperTable
     from streetseg.runtime.frames import ImageFile
     from streetseg.runtime.segmenter import Segmenter
 
 T = TypeVar("T")
 
 DONE, CHECK_FAILED, INTERRUPTED = 0, 1, 130
+TABLE_ROUNDS = 20  # of `tables --bench`: some networks of the papers take a second a frame on a CPU
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,6 +84,33 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=evaluate)
 
+    verb = verbs.add_parser("bench", help="speed of artefacts on this machine")
+    verb.add_argument("artefacts", nargs="*", type=Path, metavar="ARTEFACT", help="NAME.onnx (default: the package's)")
+    add_engine_options(verb, several=True)
+    verb.add_argument(
+        "--size", type=size, metavar="HxW",
+        help="frames of this size, unreduced (default: 4:3 at the first artefact's native short side)",
+    )  # fmt: skip
+    verb.add_argument("--rounds", type=int, default=100, help="how often each is timed (default: 100)")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="folder for speed.json, speed.svg and speed.png")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
+    verb.set_defaults(verb=bench)
+
+    verb = verbs.add_parser("tables", help="the papers' tables and figures, ours beside them")
+    verb.add_argument("names", nargs="*", metavar="NAME", help="such as ddrnet-V; without one, the names are listed")
+    verb.add_argument("--bench", action="store_true", help="time the networks on this machine where the paper did")
+    add_engine_options(verb)
+    add_data_options(verb, required=False)
+    verb.add_argument(
+        "--weights", type=Path, action="append", metavar="FILE",
+        help="with --data: artefact NAME.onnx to judge (default: the package's); can be repeated",
+    )  # fmt: skip
+    verb.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for NAME.md and NAME.json, figures as svg and png"
+    )
+    verb.add_argument("--json", action="store_true", help="one JSON object a line instead of the tables")
+    verb.set_defaults(verb=tables)
+
     verb = verbs.add_parser("train", help="train a network by a recipe")
     verb.add_argument("--recipe", required=True, help="a recipe's name, or a TOML file that names its base")
     add_data_options(verb)
@@ -135,14 +164,18 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def add_engine_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--engine", help="openvino (default) or onnxruntime")
+def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) -> None:
+    engines = "openvino (default) or onnxruntime"
+    if several:
+        verb.add_argument("--engine", action="append", help=f"{engines}; can be repeated")
+    else:
+        verb.add_argument("--engine", help=engines)
     verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     verb.add_argument("--precision", help="float32 or bfloat16 (default: the fastest this machine has)")
 
 
-def add_data_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--data", required=True, type=Path, metavar="DIR", help="the dataset's folder")
+def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) -> None:
+    verb.add_argument("--data", required=required, type=Path, metavar="DIR", help="the dataset's folder")
     verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
 
 
@@ -345,6 +378,111 @@ def evaluation_table(facts: dict[str, Any]) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value:>7}" for name, value in rows]
     return "\n".join([f"{facts['measured_on']} ({facts['engine']})", *lines])
+
+
+def size(text: str) -> tuple[int, int]:
+    """Height and width of "HxW"."""
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give height and width, as 1024x2048")
+    return int(height), int(width)
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure artefacts on engines, taking turns."""
+    from streetseg.measure.speed import Entry, measure, speed_plot, speed_table
+    from streetseg.runtime.card import read_card
+    from streetseg.runtime.files import make_folder, write_file
+    from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
+
+    if options.rounds < 1:
+        raise UsageError(f"--rounds must be at least 1, got {options.rounds}")
+    if options.out:
+        make_folder(options.out)
+    artefacts = options.artefacts or [DEFAULT_WEIGHTS]
+    short_side = read_card(artefacts[0]).native_short_side
+    frame_size = options.size or (short_side, round(short_side * 4 / 3))
+    entries = [
+        Entry.open(artefact, engine, frame_size, options.threads, options.precision)
+        for artefact in artefacts
+        for engine in options.engine or [None]
+    ]
+    facts = measure(entries, frame_size, options.rounds, lambda rounds: progress(rounds, "round"))
+    if options.out:
+        write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
+        speed_plot(facts).save(options.out / "speed")
+    say(json.dumps(facts, indent=2) if options.json else speed_table(facts))
+    return DONE
+
+
+def tables(options: argparse.Namespace) -> int:
+    """Print papers' tables with what is counted, timed and judged here; without a name, list them."""
+    from streetseg.measure.tables import Ours, joined, paper_tables, table_figure, table_named, table_text
+    from streetseg.runtime.files import make_folder, write_file
+
+    if not options.names:
+        for table in paper_tables().values():
+            say(f"{table.name}: {table.paper}, {table.title}")
+        return DONE
+    chosen = [table_named(name) for name in options.names]
+    need_torch("streetseg tables")
+    from streetseg.export.untrained import count_network, network_times
+
+    if options.out:
+        make_folder(options.out)
+    mious = judge(options, chosen) if options.data else {}
+    subjects = {subject for table in chosen for subject in table.subjects() if subject}
+    times = {}
+    if options.bench:
+        times = network_times(
+            set().union(*(table.timed() for table in chosen)),
+            TABLE_ROUNDS,
+            engine=options.engine,
+            threads=options.threads,
+            precision=options.precision,
+            progress=lambda rounds: progress(rounds, "round"),
+        )
+    ours = Ours({subject: count_network(subject) for subject in subjects}, times, mious)
+    for table in chosen:
+        rows = joined(table, ours)
+        text, facts = table_text(table, rows), json.dumps({"table": table.name, "source": table.source, "rows": rows})
+        say(facts if options.json else f"{text}\n")
+        if options.out:
+            write_file(options.out / f"{table.name}.md", f"{text}\n".encode())
+            write_file(options.out / f"{table.name}.json", facts.encode())
+            if table.figure:
+                table_figure(table, rows).save(options.out / table.name)
+    return DONE
+
+
+def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[tuple[str, str, str], float]:
+    """mIoU of --weights by network, dataset and split, for the tables that are on --data."""
+    from streetseg.data.table import open_dataset
+    from streetseg.measure.evaluate import evaluate
+    from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+
+    dataset = open_dataset(options.data, options.dataset)
+    splits = {table.facts["split"] for table in chosen if table.facts.get("dataset") == dataset.name}
+    if not splits:
+        names = ", ".join(table.name for table in chosen)
+        raise UsageError(
+            f"{options.data} is {dataset.name}, on which {names} is not; leave --data out, or take another"
+        )
+    mious = {}
+    for artefact in options.weights or [DEFAULT_WEIGHTS]:
+        segmenter = Segmenter.open(
+            artefact, engine=options.engine, threads=options.threads, precision=options.precision
+        )
+        for split in splits:
+            result = evaluate(
+                lambda frame: segmenter(frame).classmap,  # noqa: B023  # called before the next artefact
+                segmenter.card.classes,
+                dataset,
+                split,
+                lambda pairs: progress(pairs, "frame"),
+            )
+            mious[segmenter.card.network, dataset.name, split] = result.scores.miou
+    return mious
 
 
 def train(options: argparse.Namespace) -> int:

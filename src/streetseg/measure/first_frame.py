@@ -1,0 +1,40 @@
+"""A fresh process up to its first class map, as `speed.cold_start` starts it.
+
+Prints a line when the first class map is there, and after a few more frames the most memory it held, in bytes (0 where
+the system does not say).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from streetseg.runtime.frames import read_frame
+from streetseg.runtime.segmenter import Segmenter
+
+MORE_FRAMES = 5
+
+
+def main(image: str, artefact: str, options: str) -> None:
+    """options: what `Segmenter.open` takes, as JSON."""
+    frame = read_frame(image)
+    segmenter = Segmenter.open(artefact, **json.loads(options))
+    segmenter(frame)
+    print("first", flush=True)
+    for _ in range(MORE_FRAMES):
+        segmenter(frame)
+    print(peak_memory())
+
+
+def peak_memory() -> int:
+    """Bytes. Not from getrusage: there a process starts with the peak of the one that started it."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

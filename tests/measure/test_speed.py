@@ -1,0 +1,129 @@
+"""The protocol of speed: whose turn it is, what is counted, and what is said about it. Nothing here asserts a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streetseg.cli import main
+from streetseg.errors import EngineError
+from streetseg.measure import machine, speed
+from streetseg.measure.speed import Entry, measure, speed_table, street_frame, summary, take_turns
+from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+
+SIZE = (64, 90)  # no multiple of the network's 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief() -> Iterator[None]:
+    """What takes time for the sake of good figures only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speed, "STREAM_SECONDS", 0.1)
+        patch.setattr(speed, "COLD_STARTS", 1)
+        patch.setattr(machine, "SIDE", 256)
+        patch.setattr(machine, "COPIED", 2**20)
+        yield
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, Any]:
+    """The shipped artefact on two engines."""
+    entries = [Entry.open(DEFAULT_WEIGHTS, engine, SIZE, 1, None) for engine in ("openvino", "onnxruntime")]
+    return measure(entries, SIZE, 10)
+
+
+def test_every_entry_is_measured_whole(facts: dict[str, Any]) -> None:
+    assert [(row["engine"], row["threads"]) for row in facts["rows"]] == [("openvino", 1), ("onnxruntime", 1)]
+    for row in facts["rows"]:
+        assert row["content_hash"] == Segmenter.open(engine="onnxruntime").card.content_hash
+        for took in row["latency_ms"].values():
+            assert 0 < took["median"] <= took["p90"]
+            assert took["p99"] is None  # ten samples know no 99th percentile
+        assert row["throughput"]["frames_per_second"] > 0
+        assert row["cold_start_s"] > 0
+        assert row["peak_memory_mb"] > DEFAULT_WEIGHTS.stat().st_size / 1e6
+    assert set(facts["rows"][0]["ratio"].values()) == {1.0}
+
+
+def test_shares_are_of_the_ceilings(facts: dict[str, Any]) -> None:
+    for row in facts["rows"]:
+        product = facts["ceilings"]["matrix_product_gmacs_per_second"][row["precision"]]
+        reached = row["gmacs"] / row["latency_ms"]["network"]["median"] * 1e3
+        assert product > 0
+        assert row["share_of_matrix_product"] == pytest.approx(reached / product, rel=1e-2, abs=1e-4)
+
+
+def test_the_table_says_what_was_found(facts: dict[str, Any]) -> None:
+    text = speed_table(json.loads(json.dumps(facts)))
+    assert facts["machine"]["versions"]["openvino"] in text
+    assert "64 x 90, rendered street" in text
+    for row in facts["rows"]:
+        cells = [line for line in text.splitlines() if f"{row['engine']} {row['precision']}" in line]
+        assert len(cells) == 4
+        for line, way in zip(cells, ("network", "frame", "file"), strict=False):
+            assert f" {row['latency_ms'][way]['median']:.1f} " in line
+
+
+def test_entries_take_turns() -> None:
+    calls: list[str] = []
+    runs = [[lambda name=name: calls.append(name) for name in ways] for ways in ("abc", "xyz")]  # type: ignore[misc]
+    times = take_turns(runs, 3)
+    assert times.shape == (2, 3, 3)
+    assert "".join(calls[:6]) == "abcxyz"  # the round that does not count
+    # Each turn starts with an uncounted run of its own first way; the counted ones rotate.
+    assert "".join(calls[6:]) == "aabc" + "xxyz" + "acab" + "xzxy" + "abca" + "xyzx"
+
+
+def test_percentiles_need_samples() -> None:
+    times = np.arange(100.0)
+    assert summary(times) == {"median": 49.5, "p90": 89.1, "p99": 98.01}
+    assert summary(times[:99])["p99"] is None
+    assert summary(times[:9]) == {"median": 4.0, "p90": None, "p99": None}
+
+
+def test_a_frame_is_a_street_of_any_size() -> None:
+    frame = street_frame((721, 963))
+    assert frame.shape == (721, 963, 3)
+    shares = Segmenter.open(engine="onnxruntime")(frame).share().values()
+    assert len([part for part in shares if part > 0.01]) >= 6  # classes, and borders between them
+
+
+def test_a_process_that_fails_is_one_line(tmp_path: Path) -> None:
+    entry = Entry.open(DEFAULT_WEIGHTS, "onnxruntime", SIZE, 1, None)
+    gone = Entry(tmp_path / "gone.onnx", entry.segmenter, entry.options)
+    image = Path(__file__).parents[2] / "docs" / "images" / "example.jpg"
+    with pytest.raises(EngineError, match=r"^.*gone\.onnx cannot be run in a process of its own: .*does not exist"):
+        speed.cold_start(gone, image)
+
+
+def test_bench_writes_json_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["bench", "--engine", "onnxruntime", "--size", "32x48", "--rounds", "1", "--threads", "1"]
+    assert main([*command, "--out", str(tmp_path), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "speed.json").read_text())
+    assert (printed["frame"]["height"], printed["frame"]["width"]) == (32, 48)
+    assert {path.name for path in tmp_path.iterdir()} == {"speed.json", "speed.svg", "speed.png"}
+    assert "ddrnet_23_slim_camvid, onnxruntime float32" in (tmp_path / "speed.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--size", "64"], "'64' is no size; give height and width, as 1024x2048"),
+        (["--size", "8x64"], "size 8 x 64 is too small for a scene"),
+        (["--rounds", "0"], "--rounds must be at least 1, got 0"),
+        (["--engine", "tensorflow"], "no engine 'tensorflow'"),
+        (["missing.onnx"], "missing.onnx does not exist"),
+    ],
+)
+def test_bench_refuses(options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *options]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 1
+    assert complaint in output.err
