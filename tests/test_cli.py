@@ -242,6 +242,8 @@ def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
         (["predict", "{drive}/missing.png", "--out", "{out}"], "missing.png is not there"),
         (["predict", "{drive}", "{drive}/c/*.png", "--out", "{out}"], "c/*.png is not there"),
         (["predict", "{empty}", "--out", "{out}"], "empty holds no image"),
+        (["predict", "{drive}", "--out", "{out}", "--weights", "net"], "'net' is neither a file nor a name of weights"),
+        (["bench", "net"], "'net' is neither a file nor a name of weights"),
         (["evaluate", "{weights}", "--data", "{empty}"], "empty is no dataset that is known; looked for camvid: "),
         (["evaluate", "{weights}", "--data", "{empty}/missing"], "missing does not exist or is no folder"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "kitti"], "unknown dataset 'kitti'"),

@@ -40,8 +40,9 @@ def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
         assert wheel.name.endswith(f"_{platform.machine()}.whl")
     else:
         assert wheel.name.endswith("-py3-none-any.whl")
-    for name in ("py.typed", "runtime/card.schema.json", "runtime/weights/ddrnet_23_slim_camvid.onnx"):
+    for name in ("py.typed", "runtime/card.schema.json", "runtime/shelf.json"):
         assert f"streetseg/{name}" in names
+    assert "streetseg/runtime/weights/ddrnet_23_slim_camvid.onnx" in names
     assert not [name for name in names if name.startswith("tests")]
     with tarfile.open(source) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     video.add_argument("--classmap", type=Path, metavar="PLACE", help="NAME.mkv (lossless) or a folder for PNGs")
     video.add_argument("--every", type=int, metavar="N", help="segment each Nth frame only")
     video.add_argument("--max-frames", type=int, metavar="N", help="stop after N segmented frames")
-    verb.add_argument("--weights", type=Path, metavar="FILE", help="artefact NAME.onnx (default: the package's)")
+    verb.add_argument("--weights", type=Path, metavar="WEIGHTS", help="NAME.onnx, or a name (default: the package's)")
     add_engine_options(verb)
     verb.add_argument("--cache", type=Path, metavar="DIR", help="where OpenVINO may keep what it compiled")
     verb.add_argument("--size", type=int, metavar="PIXELS", help="reduce frames to this short side")
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     verb.set_defaults(verb=predict)
 
     verb = verbs.add_parser("evaluate", help="accuracy of an artefact on a labelled dataset")
-    verb.add_argument("artefact", type=Path, help="NAME.onnx")
+    verb.add_argument("artefact", type=Path, help="NAME.onnx, or a name")
     add_data_options(verb)
     verb.add_argument("--split", default="val", help="val, test, train, trainval, only:SEQUENCE, without:SEQUENCE")
     add_engine_options(verb)
@@ -85,7 +85,9 @@ def parser() -> argparse.ArgumentParser:
     verb.set_defaults(verb=evaluate)
 
     verb = verbs.add_parser("bench", help="speed of artefacts on this machine")
-    verb.add_argument("artefacts", nargs="*", type=Path, metavar="ARTEFACT", help="NAME.onnx (default: the package's)")
+    verb.add_argument(
+        "artefacts", nargs="*", type=Path, metavar="ARTEFACT", help="NAME.onnx, or a name (default: the package's)"
+    )
     add_engine_options(verb, several=True)
     verb.add_argument(
         "--size", type=size, metavar="HxW",
@@ -102,8 +104,8 @@ def parser() -> argparse.ArgumentParser:
     add_engine_options(verb)
     add_data_options(verb, required=False)
     verb.add_argument(
-        "--weights", type=Path, action="append", metavar="FILE",
-        help="with --data: artefact NAME.onnx to judge (default: the package's); can be repeated",
+        "--weights", type=Path, action="append", metavar="WEIGHTS",
+        help="with --data: NAME.onnx, or a name, to judge (default: the package's); can be repeated",
     )  # fmt: skip
     verb.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for NAME.md and NAME.json, figures as svg and png"
@@ -394,12 +396,13 @@ def bench(options: argparse.Namespace) -> int:
     from streetseg.runtime.card import read_card
     from streetseg.runtime.files import make_folder, write_file
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
+    from streetseg.runtime.shelf import find_weights
 
     if options.rounds < 1:
         raise UsageError(f"--rounds must be at least 1, got {options.rounds}")
     if options.out:
         make_folder(options.out)
-    artefacts = options.artefacts or [DEFAULT_WEIGHTS]
+    artefacts = [find_weights(artefact) for artefact in options.artefacts] or [DEFAULT_WEIGHTS]
     short_side = read_card(artefacts[0]).native_short_side
     frame_size = options.size or (short_side, round(short_side * 4 / 3))
     entries = [

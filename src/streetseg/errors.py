@@ -30,7 +30,7 @@ class OutputError(StreetsegError):
 
 
 class ArtefactError(StreetsegError):
-    """A weights file that is no artefact of ours, is damaged, or whose card and graph disagree."""
+    """A weights file that is no artefact of ours, is damaged, cannot be fetched, or whose card and graph disagree."""
 
 
 class CheckpointError(StreetsegError):

@@ -16,9 +16,10 @@ from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engine import Engine, cores, open_engine
 from streetseg.runtime.frames import resize
 from streetseg.runtime.overlay import overlay, share
+from streetseg.runtime.shelf import PACKAGED, find_weights
 from streetseg.runtime.stream import in_order
 
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "ddrnet_23_slim_camvid.onnx"
+DEFAULT_WEIGHTS = PACKAGED / "ddrnet_23_slim_camvid.onnx"
 DEFAULT_ENGINE = "openvino"
 
 
@@ -69,13 +70,14 @@ class Segmenter:
     ) -> Segmenter:
         """A segmenter for an artefact, NAME.onnx; without one, for the weights that come with the package.
 
+        artefact: a file, or a name that `shelf.find_weights` knows, whose file is fetched if need be.
         engine: "openvino" (default) or "onnxruntime". threads: CPU threads, all cores otherwise. precision:
         "float32" or "bfloat16", the fastest that the machine has otherwise. size: reduce frames to this short side
         instead of the card's. streams: frames that the network works on at once, sharing the threads: 1 for the least
         latency, as many as threads for the most frames a second. cache: a folder where OpenVINO keeps what it compiled,
         which makes the next opening quicker. Raises ArtefactError, EngineError, OutputError or UsageError.
         """
-        path = DEFAULT_WEIGHTS if artefact is None else Path(artefact)
+        path = DEFAULT_WEIGHTS if artefact is None else find_weights(artefact)
         if size is not None and size < 1:
             raise UsageError(f"size must be at least 1 pixel, got {size}")
         card = read_card(path)

@@ -1,0 +1,81 @@
+"""Fetching a file: resumed where it broke off, checked before it takes its name, by one process at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from streetseg.errors import ArtefactError, OutputError
+
+TIMEOUT = 30.0  # seconds without a byte
+CHUNK = 1 << 18
+
+
+def fetch(url: str, path: Path, size: int, sha256: str) -> None:
+    """Fetch `url` to `path`: `size` bytes with this SHA-256. What another call left unfinished is gone on with.
+
+    Of several processes that fetch at once, one does and the others wait. A bar on a terminal shows the progress.
+    Raises ArtefactError where the file cannot be had or is another, OutputError where it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(part.with_suffix(".lock")):
+            if path.is_file():  # another process fetched it while we waited
+                return
+            download(url, part, size)
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != sha256:
+                part.unlink()
+                raise ArtefactError(
+                    f"what came from {url} is another file than this streetseg knows (sha256 {found[:12]} instead of "
+                    f"{sha256[:12]}) and was thrown away; try again, or look at STREETSEG_WEIGHTS_URL"
+                )
+            part.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}; choose another folder with STREETSEG_CACHE"
+        ) from None
+
+
+def download(url: str, part: Path, size: int) -> None:
+    """Append to a part of a file what it lacks, however often the connection breaks, while each brings something."""
+    with part.open("ab") as file:
+        have = file.tell()
+        with tqdm(desc=url, initial=have, total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+            while have < size:
+                for chunk in rest_of(url, have, size):
+                    file.write(chunk)
+                    bar.update(len(chunk))
+                have = file.tell()
+
+
+def rest_of(url: str, start: int, size: int) -> Iterator[bytes]:
+    """A file's bytes from `start` on, at most to `size`, until the connection breaks; ArtefactError where none came."""
+    at, problem = start, "the file ends early"
+    try:
+        with urlopen(Request(url, headers={"Range": f"bytes={start}-"}), timeout=TIMEOUT) as answer:
+            at = start if answer.status == 206 else 0  # a server that knows no ranges sends the whole file
+            while at < size and (chunk := answer.read1(min(CHUNK, size - at))):
+                yield chunk[max(0, start - at) :]
+                at += len(chunk)
+    except HTTPError as error:
+        problem = str(error)
+        error.close()
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: no URL at all
+        problem = str(error)
+    if at <= start:
+        raise ArtefactError(
+            f"{url} cannot be fetched: {problem}; try again, which goes on where it broke off, "
+            "or look at STREETSEG_WEIGHTS_URL"
+        )
