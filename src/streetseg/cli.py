@@ -281,11 +281,10 @@ def predict_video(options: argparse.Namespace) -> int:
             f"{source} is damaged: of {report.decoded} frames read {report.damaged} had to be patched up, and "
             f"{report.missing} more are missing; {out} holds what could be read"
         )
-        return CHECK_FAILED
     if report.interrupted:
-        complain(f"interrupted; {out} holds the {report.frames} frames done so far")
+        complain(f"interrupted; {out} holds the {report.frames} frames done so far" if report.frames else "interrupted")
         return INTERRUPTED
-    return DONE
+    return CHECK_FAILED if report.damaged or report.missing else DONE
 
 
 def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
