@@ -23,10 +23,12 @@ from sklearn.metrics import confusion_matrix  # type: ignore[import-untyped]
 
 from streetseg.cli import main
 from streetseg.data.synthetic import render
+from streetseg.export.onnx import read_accuracy
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
 STREETSEG = [sys.executable, "-m", "streetseg"]
+UNFOLDED = Path(__file__).parents[1] / "weights" / "ddrnet_23_slim_camvid.safetensors"
 ONNXRUNTIME = ["--engine", "onnxruntime"]  # opens at once, where OpenVINO compiles for each size of frame
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
@@ -248,6 +250,10 @@ def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
         (["evaluate", "{weights}", "--data", "{empty}/missing"], "missing does not exist or is no folder"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "kitti"], "unknown dataset 'kitti'"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "camvid"], "holds no camvid frames; looked"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--scale", "0"], "above 0 and at most 4, got 0.0"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--trimap", "3", "0"], "bands of 1 to 150 pixels, got 3, 0"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--worst", "-1"], "0 or more, got -1"),
+        (["compare", "{empty}/a.json", "{weights}"], "a.json is no result of streetseg evaluate"),
         (["train", "--recipe", "none", "--data", "{empty}", "--out", "{out}"], "none"),
     ],
 )
@@ -275,7 +281,7 @@ def foreign_model() -> bytes:
         ("text.onnx", lambda: b"hello\n", "is no weights file of streetseg, or is damaged"),
         ("empty.onnx", lambda: b"", "is empty"),
         ("weights.safetensors", lambda: b"\x02" + bytes(7) + b"{}", "without a card"),
-        ("weights.pt", lambda: b"PK", "it takes NAME.onnx and NAME.safetensors"),
+        ("weights.pt", lambda: b"PK", "it takes NAME.onnx, NAME.pt2 and NAME.safetensors"),
     ],
 )
 def test_weights_that_cannot_be_used(
@@ -378,10 +384,49 @@ def test_evaluate_agrees_with_scikit_learn(camvid: Path, run: Run) -> None:
     code, lines, errors = run(*command)
     assert (code, errors) == (0, [])
     assert lines[0].startswith("camvid, split val, 4 frames")
-    table = {name: value for name, value in (re.split(r"  +", line) for line in lines[1:])}
-    assert list(table) == [*iou, "mIoU", "pixel accuracy"]
-    assert table["mIoU"] == f"{facts['miou']:.2%}"
-    assert table["road"] == f"{iou['road']:.2%}"
+    table = {name: values for name, *values in (re.split(r"  +", line) for line in lines[2:-3])}
+    assert list(table) == [*iou, "mean"]
+    assert table["mean"][0] == f"{facts['miou']:.2%}"
+    assert table["road"] == [f"{facts[key]['road']:.2%}" for key in ("iou", "f1", "accuracy", "boundary_iou")]
+    assert lines[-3].startswith(f"mIoU {facts['miou']:.2%}, pixel accuracy {facts['pixel_accuracy']:.2%}")
+    assert lines[-2].startswith(f"mIoU near borders (trimap): 1 px {facts['trimap_miou']['1']:.2%}")
+
+
+def test_evaluate_exports_unfolded_weights_and_compare_finds_no_difference(
+    camvid: Path, tmp_path: Path, run: Run
+) -> None:
+    """The safetensors of the weights that ship, through PyTorch, against the artefact that ships."""
+    results = []
+    for artefact, engine in ((UNFOLDED, "torch"), (DEFAULT_WEIGHTS, "onnxruntime")):
+        code, lines, errors = run("evaluate", artefact, "--data", camvid, "--engine", engine, "--threads", 1, "--json")
+        assert (code, errors) == (0, [])
+        results.append(tmp_path / f"{engine}.json")
+        results[-1].write_text("\n".join(lines))
+    facts = [json.loads(path.read_text()) for path in results]
+    assert facts[0]["engine"] == "torch, float32"
+    # A pixel whose two best classes are equal in float32 may fall either way: at most a few of 4 x 96 x 128.
+    moved = np.abs(np.subtract(facts[0]["confusion"], facts[1]["confusion"])).sum() / 2
+    assert moved <= 5
+    assert read_accuracy(results[0]).iou == facts[0]["iou"]  # what export --accuracy reads
+    code, lines, errors = run("compare", *results, "--json")
+    assert (code, errors) == (0, [])
+    compared = json.loads("\n".join(lines))
+    assert list(compared) == ["mIoU", *facts[0]["classes"]]
+    assert not any(entry["real"] for entry in compared.values())
+    code, lines, _ = run("compare", *results)
+    assert (code, len(lines)) == (0, 1 + len(compared))
+
+
+def test_evaluate_through_several_views(camvid: Path, run: Run) -> None:
+    options = ["--scale", "0.5", "1", "--flip", "--window", "64", "96", "--overlap", "0.25"]
+    command = ["evaluate", DEFAULT_WEIGHTS, "--data", camvid, *ONNXRUNTIME, "--json"]
+    code, lines, errors = run(*command, *options)
+    assert (code, errors) == (0, [])
+    facts = json.loads("\n".join(lines))
+    assert facts["views"] == "scale 0.5, 1, mirrored too, windows of 64 x 96 overlapping by 0.25"
+    said = "--engine onnxruntime --scale 0.5 1.0 --window 64 96 --flip --overlap 0.25"
+    assert facts["command"].endswith(said)
+    assert facts["confusion"] != json.loads("\n".join(run(*command)[1]))["confusion"]
 
 
 @pytest.fixture

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from streetseg.errors import MissingExtraError, StreetsegError, UsageError
 
 if TYPE_CHECKING:
-    from streetseg.measure.evaluate import Evaluation
     from streetseg.measure.tables import PaperTable
     from streetseg.runtime.frames import ImageFile
     from streetseg.runtime.segmenter import Segmenter
@@ -69,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     video.add_argument("--classmap", type=Path, metavar="PLACE", help="NAME.mkv (lossless) or a folder for PNGs")
     video.add_argument("--every", type=int, metavar="N", help="segment each Nth frame only")
     video.add_argument("--max-frames", type=int, metavar="N", help="stop after N segmented frames")
-    verb.add_argument("--weights", type=Path, metavar="WEIGHTS", help="NAME.onnx, or a name (default: the package's)")
+    verb.add_argument("--weights", type=Path, metavar="WEIGHTS", help="an artefact, or a name (default: the package's)")
     add_engine_options(verb)
     verb.add_argument("--cache", type=Path, metavar="DIR", help="where OpenVINO may keep what it compiled")
     verb.add_argument("--size", type=int, metavar="PIXELS", help="reduce frames to this short side")
@@ -77,12 +79,32 @@ def parser() -> argparse.ArgumentParser:
     verb.set_defaults(verb=predict)
 
     verb = verbs.add_parser("evaluate", help="accuracy of an artefact on a labelled dataset")
-    verb.add_argument("artefact", type=Path, help="NAME.onnx, or a name")
+    verb.add_argument(
+        "artefact", type=Path, help="NAME.onnx, NAME.pt2, a name, or NAME.safetensors, which is exported first"
+    )
     add_data_options(verb)
     verb.add_argument("--split", default="val", help="val, test, train, trainval, only:SEQUENCE, without:SEQUENCE")
     add_engine_options(verb)
+    verb.add_argument(
+        "--scale", type=float, nargs="+", metavar="S", help="input scale instead of the card's; several are averaged"
+    )
+    verb.add_argument("--flip", action="store_true", help="average with the mirrored frame")
+    verb.add_argument("--window", type=int, nargs=2, metavar=("H", "W"), help="look through windows of this size")
+    verb.add_argument("--overlap", type=float, default=0.5, metavar="SHARE", help="of neighbouring windows (0.5)")
+    verb.add_argument(
+        "--trimap", type=int, nargs="+", default=[1, 3, 5, 10], metavar="K", help="bands at borders, in pixels"
+    )
+    verb.add_argument("--report", type=Path, metavar="DIR", help="write JSON, CSV and a page with pictures")
+    verb.add_argument("--worst", type=int, default=8, metavar="N", help="frames with pictures in the report (8)")
+    verb.add_argument("--submission", type=Path, metavar="DIR", help="only write the files that a test server takes")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=evaluate)
+
+    verb = verbs.add_parser("compare", help="whether two evaluations of the same frames really differ")
+    verb.add_argument("a", type=Path, metavar="A.json", help="from evaluate --json or --report")
+    verb.add_argument("b", type=Path, metavar="B.json")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    verb.set_defaults(verb=compare)
 
     verb = verbs.add_parser("bench", help="speed of artefacts on this machine")
     verb.add_argument(
@@ -143,7 +165,8 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("export", help="make the artefact that runs from trained weights")
     verb.add_argument("weights", type=Path, metavar="FILE.safetensors")
-    verb.add_argument("--out", type=Path, help="NAME.onnx (default: beside the weights)")
+    verb.add_argument("--target", default="onnx", help="onnx (default), or torch: a torch.export program")
+    verb.add_argument("--out", type=Path, help="NAME.onnx or NAME.pt2 (default: beside the weights)")
     verb.add_argument(
         "--accuracy", type=Path, action="append", default=[], metavar="FILE",
         help="put this result of evaluate --json on the card; can be repeated",
@@ -167,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) -> None:
-    engines = "openvino (default) or onnxruntime"
+    engines = "openvino (default) or onnxruntime; torch for NAME.pt2"
     if several:
         verb.add_argument("--engine", action="append", help=f"{engines}; can be repeated")
     else:
@@ -332,53 +355,99 @@ def describe(report: dict[str, Any]) -> str:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Judge an artefact on a split and print its scores."""
+    """Judge an artefact on a split; print its scores, write its report."""
     from streetseg.data.table import open_dataset
+    from streetseg.measure.boundary import WIDEST
     from streetseg.measure.evaluate import evaluate
+    from streetseg.measure.report import WorstFrames, facts, table, to_json, write_report
+    from streetseg.measure.submission import write_submission
+    from streetseg.measure.views import Views, ViewSegmenter
+    from streetseg.runtime.files import make_folder
     from streetseg.runtime.segmenter import Segmenter
 
+    scales, window = options.scale and tuple(options.scale), options.window and tuple(options.window)
+    views = Views(scales, options.flip, window, options.overlap)
+    if not all(1 <= width <= WIDEST for width in options.trimap):
+        raise UsageError(f"--trimap takes bands of 1 to {WIDEST} pixels, got {', '.join(map(str, options.trimap))}")
+    if options.worst < 0:
+        raise UsageError(f"--worst takes a number of frames, 0 or more, got {options.worst}")
+    if options.submission is not None and options.report is not None:
+        raise UsageError("--submission scores nothing, so there is no --report; leave one of them out")
     dataset = open_dataset(options.data, options.dataset)
-    segmenter = Segmenter.open(
-        options.artefact, engine=options.engine, threads=options.threads, precision=options.precision
-    )
-    result = evaluate(
-        lambda frame: segmenter(frame).classmap,
-        segmenter.card.classes,
-        dataset,
-        options.split,
-        lambda pairs: progress(pairs, "frame"),
-    )
-    facts = evaluation_facts(result, segmenter, dataset.name, options)
-    say(json.dumps(facts, indent=2) if options.json else evaluation_table(facts))
+    if options.report is not None:
+        make_folder(options.report)
+    with runnable(options.artefact, options.engine) as artefact:
+        segmenter = Segmenter.open(
+            artefact, engine=options.engine, threads=options.threads, precision=options.precision
+        )
+        card, predict = segmenter.card, ViewSegmenter(segmenter, views)
+        if options.submission is not None:
+            written = write_submission(
+                predict, card.classes, dataset, options.split, options.submission, partial(progress, unit="frame")
+            )
+            say(f"{written} files for the test server: {options.submission}")
+            return DONE
+        worst = WorstFrames(options.worst if options.report else 0, card.colours)
+        result = evaluate(
+            predict,
+            card.classes,
+            dataset,
+            options.split,
+            partial(progress, unit="frame"),
+            trimap_widths=tuple(options.trimap),
+            watch=worst,
+        )
+    frames = f"split {options.split}, {result.frames} frames"
+    how = {
+        "measured_on": f"{dataset.name}, {frames}; trained on {card.training_data}",
+        "weights": card.content_hash,
+        "engine": f"{segmenter.engine.name}, {segmenter.engine.precision}",
+        "views": views.describe(),
+        "command": evaluate_command(options, dataset.name),
+    }
+    found = facts(result, how)
+    say(to_json(found) if options.json else table(found))
+    if options.report is not None:
+        report = write_report(options.report, found, worst)
+        if not options.json:
+            say(f"report: {report}")
     return DONE
 
 
-def evaluation_facts(
-    result: Evaluation, segmenter: Segmenter, dataset: str, options: argparse.Namespace
-) -> dict[str, Any]:
-    """What an evaluation found and how."""
-    engine, card = segmenter.engine, segmenter.card
-    iou = [None if value != value else round(float(value), 6) for value in result.scores.iou]
-    command = f"streetseg evaluate {options.artefact.name} --data {dataset.upper()} --split {options.split}"
-    return {
-        "measured_on": f"{dataset}, split {options.split}, {result.frames} frames; trained on {card.training_data}",
-        "weights": card.content_hash,
-        "engine": f"{engine.name}, {engine.precision}",
-        "command": command if options.engine is None else f"{command} --engine {options.engine}",
-        "frames": result.frames,
-        "miou": round(result.scores.miou, 6),
-        "pixel_accuracy": round(result.scores.pixel_accuracy, 6),
-        "iou": dict(zip(result.names, iou, strict=True)),
-    }
+@contextlib.contextmanager
+def runnable(artefact: Path, engine: str | None) -> Iterator[Path]:
+    """The artefact itself; for unfolded weights, one exported from them for this engine, as long as it is needed."""
+    if artefact.suffix != ".safetensors":
+        yield artefact
+        return
+    need_torch(f"evaluating {artefact.name}, which must be exported first,")
+    from streetseg.export.table import TARGETS
+
+    target = TARGETS["torch" if engine == "torch" else "onnx"]
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / f"{artefact.stem}{target.suffix}"
+        target.export(artefact, exported)
+        yield exported
 
 
-def evaluation_table(facts: dict[str, Any]) -> str:
-    """The scores as a table, in percent."""
-    rows = [(name, "-" if value is None else f"{value:.2%}") for name, value in facts["iou"].items()]
-    rows += [("mIoU", f"{facts['miou']:.2%}"), ("pixel accuracy", f"{facts['pixel_accuracy']:.2%}")]
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{name:<{width}}  {value:>7}" for name, value in rows]
-    return "\n".join([f"{facts['measured_on']} ({facts['engine']})", *lines])
+def evaluate_command(options: argparse.Namespace, dataset: str) -> str:
+    """The command that gives these figures again; paths of this machine left out."""
+    parts = ["streetseg evaluate", options.artefact.name, "--data", dataset.upper(), "--split", options.split]
+    for name in ("engine", "precision", "scale", "window"):
+        value = getattr(options, name)
+        if value is not None:
+            parts += [f"--{name}", *(map(str, value) if isinstance(value, list) else [value])]
+    parts += ["--flip"] * options.flip + ["--overlap", str(options.overlap)] * (options.window is not None)
+    return " ".join(parts)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print two evaluations side by side, and which differences are real."""
+    from streetseg.measure.compare import compare, comparison_facts, comparison_table
+
+    differences = compare(options.a, options.b)
+    say(json.dumps(comparison_facts(differences), indent=2) if options.json else comparison_table(differences))
+    return DONE
 
 
 def size(text: str) -> tuple[int, int]:
@@ -483,6 +552,11 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[tuple[s
                 split,
                 lambda pairs: progress(pairs, "frame"),
             )
+            if result.left_out or not result.judged.all():
+                raise UsageError(
+                    f"{artefact} and {dataset.name} have other classes, which no paper's table compares; "
+                    "take weights with the dataset's classes"
+                )
             mious[segmenter.card.network, dataset.name, split] = result.scores.miou
     return mious
 
@@ -560,12 +634,16 @@ def counted(tensors: dict[str, int]) -> str:
 def export(options: argparse.Namespace) -> int:
     """Make an artefact and check it against its network."""
     need_torch("streetseg export")
-    from streetseg.export.onnx import export_onnx, read_accuracy
+    from streetseg.export.onnx import read_accuracy
+    from streetseg.export.table import TARGETS
 
-    out = options.out or options.weights.with_suffix(".onnx")
-    if out.suffix != ".onnx":
-        raise UsageError(f"--out {out} must be named NAME.onnx")
-    card, difference = export_onnx(options.weights, out, [read_accuracy(path) for path in options.accuracy])
+    if options.target not in TARGETS:
+        raise UsageError(f"no target {options.target!r}; there are {', '.join(TARGETS)}")
+    target = TARGETS[options.target]
+    out = options.out or options.weights.with_suffix(target.suffix)
+    if out.suffix != target.suffix:
+        raise UsageError(f"--out {out} must be named NAME{target.suffix}")
+    card, difference = target.export(options.weights, out, [read_accuracy(path) for path in options.accuracy])
     say(f"{out}: {card.network}, {len(card.classes)} classes; logits differ by {difference:.1e} of their deviation")
     return DONE
 

@@ -17,13 +17,16 @@ from streetseg.data.synthetic import render
 from streetseg.errors import ArtefactError, EngineError, StreetsegError, UsageError
 from streetseg.runtime.card import METADATA_KEY, read_card, safetensors_content_hash
 from streetseg.runtime.classmap import class_map
-from streetseg.runtime.engines.engine import ENGINES
+from streetseg.runtime.engines.engine import FORMATS
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
 STREET = render(7, (720, 960)).frame
 
 # Few, and some of one padded size, for OpenVINO compiles the network once for each.
 SIZES = [(1, 1), (3, 5000), (37, 53), (101, 131), (97, 129), (360, 480), (720, 960)]
+
+
+ONNX_ENGINES = [name for name, suffix in FORMATS.items() if suffix == ".onnx"]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def onnxruntime() -> Segmenter:
     return Segmenter.open(engine="onnxruntime")
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=ONNX_ENGINES)
 def segmenter(request: pytest.FixtureRequest) -> Segmenter:
     opened: Segmenter = request.getfixturevalue(request.param)
     return opened
@@ -207,7 +210,7 @@ def test_bfloat16_where_the_cpu_has_it() -> None:
     assert 0 < np.abs(logits - exact).max() < 0.5 * exact.std()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONNX_ENGINES)
 def test_a_card_that_disagrees_with_its_graph_is_refused(tmp_path: Path, engine: str) -> None:
     card = read_card(DEFAULT_WEIGHTS)
     fewer = dataclasses.replace(card, classes=card.classes[:-1], colours=card.colours[:-1])

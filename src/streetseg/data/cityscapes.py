@@ -70,4 +70,5 @@ def open_cityscapes(root: Path) -> Dataset:
         if pairs:
             splits[split] = tuple(pairs)
     decode = indexed_labels(LABEL_IDS if kind == "labelIds" else TRAIN_IDS)
-    return Dataset("cityscapes", root, LABELS, splits, decode, TERMS, LIMITS)
+    server_values = tuple(value for value, _, _ in CLASSES)
+    return Dataset("cityscapes", root, LABELS, splits, decode, TERMS, LIMITS, server_values=server_values)

@@ -62,6 +62,7 @@ class Dataset:
     load: the pixels of a label file, as `decode` takes them.
     class_file: the file of the dataset that says what its labels mean, where it has one.
     note: what was decided about the data that its folder does not say.
+    server_values: what the benchmark's test server takes for each class, where there is one.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Dataset:
     load: Callable[[Path], np.ndarray] = read_pixels
     class_file: Path | None = None
     note: str = ""
+    server_values: tuple[int, ...] = ()
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
         """The pairs of a split.

@@ -24,11 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from streetseg.errors import UsageError
-from streetseg.export.verify import verify
+from streetseg.export.verify import write_verified
 from streetseg.models.checkpoints import open_weights
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import METADATA_KEY, Accuracy, ModelCard, onnx_content_hash
-from streetseg.runtime.files import write_whole
 
 OPSET = 20
 # Smaller tensors are norms' and biases: nothing to save, and full precision where it is cheap.
@@ -46,15 +45,7 @@ def export_onnx(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> 
         card = dataclasses.replace(card, accuracy=tuple(accuracy))
     model = to_onnx(network, card)
     content, card = with_card(model, card)
-    difference = 0.0
-
-    def write(temporary: Path) -> None:
-        nonlocal difference
-        temporary.write_bytes(content)
-        difference = verify(temporary, network, card)
-
-    write_whole(out, write)
-    return card, difference
+    return card, write_verified(out, content, network, card, "onnxruntime")
 
 
 def read_accuracy(path: Path) -> Accuracy:

@@ -11,6 +11,7 @@ from streetseg.errors import VerificationError
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import open_engine
+from streetseg.runtime.files import write_whole
 
 # In units of size_multiple: a square, a wide and a tall frame, none of them the size the graph was traced at.
 SIZES = ((9, 9), (11, 30), (20, 7))
@@ -18,13 +19,26 @@ SIZES = ((9, 9), (11, 30), (20, 7))
 TOLERANCE = 2e-2
 
 
-def verify(path: Path, network: Network, card: ModelCard) -> float:
-    """Run the artefact and the network on frames of several sizes.
+def write_verified(out: Path, content: bytes, network: Network, card: ModelCard, engine: str) -> float:
+    """Write an artefact, which takes its name only once it has matched its network; returns how far it differs."""
+    difference = 0.0
+
+    def write(temporary: Path) -> None:
+        nonlocal difference
+        temporary.write_bytes(content)
+        difference = verify(temporary, network, card, engine)
+
+    write_whole(out, write)
+    return difference
+
+
+def verify(path: Path, network: Network, card: ModelCard, engine: str) -> float:
+    """Run the artefact in an engine, and the network, on frames of several sizes.
 
     Returns the largest difference in units of the logits' standard deviation; VerificationError where it is above
     TOLERANCE or the graph puts out another shape.
     """
-    engine = open_engine("onnxruntime", path, card)
+    run = open_engine(engine, path, card, threads=1)  # on frames this small, more only wait for each other
     mean, std = torch.tensor(card.mean), torch.tensor(card.std)
     worst = 0.0
     for height, width in SIZES:
@@ -34,7 +48,7 @@ def verify(path: Path, network: Network, card: ModelCard) -> float:
         x = ((torch.from_numpy(frame) - mean) / std).permute(2, 0, 1).unsqueeze(0)
         with torch.inference_mode():
             expected = network(x).logits[0].permute(1, 2, 0).numpy()
-        logits = engine(frame)
+        logits = run(frame)
         if logits.shape != expected.shape:
             raise VerificationError(f"the exported graph puts out {logits.shape}, the network {expected.shape}")
         worst = max(worst, float(np.abs(logits - expected).max() / expected.std()))

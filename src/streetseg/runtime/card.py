@@ -1,9 +1,9 @@
 """The card: what travels with the weights, so that nobody retypes it.
 
 `ModelCard` is the schema in card.schema.json (published; `CARD_VERSION` counts its changes). The artefact
-(NAME.onnx) carries it in its metadata, the unfolded weights (NAME.safetensors) in their header. Both are read
-here without any library of their formats: opening weights must be quick, and a damaged file must be told from a
-foreign one.
+(NAME.onnx) carries it in its metadata, a torch.export program (NAME.pt2) in a file of its archive, the unfolded
+weights (NAME.safetensors) in their header. All are read here without any library of their formats: opening weights
+must be quick, and a damaged file must be told from a foreign one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import math
 import struct
 import types
 import typing
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +26,7 @@ from streetseg.errors import ArtefactError
 
 CARD_VERSION = 1
 METADATA_KEY = "streetseg.card"
+PROGRAM_CARD = f"extra/{METADATA_KEY}"  # where torch.export.save puts extra files, below the archive's one folder
 
 # Field numbers of ONNX's ModelProto and StringStringEntryProto (onnx.proto3).
 ONNX_GRAPH, ONNX_METADATA = 7, 14
@@ -171,14 +174,18 @@ def fits(value: object, kind: Any) -> bool:
 
 
 def read_card(path: Path) -> ModelCard:
-    """The card of an artefact (.onnx) or of unfolded weights (.safetensors), once the content hash is confirmed."""
+    """The card of an artefact (.onnx, .pt2) or unfolded weights (.safetensors), once the content hash is confirmed."""
     content = read_bytes(path)
     if path.suffix == ".onnx":
         text, found = onnx_card(content, path), onnx_content_hash(content, path)
+    elif path.suffix == ".pt2":
+        text, found = program_card(content, path), program_content_hash(content, path)
     elif path.suffix == ".safetensors":
         text, found = safetensors_card(content, path), safetensors_content_hash(content, path)
     else:
-        raise ArtefactError(f"{path} is no weights file of streetseg; it takes NAME.onnx and NAME.safetensors")
+        raise ArtefactError(
+            f"{path} is no weights file of streetseg; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
+        )
     card = ModelCard.from_json(text, str(path))
     if card.content_hash != found:
         raise ArtefactError(
@@ -268,6 +275,39 @@ def truncated(path: Path) -> NoReturn:
     raise ArtefactError(f"{path} is truncated, or is no artefact of streetseg; get the file again")
 
 
+def program_card(content: bytes, path: Path) -> str:
+    """The card's text in the archive of a torch.export program."""
+    card = program_files(content, path).get(PROGRAM_CARD)
+    if card is None:
+        raise ArtefactError(
+            f"{path} is a torch.export program without a card: no artefact of streetseg; make one with: "
+            "streetseg export --target torch"
+        )
+    return card.decode("utf-8", "replace")
+
+
+def program_content_hash(content: bytes, path: Path) -> str:
+    """SHA-256 over the names and bytes of the archive's files but the card, sorted by name."""
+    digest = hashlib.sha256()
+    for name, data in sorted(program_files(content, path).items()):
+        if name != PROGRAM_CARD:
+            digest.update(json.dumps([name, len(data)]).encode())
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def program_files(content: bytes, path: Path) -> dict[str, bytes]:
+    """The files in the archive of a torch.export program, by their names below its one folder."""
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            # PyTorch stores its files uncompressed; one that unpacks to more than the archive is no program.
+            if sum(member.file_size for member in archive.infolist()) > len(content):
+                not_ours(path)
+            return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
+        not_ours(path)
+
+
 def safetensors_card(content: bytes, path: Path) -> str:
     """The card's text in a safetensors header."""
     header, _ = safetensors_parts(content, path)
@@ -307,5 +347,5 @@ def safetensors_parts(content: bytes, path: Path) -> tuple[dict[str, Any], memor
 
 def not_ours(path: Path) -> NoReturn:
     raise ArtefactError(
-        f"{path} is no weights file of streetseg, or is damaged; it takes NAME.onnx and NAME.safetensors"
+        f"{path} is no weights file of streetseg, or is damaged; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
     )

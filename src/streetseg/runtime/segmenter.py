@@ -20,7 +20,6 @@ from streetseg.runtime.shelf import PACKAGED, find_weights
 from streetseg.runtime.stream import in_order
 
 DEFAULT_WEIGHTS = PACKAGED / "ddrnet_23_slim_camvid.onnx"
-DEFAULT_ENGINE = "openvino"
 
 
 @dataclass(frozen=True)
@@ -68,23 +67,24 @@ class Segmenter:
         streams: int = 1,
         cache: str | Path | None = None,
     ) -> Segmenter:
-        """A segmenter for an artefact, NAME.onnx; without one, for the weights that come with the package.
+        """A segmenter for an artefact, NAME.onnx or NAME.pt2; without one, for the weights that come with the package.
 
         artefact: a file, or a name that `shelf.find_weights` knows, whose file is fetched if need be.
-        engine: "openvino" (default) or "onnxruntime". threads: CPU threads, all cores otherwise. precision:
-        "float32" or "bfloat16", the fastest that the machine has otherwise. size: reduce frames to this short side
-        instead of the card's. streams: frames that the network works on at once, sharing the threads: 1 for the least
-        latency, as many as threads for the most frames a second. cache: a folder where OpenVINO keeps what it compiled,
-        which makes the next opening quicker. Raises ArtefactError, EngineError, OutputError or UsageError.
+        engine: "openvino" (default) or "onnxruntime" for NAME.onnx, "torch" for NAME.pt2. threads: CPU threads, all
+        cores otherwise. precision: "float32" or "bfloat16", the fastest that the machine has otherwise. size: reduce
+        frames to this short side instead of the card's. streams: frames that the network works on at once, sharing the
+        threads: 1 for the least latency, as many as threads for the most frames a second. cache: a folder where
+        OpenVINO keeps what it compiled, which makes the next opening quicker. Raises ArtefactError, EngineError,
+        OutputError or UsageError.
         """
         path = DEFAULT_WEIGHTS if artefact is None else find_weights(artefact)
         if size is not None and size < 1:
             raise UsageError(f"size must be at least 1 pixel, got {size}")
         card = read_card(path)
-        if path.suffix != ".onnx":
+        if path.suffix == ".safetensors":
             raise ArtefactError(f"{path} holds unfolded weights, which no engine runs; first: streetseg export {path}")
         opened = open_engine(
-            engine or DEFAULT_ENGINE,
+            engine,
             path,
             card,
             threads=threads,

@@ -37,11 +37,14 @@ class Engine(Protocol):
 ENGINES = {
     "openvino": "streetseg.runtime.engines.openvino",
     "onnxruntime": "streetseg.runtime.engines.onnxruntime",
+    "torch": "streetseg.runtime.engines.torch",
 }
+# The artefacts that each engine runs; of a file's engines the first is the default.
+FORMATS = {"openvino": ".onnx", "onnxruntime": ".onnx", "torch": ".pt2"}
 
 
 def open_engine(
-    name: str,
+    name: str | None,
     path: Path,
     card: ModelCard,
     *,
@@ -52,12 +55,17 @@ def open_engine(
 ) -> Engine:
     """The engine of that name with the artefact loaded; EngineError where that cannot be.
 
-    threads: CPU threads, None: all cores. precision: None: the fastest the machine has. streams: frames to work on at
-    once, which share the threads: 1 has the least latency, one a thread the most frames a second. cache: folder where
-    an engine that compiles may keep what it compiled.
+    name: None: the default one for the file. threads: CPU threads, None: all cores. precision: None: the fastest the
+    machine has. streams: frames to work on at once, which share the threads: 1 has the least latency, one a thread the
+    most frames a second. cache: folder where an engine that compiles may keep what it compiled.
     """
+    fitting = [engine for engine, suffix in FORMATS.items() if suffix == path.suffix]
+    if name is None:
+        name = fitting[0]
     if name not in ENGINES:
         raise EngineError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
+    if name not in fitting:
+        raise EngineError(f"{name} runs NAME{FORMATS[name]}, not {path}; take --engine {' or '.join(fitting)}")
     if threads is not None and threads < 1:
         raise EngineError(f"threads must be at least 1, got {threads}")
     if streams < 1:

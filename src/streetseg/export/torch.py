@@ -1,0 +1,62 @@
+"""Export to a torch.export program (NAME.pt2) with its card, the same graph and weights as the ONNX artefact: for
+PyTorch's own runtimes, and to compare other engines with. It runs without the code of our networks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+
+import torch
+
+from streetseg.export.onnx import SMALLEST_HALVED, FrameToLogits, fold_norms
+from streetseg.export.verify import write_verified
+from streetseg.models.checkpoints import open_weights
+from streetseg.models.outputs import Network
+from streetseg.runtime.card import PROGRAM_CARD, Accuracy, ModelCard, program_content_hash
+
+
+def export_torch(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> tuple[ModelCard, float]:
+    """Unfolded weights (NAME.safetensors) -> the program `out` (NAME.pt2); otherwise as export_onnx."""
+    network, card = open_weights(weights)
+    if accuracy:
+        card = dataclasses.replace(card, accuracy=tuple(accuracy))
+    content, card = with_card(to_program(network, card), card)
+    return card, write_verified(out, content, network, card, "torch")
+
+
+def to_program(network: Network, card: ModelCard) -> torch.export.ExportedProgram:
+    """The network's program, norms folded, weights rounded to half precision as in the ONNX artefact."""
+    module = FrameToLogits(fold_norms(network), card).eval()
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point() and tensor.numel() >= SMALLEST_HALVED:
+            tensor.copy_(tensor.half())
+    multiple = card.size_multiple
+    height, width = torch.export.Dim("height", min=1, max=4096), torch.export.Dim("width", min=1, max=4096)
+    program = torch.export.export(
+        module,
+        (torch.zeros(2, multiple * 16, multiple * 24, 3, dtype=torch.uint8),),
+        dynamic_shapes={"frame": {0: torch.export.Dim("batch"), 1: multiple * height, 2: multiple * width}},
+    )
+    program.example_inputs = None  # kept, they would travel along
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # holds this machine's paths
+    return program
+
+
+def with_card(program: torch.export.ExportedProgram, card: ModelCard) -> tuple[bytes, ModelCard]:
+    """The saved program carrying the card, and that card with the program's own hash."""
+    buffer = BytesIO()
+    torch.export.save(program, buffer)
+    content_hash = program_content_hash(buffer.getvalue(), Path("the exported program"))
+    card = dataclasses.replace(
+        card, content_hash=content_hash, precision="float32", package_version=version("streetseg")
+    )
+    with zipfile.ZipFile(buffer, "a") as archive:
+        folder = archive.namelist()[0].partition("/")[0]
+        archive.writestr(f"{folder}/{PROGRAM_CARD}", card.to_json())
+    return buffer.getvalue(), card

@@ -1,0 +1,159 @@
+"""Two evaluations of the same frames compared: is the difference real?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetseg.errors import UsageError
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A score of A and of B, 0 to 1 (NaN where there is none), and the interval in which B minus A lies in 95 % of the
+    bootstrap's resamples. real: whether the interval leaves out 0."""
+
+    name: str
+    a: float
+    b: float
+    low: float
+    high: float
+
+    @property
+    def real(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Per frame and class, n x C each: pixels that are right, of the class, and taken for it."""
+
+    frames: tuple[str, ...]
+    classes: tuple[str, ...]
+    right: NDArray[np.float64]
+    true: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+
+    def iou(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The IoU per class, R x C, of R weightings of the frames, R x n."""
+        right = weights @ self.right
+        with np.errstate(invalid="ignore"):
+            iou: NDArray[np.float64] = right / (weights @ self.true + weights @ self.predicted - right)
+        return iou
+
+
+def compare(a: Path, b: Path) -> list[Difference]:
+    """Compare what `streetseg evaluate --json` or `--report` wrote of two artefacts on the same frames.
+
+    Returns mIoU over the classes that both judged, then each class. Paired bootstrap (Efron, Tibshirani, 1993, chapter
+    13's percentile interval): frames are drawn with replacement, the same ones for A and B, RESAMPLES times, and their
+    confusion matrices pooled. Deterministic. UsageError for files of another kind, or of other frames.
+    """
+    first, second = read_counts(a), read_counts(b)
+    if set(first.frames) != set(second.frames):
+        lone = sorted(set(first.frames) ^ set(second.frames))
+        raise UsageError(
+            f"{a} and {b} do not judge the same frames: {len(lone)} are in one only, such as {lone[0]}; evaluate both "
+            "on one split"
+        )
+    classes = tuple(name for name in first.classes if name in second.classes)
+    if not classes:
+        raise UsageError(f"{a} and {b} have no class in common; evaluate artefacts that share classes")
+    first, second = select(first, first.frames, classes), select(second, first.frames, classes)
+    differences = resampled_differences(first, second)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    found = []
+    whole = np.ones((1, len(first.frames)))
+    ious = first.iou(whole)[0], second.iou(whole)[0]
+    for name, place in (("mIoU", -1), *((name, i) for i, name in enumerate(classes))):
+        values = differences[:, place]
+        values = values[~np.isnan(values)]
+        low, high = np.percentile(values, (tail, 100 - tail)) if len(values) else (np.nan, np.nan)
+        one, other = (mean_iou(iou[None])[0] if place < 0 else iou[place] for iou in ious)
+        found.append(Difference(name, float(one), float(other), float(low), float(high)))
+    return found
+
+
+def resampled_differences(first: Counts, second: Counts) -> NDArray[np.float64]:
+    """B's IoU minus A's in each resample: RESAMPLES x (C + 1), the last column for mIoU."""
+    rng = np.random.default_rng(0)
+    frames = len(first.frames)
+    weights = rng.multinomial(frames, np.full(frames, 1 / frames), RESAMPLES).astype(np.float64)
+    a, b = first.iou(weights), second.iou(weights)
+    return np.column_stack([b - a, mean_iou(b) - mean_iou(a)])
+
+
+def mean_iou(iou: NDArray[np.float64]) -> NDArray[np.float64]:
+    """mIoU, R, of R x C IoUs: the mean over the classes that occur."""
+    known = ~np.isnan(iou)
+    with np.errstate(invalid="ignore"):
+        mean: NDArray[np.float64] = np.where(known, iou, 0).sum(1) / known.sum(1)
+    return mean
+
+
+def read_counts(path: Path) -> Counts:
+    """What compare needs of an evaluation's JSON; UsageError where it is something else."""
+    try:
+        facts = json.loads(path.read_text())
+        classes, images = facts["classes"], facts["images"]
+        matrices = np.zeros((len(images), len(classes), len(classes)))
+        for index, image in enumerate(images):
+            true, predicted, pixels = np.array(image["confusion"], np.int64).reshape(-1, 3).T
+            matrices[index, true, predicted] = pixels
+        judged = tuple(name for name in classes if name not in facts["not_judged"])
+        counts = Counts(
+            tuple(image["name"] for image in images),
+            tuple(classes),
+            np.diagonal(matrices, axis1=1, axis2=2),
+            matrices.sum(2),
+            matrices.sum(1),
+        )
+        return select(counts, counts.frames, judged)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise UsageError(f"{path} is no result of streetseg evaluate --json or --report ({error})") from None
+
+
+def select(counts: Counts, frames: tuple[str, ...], classes: tuple[str, ...]) -> Counts:
+    """The counts of these frames and classes, in this order."""
+    place = {name: index for index, name in enumerate(counts.frames)}
+    rows = [place[name] for name in frames]
+    columns = [counts.classes.index(name) for name in classes]
+    right, true, predicted = (part[np.ix_(rows, columns)] for part in (counts.right, counts.true, counts.predicted))
+    return Counts(frames, classes, right, true, predicted)
+
+
+def comparison_facts(differences: list[Difference]) -> dict[str, Any]:
+    """The comparison, ready for JSON."""
+    return {
+        d.name: {
+            "a": nullable(d.a), "b": nullable(d.b), "difference": nullable(d.b - d.a),
+            "low": nullable(d.low), "high": nullable(d.high), "real": d.real,
+        }
+        for d in differences
+    }  # fmt: skip
+
+
+def nullable(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 6)
+
+
+def comparison_table(differences: list[Difference]) -> str:
+    """The comparison for the terminal: per cent, differences in points."""
+    width = max(len(d.name) for d in differences)
+    lines = [f"{'':<{width}}  {'A':>7}  {'B':>7}  {'B - A':>7}  {'95 % interval':>16}"]
+    for d in differences:
+        if np.isnan([d.a, d.b, d.low]).any():
+            lines.append(f"{d.name:<{width}}  {'-':>7}  {'-':>7}")
+            continue
+        points = f"{100 * (d.b - d.a):+7.2f}  {100 * d.low:+7.2f} {100 * d.high:+7.2f} "
+        verdict = "real" if d.real else "could be chance"
+        lines.append(f"{d.name:<{width}}  {d.a:>7.2%}  {d.b:>7.2%}  {points}  {verdict}")
+    return "\n".join(lines)

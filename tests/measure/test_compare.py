@@ -1,0 +1,110 @@
+"""Comparing evaluations: pairing by name, the bootstrap against a plain one, and clear refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streetseg.errors import UsageError
+from streetseg.measure import compare as compare_module
+from streetseg.measure.compare import compare, comparison_facts, comparison_table
+from streetseg.measure.metrics import scores
+
+Matrices = NDArray[np.int64]
+CLASSES = ["road", "sky", "car"]
+
+
+def matrices(seed: int, right: float, frames: int = 30) -> Matrices:
+    """Per-frame confusion matrices, of which about that share is right."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, 100, (frames, 3, 3)) * (1 - right)
+    drawn[:, range(3), range(3)] += rng.integers(0, 600, (frames, 3)) * right
+    return drawn.astype(np.int64)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write(name: str, per_frame: Matrices, classes: list[str] = CLASSES, **more: Any) -> Path:
+        images = [
+            {"name": f"f{i}", "confusion": [[int(t), int(p), int(m[t, p])] for t, p in np.argwhere(m)]}
+            for i, m in enumerate(per_frame)
+        ]
+        (tmp_path / name).write_text(json.dumps({"classes": classes, "not_judged": [], "images": images, **more}))
+        return tmp_path / name
+
+    return write
+
+
+def test_the_interval_is_that_of_a_plain_bootstrap(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare_module, "RESAMPLES", 300)
+    a, b = matrices(0, 0.6), matrices(1, 0.62)
+    found = {d.name: d for d in compare(write("a.json", a), write("b.json", b))}
+    whole = scores(a.sum(0)), scores(b.sum(0))
+    assert found["mIoU"].a == pytest.approx(whole[0].miou, abs=1e-12)
+    assert found["sky"].b == pytest.approx(whole[1].iou[1], abs=1e-12)
+
+    rng = np.random.default_rng(0)
+    differences = []
+    for weights in rng.multinomial(30, np.full(30, 1 / 30), 300):
+        drawn = np.repeat(np.arange(30), weights)
+        one, other = scores(a[drawn].sum(0)), scores(b[drawn].sum(0))
+        differences.append([other.miou - one.miou, *(other.iou - one.iou)])
+    for name, values in zip(["mIoU", *CLASSES], np.array(differences).T, strict=True):
+        assert [found[name].low, found[name].high] == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=1e-12)
+
+
+def test_a_real_difference_and_none(write: Callable[..., Path]) -> None:
+    a, b = write("a.json", matrices(0, 0.5)), write("b.json", matrices(0, 0.9))
+    assert all(d.real and d.b > d.a for d in compare(a, b))
+    assert not any(d.real for d in compare(a, a))
+    chance = compare(write("c.json", matrices(2, 0.6)), write("d.json", matrices(3, 0.6)))
+    assert not chance[0].real
+    assert "could be chance" in comparison_table(chance)
+    assert comparison_facts(chance)["mIoU"]["real"] is False
+
+
+def test_frames_and_classes_are_matched_by_name(write: Callable[..., Path]) -> None:
+    per_frame = matrices(0, 0.6)
+    a, turned = write("a.json", per_frame), write("b.json", per_frame[:, ::-1, ::-1], CLASSES[::-1])
+    facts = json.loads(turned.read_text())
+    turned.write_text(json.dumps({**facts, "images": facts["images"][::-1]}))
+    assert [(d.name, d.low, d.high) for d in compare(a, turned)] == [(n, 0, 0) for n in ("mIoU", *CLASSES)]
+    fewer = write("c.json", per_frame, ["road", "sky", "bus"])
+    assert [d.name for d in compare(a, fewer)] == ["mIoU", "road", "sky"]
+    unjudged = write("d.json", per_frame, not_judged=["car"])
+    assert [d.name for d in compare(a, unjudged)] == ["mIoU", "road", "sky"]
+
+
+def test_a_class_that_is_nowhere_has_no_difference(write: Callable[..., Path]) -> None:
+    per_frame = matrices(0, 0.6)
+    per_frame[:, 2] = per_frame[:, :, 2] = 0
+    found = compare(write("a.json", per_frame), write("b.json", per_frame))[-1]
+    assert np.isnan([found.a, found.b, found.low]).all()
+    assert comparison_facts([found])["car"]["low"] is None
+    assert not found.real
+
+
+def test_what_cannot_be_compared(write: Callable[..., Path], tmp_path: Path) -> None:
+    a = write("a.json", matrices(0, 0.6))
+    with pytest.raises(UsageError, match="not judge the same frames: 1 are in one only, such as f29"):
+        compare(a, write("b.json", matrices(0, 0.6, frames=29)))
+    with pytest.raises(UsageError, match="no class in common"):
+        compare(a, write("c.json", matrices(0, 0.6), ["bus", "train", "tram"]))
+    for text in (
+        "",
+        "[]",
+        "{}",
+        '{"classes": ["a"], "not_judged": [], "images": [{"name": "x", "confusion": [[5, 0, 1]]}]}',
+    ):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(UsageError, match="is no result of streetseg evaluate") as caught:
+            compare(a, tmp_path / "bad.json")
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="is no result"):
+        compare(tmp_path / "missing.json", a)
