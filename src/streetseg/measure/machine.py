@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streetseg.runtime import kernel
 from streetseg.runtime.engines.engine import cores
 
 # Not openvino itself: that engine knows how to import it without its model converter.
@@ -29,13 +30,14 @@ REPEATS = 5
 
 
 def describe_machine() -> dict[str, Any]:
-    """CPU, cores this process may use, flags, load, operating system and the versions that matter."""
+    """CPU, cores this process may use, flags, load, operating system, what computes class maps, and versions."""
     return {
         "cpu": str(ov.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip(),
         "cores": cores(),
         "flags": cpu_flags(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
+        "class_map": "compiled kernel" if kernel.load() else "numpy",
         "versions": {"python": platform.python_version(), "streetseg": importlib.metadata.version("streetseg")}
         | {name: version for name in ENGINE_PACKAGES if (version := installed_version(name))},
     }

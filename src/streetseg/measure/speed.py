@@ -275,7 +275,7 @@ def speed_table(facts: dict[str, Any]) -> str:
         f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}{busy}; {versions}",
         f"flags: {' '.join(machine['flags'])}",
         f"frame: {facts['frame']['height']} x {facts['frame']['width']}, {facts['frame']['what']}; "
-        f"{facts['rounds']} rounds, one frame at a time",
+        f"{facts['rounds']} rounds, one frame at a time; class map by {machine['class_map']}",
         f"ceilings: copy {ceilings['copy_gb_per_second']:.1f} GB/s; matrix product "
         + ", ".join(f"{precision} {value:.0f} GMACs/s" for precision, value in products.items()),
     ]
