@@ -142,6 +142,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--out", required=True, type=Path, help="folder of the run")
     verb.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the recipe")
     verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    verb.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded frames there, if memory is too small")
+    verb.add_argument("--workers", type=int, default=2, metavar="N", help="threads that make batches ahead (2)")
     verb.set_defaults(verb=train)
 
     verb = verbs.add_parser("recipes", help="the recipes, a line each")
@@ -563,22 +565,27 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[tuple[s
 
 def train(options: argparse.Namespace) -> int:
     """Run a recipe on a dataset."""
-    from streetseg.data.table import open_dataset
     from streetseg.training.recipe import override
     from streetseg.training.recipes.table import recipe_named
 
     init = [] if options.init is None else [f"init={options.init}"]
     recipe = override(recipe_named(options.recipe), init + options.set)
-    dataset = open_dataset(options.data, options.dataset)
     need_torch("streetseg train")
+    from streetseg.training.dataset import open_data
     from streetseg.training.train import train
 
+    dataset = open_data(options.data, recipe, options.dataset)
+    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes, one speaks for all
     try:
-        weights = train(recipe, dataset, options.out, resume=options.resume)
+        weights = train(
+            recipe, dataset, options.out, resume=options.resume, cache=options.cache, workers=options.workers
+        )
     except KeyboardInterrupt:
-        complain(f"interrupted; if {options.out} holds a checkpoint.pt, the same command with --resume goes on from it")
+        if first:
+            complain(f"interrupted; if {options.out} holds a checkpoint.pt, the same command with --resume goes on")
         return INTERRUPTED
-    say(f"{weights}: next, streetseg export {weights}")
+    if first:
+        say(f"{weights}: next, streetseg export {weights}")
     return DONE
 
 

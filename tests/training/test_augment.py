@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
+import pytest
 import torch
 
 from streetseg.data.pairs import IGNORE
-from streetseg.training.augment import View, augment, draw_view
+from streetseg.training.augment import (
+    Batch,
+    View,
+    augment,
+    cut_out,
+    draw_classifier_view,
+    draw_view,
+    largest_share,
+    window,
+)
+from streetseg.training.recipe import Recipe
+from streetseg.training.recipes.table import recipe_named
+
+LABEL = np.zeros((360, 480), np.uint8)
+
+
+def recipe(**changes: object) -> Recipe:
+    return dataclasses.replace(recipe_named("ddrnet_23_slim_camvid"), **changes)  # type: ignore[arg-type]
 
 
 def plain(**changes: object) -> View:
@@ -17,48 +38,111 @@ def plain(**changes: object) -> View:
 
 
 def picture() -> tuple[torch.Tensor, torch.Tensor]:
-    """A frame whose red channel is its label / 10."""
-    label = torch.randint(0, 11, (1, 20, 30), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    label[0, 4, 4] = IGNORE
-    frame = (label.float() / 10).clamp(max=1).unsqueeze(1).expand(1, 3, 20, 30).contiguous()
-    return frame, label
+    """A frame, H x W x 3 uint8, whose channels are its label times 20."""
+    label = torch.randint(0, 11, (20, 30), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    label[4, 4] = IGNORE
+    frame = (label * 20).where(label != IGNORE, 255)
+    return frame.unsqueeze(2).expand(20, 30, 3).contiguous(), label
+
+
+def seen(view: View, crop: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The picture by a view: 3 x h x w and h x w, in units of the picture."""
+    frame, label = picture()
+    frames, labels = augment(Batch(frame.unsqueeze(0), label.unsqueeze(0), [(20, 30)], [view]), crop)
+    return frames[0] * 255, labels[0]
 
 
 def test_identity_crop_flip_and_shift() -> None:
     frame, label = picture()
-    out, out_label = augment(frame, label, [plain()], (20, 30))
-    torch.testing.assert_close(out, frame, atol=1e-5, rtol=0)
+    planes = frame.permute(2, 0, 1).float()
+    out, out_label = seen(plain(), (20, 30))
+    torch.testing.assert_close(out, planes, atol=1e-2, rtol=0)
     assert torch.equal(out_label, label)
 
-    out, out_label = augment(frame, label, [plain(flip=True)], (20, 30))
-    torch.testing.assert_close(out, frame.flip(3), atol=1e-5, rtol=0)
-    assert torch.equal(out_label, label.flip(2))
+    out, out_label = seen(plain(flip=True), (20, 30))
+    torch.testing.assert_close(out, planes.flip(2), atol=1e-2, rtol=0)
+    assert torch.equal(out_label, label.flip(1))
 
-    out, out_label = augment(frame, label, [plain(left=3.0, top=2.0)], (10, 10))
-    torch.testing.assert_close(out, frame[:, :, 2:12, 3:13], atol=1e-5, rtol=0)
-    assert torch.equal(out_label, label[:, 2:12, 3:13])
+    out, out_label = seen(plain(left=3.0, top=2.0), (10, 10))
+    torch.testing.assert_close(out, planes[:, 2:12, 3:13], atol=1e-2, rtol=0)
+    assert torch.equal(out_label, label[2:12, 3:13])
 
 
-def test_outside_the_source_is_void() -> None:
-    frame, label = picture()
-    _, out = augment(frame, label, [plain(left=-5.0, top=-1.0)], (22, 40))
-    assert (out[0, 0] == IGNORE).all()
-    assert (out[0, :, :5] == IGNORE).all()
-    assert torch.equal(out[0, 1:21, 5:35], label[0])
+def test_outside_the_source_is_void_and_grey() -> None:
+    _, label = picture()
+    out, out_label = seen(plain(left=-5.0, top=-1.0), (22, 40))
+    assert (out_label[0] == IGNORE).all()
+    assert (out_label[:, :5] == IGNORE).all()
+    assert torch.equal(out_label[1:21, 5:35], label)
+    torch.testing.assert_close(out[:, 0], torch.full((3, 40), 127.5))
 
 
 def test_scale_two_repeats_each_label_twice() -> None:
+    _, label = picture()
+    _, out = seen(plain(scale_x=2.0, scale_y=2.0), (40, 60))
+    assert torch.equal(out, label.repeat_interleave(2, 0).repeat_interleave(2, 1))
+
+
+@pytest.mark.parametrize("view", [
+    plain(left=21.3, top=13.2, scale_x=1.7, scale_y=1.9),
+    plain(left=-6.13, top=4.41, scale_x=0.83, scale_y=1.31, flip=True),
+])  # fmt: skip
+def test_what_is_cut_out_is_all_that_a_view_shows(view: View) -> None:
+    """The needed part of a sample, in a batch beside a larger one, gives what the whole sample gives alone."""
     frame, label = picture()
-    _, out = augment(frame, label, [plain(scale_x=2.0, scale_y=2.0)], (40, 60))
-    assert torch.equal(out, label.repeat_interleave(2, 1).repeat_interleave(2, 2))
+    rows, columns, cut_view = cut_out(view, frame.numpy(), (12, 18))
+    part, part_label = frame[rows, columns], label[rows, columns]
+    frames = torch.full((2, 25, 40, 3), 77, dtype=torch.uint8)
+    labels = torch.full((2, 25, 40), IGNORE, dtype=torch.uint8)
+    frames[0, : part.shape[0], : part.shape[1]], labels[0, : part.shape[0], : part.shape[1]] = part, part_label
+    sizes = [(part.shape[0], part.shape[1]), (25, 40)]
+    found, found_label = augment(Batch(frames, labels, sizes, [cut_view, plain()]), (12, 18))
+    whole, whole_label = seen(view, (12, 18))
+    torch.testing.assert_close(found[0] * 255, whole, atol=1e-2, rtol=0)
+    assert torch.equal(found_label[0], whole_label)
+    assert view.left < 0 or part.shape[1] < 30
 
 
 def test_a_view_follows_from_its_seed_alone() -> None:
-    drawn = [draw_view(seed, (360, 480), (256, 352), (0.5, 2.0), 1.1, 0.4) for seed in (7, 8, 7)]
+    drawn = [draw_view(seed, LABEL, recipe()) for seed in (7, 8, 7)]
     same = [drawn[0].left, drawn[0].scale_x, drawn[0].flip, drawn[0].gamma]
     assert same == [drawn[2].left, drawn[2].scale_x, drawn[2].flip, drawn[2].gamma]
     assert drawn[0].left != drawn[1].left
     for seed in range(200):
-        view = draw_view(seed, (360, 480), (256, 352), (0.5, 2.0), 1.1, 0.4)
+        view = draw_view(seed, LABEL, recipe())
         assert 0.5 <= (view.scale_x * view.scale_y) ** 0.5 <= 2.0
         assert 1 / 1.1 - 1e-9 <= view.scale_x / view.scale_y <= 1.1 + 1e-9
+
+
+def test_scales_are_the_papers_list_times_the_operating_scale() -> None:
+    drawn = [
+        draw_view(seed, LABEL, recipe(scale_list=(0.5, 1.0, 1.5), operating_scale=0.5, aspect=1.0)).scale_x
+        for seed in range(60)
+    ]
+    assert set(drawn) == {0.25, 0.5, 0.75}
+
+
+def test_a_crop_of_mostly_one_class_is_drawn_again() -> None:
+    """Up to ten times: a third of these crops is fine at once, so two in a hundred are still none after ten."""
+    label = np.zeros((100, 100), np.uint8)
+    label[:, 50:] = 1
+    label[:10] = IGNORE
+
+    def fine(ratio: float) -> int:
+        still = recipe(crop=(40, 40), scale=(1.0, 1.0), aspect=1.0, max_category_ratio=ratio)
+        views = [draw_view(seed, label, still) for seed in range(40)]
+        return sum(largest_share(label[window(v.top, 1.0, 40), window(v.left, 1.0, 40)]) <= 0.75 for v in views)
+
+    assert fine(1.0) < 20
+    assert fine(0.75) >= 38
+
+
+def test_a_classifiers_view_shows_a_part_of_the_area() -> None:
+    area = recipe(crop=(64, 64), scale=(0.25, 0.5))
+    for seed in range(50):
+        view = draw_classifier_view(seed, (100, 150), area)
+        height, width = 64 / view.scale_y, 64 / view.scale_x
+        assert 0.25 - 1e-9 <= height * width / 15000 <= 0.5 + 1e-9
+        assert 3 / 4 - 1e-9 <= width / height <= 4 / 3 + 1e-9
+        assert view.left >= 0
+        assert view.left / view.scale_x + width <= 150 + 1e-6

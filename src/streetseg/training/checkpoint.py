@@ -1,27 +1,35 @@
-"""What a run leaves on disk beside its weights: the checkpoint to go on from, and the log."""
+"""What a run leaves on disk: the checkpoint to go on from, and a trained backbone."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
+from torch import Tensor
 
+import streetseg
 from streetseg.errors import OutputError, TrainingError
-from streetseg.runtime.files import write_whole
+from streetseg.runtime.files import write_file
+
+CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a run's state; the last good file stays until the new one is whole on disk."""
-
-    def write(temporary: Path) -> None:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # how torch.save reports a full disk
-            raise OutputError(f"{path} cannot be written: {error}; the checkpoint before it stands") from None
-
-    write_whole(path, write, durable=True)
+    content = io.BytesIO()
+    torch.save(state, content)
+    try:
+        write_file(path, content.getvalue(), durable=True)
+    except OutputError as error:
+        stands = "the one before it stands, and --resume goes on from it; " if path.exists() else ""
+        raise OutputError(f"{str(error).partition(';')[0]}; {stands}make room") from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -35,7 +43,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def append_log(path: Path, entry: dict[str, Any]) -> None:
-    """One more line of the run's log, JSON."""
-    with path.open("a") as file:
-        file.write(json.dumps(entry) + "\n")
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a kill in the middle of writing has left."""
+    for path in folder.glob(".*.part.*"):
+        path.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """What made a checkpoint: our version and a hash of our source, and the versions of what the result depends on."""
+    root = Path(streetseg.__file__).parent
+    source = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        source.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    packages = {name: version(name) for name in ("streetseg", "torch", "numpy", "pillow", "safetensors")}
+    return packages | {"source": source.hexdigest(), "python": platform.python_version()}
+
+
+def save_classifier(path: Path, weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write a trained backbone, for `Recipe.init`. facts: its network and where it comes from."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_file(path, save(tensors, {CLASSIFIER_KEY: json.dumps(facts)}), durable=True)

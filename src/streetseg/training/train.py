@@ -6,137 +6,221 @@ import dataclasses
 import math
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import Dataset
-from streetseg.errors import OutputError, TrainingError
+from streetseg.errors import NetworkError, OutputError, RecipeError, TrainingError
 from streetseg.models.checkpoints import save_weights
-from streetseg.models.outputs import Network, Outputs
-from streetseg.models.table import build
+from streetseg.models.outputs import Network
+from streetseg.models.table import CLASSIFIERS, build
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.files import make_folder
-from streetseg.training.augment import augment, draw_view
-from streetseg.training.checkpoint import append_log, load_checkpoint, save_checkpoint
-from streetseg.training.dataset import Samples, batch_indices, load_samples
-from streetseg.training.losses.ohem import ohem_cross_entropy
-from streetseg.training.losses.upsampling import upsample_at
-from streetseg.training.recipe import Recipe
+from streetseg.training.augment import augment
+from streetseg.training.checkpoint import (
+    clear_unfinished,
+    load_checkpoint,
+    save_checkpoint,
+    save_classifier,
+    versions,
+)
+from streetseg.training.dataset import Samples, batches, count_pixels, open_data, open_samples, sample_index
+from streetseg.training.distributed import join, leave, lost_another, rank, summed, sync_norms, world
+from streetseg.training.initial import initialise
+from streetseg.training.interrupt import interrupts
+from streetseg.training.log import Log
+from streetseg.training.losses.table import make_loss
+from streetseg.training.recipe import Recipe, resolve
+from streetseg.training.recipes.table import recipe_named
+from streetseg.training.schedule import learning_rate, make_optimiser
+from streetseg.training.validate import Judgement, TrainingEngine, validate, validate_classifier
+
+LOG_EVERY = 10  # steps
 
 
-def train(recipe: Recipe, dataset: Dataset, out: Path, *, resume: bool = False, progress: bool = True) -> Path:
+def train(
+    recipe: Recipe | str,
+    data: Dataset | LabelledImages | Path | str,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    cache: Path | None = None,
+    workers: int = 2,
+    progress: bool = True,
+) -> Path:
     """Run a recipe on a dataset; returns the weights file.
 
-    out: a folder; gets checkpoint.pt (to resume from), log.jsonl, and NAME.safetensors: the averaged weights, unfolded,
-    with their card. With `resume` an interrupted run of the same recipe goes on where its checkpoint stands; without,
-    a folder that holds a run is refused.
+    recipe: one, or the name of one of ours. data: a dataset or its folder.
+    out: a folder; gets checkpoint.pt (to resume from), log.jsonl, tensorboard/ (where TensorBoard is installed),
+        NAME_best.safetensors (of the best evaluation, where the recipe evaluates) and at the end NAME.safetensors: the
+        averaged weights, unfolded, with their card.
+    resume: go on where the checkpoint of an interrupted run of the same recipe stands, to the bit; otherwise a folder
+        that holds a run is refused.
+    cache: folder of a memory-mapped cache of the decoded samples, for data larger than memory.
+    workers: threads that make batches ahead.
+
+    Started by torchrun, the processes share each batch. Ctrl-C writes a checkpoint and raises KeyboardInterrupt. Raises
+    a StreetsegError for what is the caller's to mend.
     """
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists() and not resume:
+    recipe = resolve(recipe_named(recipe) if isinstance(recipe, str) else recipe)
+    dataset = open_data(data, recipe) if isinstance(data, str | Path) else data
+    out = Path(out)
+    if (out / "checkpoint.pt").exists() and not resume:
         raise OutputError(f"{out} already holds a run; go on with it by --resume, or choose another --out")
-    make_folder(out)
-    samples = load_samples(dataset, recipe.split, recipe.native_short_side)
-    torch.manual_seed(recipe.seed)
-    run = Run(recipe, samples, len(dataset.labels.names))
+    try:
+        device = join()
+        if rank() == 0:
+            make_folder(out)
+            clear_unfinished(out)
+        if recipe.evaluate_every:  # a missing split is to be said now, not then
+            (dataset.items if isinstance(dataset, LabelledImages) else dataset.pairs)(recipe.evaluate_split)
+        samples = open_samples(dataset, recipe.split, recipe.native_short_side, cache)
+        run = Run(recipe, dataset, samples, device, workers)
+        weights = carry_out(run, out, resume, progress and rank() == 0)
+        leave()
+    except (RuntimeError, MemoryError) as error:
+        known = explain(error, recipe)
+        if known is None:
+            raise
+        raise known from None
+    return weights
+
+
+def carry_out(run: Run, out: Path, resume: bool, progress: bool) -> Path:
+    """Every step from the first, or the checkpoint's, to the last; returns the weights file."""
+    recipe, main = run.recipe, rank() == 0
+    checkpoint = out / "checkpoint.pt"
     if resume:
         run.load_state(load_checkpoint(checkpoint), checkpoint)
-
-    steps = tqdm(
-        range(run.step, recipe.iterations),
+    elif recipe.init:
+        taken = run.start_from(Path(recipe.init))
+        if progress:
+            tqdm.write(taken, file=sys.stderr)
+    bar = tqdm(
         initial=run.step,
         total=recipe.iterations,
         disable=not progress,
         mininterval=0.5 if sys.stderr.isatty() else 60,  # a log file wants a line now and then
     )
     start, first = time.monotonic(), run.step
-    for step in steps:
-        terms = run.train_step()
-        if run.step % recipe.checkpoint_every == 0 or run.step == recipe.iterations:
-            rate = (run.step - first) * recipe.batch / (time.monotonic() - start)
-            append_log(out / "log.jsonl", {"step": run.step, **terms, "images_per_second": round(rate, 2)})
-            save_checkpoint(checkpoint, run.state())
-        if step % 10 == 0:
-            steps.set_postfix({name: f"{value:.3f}" for name, value in terms.items()})
-
+    with interrupts() as asked, bar, Log(out, run.step) if main else nullcontext() as log:
+        while run.step < recipe.iterations:
+            entry: dict[str, Any] = run.train_step()
+            stop = run.step < recipe.iterations and bool(summed(torch.tensor(asked(), device=run.device).int()))
+            bar.update()
+            judged: dict[str, float] = {}
+            pictures: dict[str, NDArray[np.uint8]] = {}
+            if due(run.step, recipe.evaluate_every, recipe):
+                judged, pictures = run.evaluate()
+                entry |= judged
+                if run.improved(judged) and main:
+                    run.save_average(out / f"{recipe.name}_best.safetensors")
+            if due(run.step, LOG_EVERY, recipe) or judged:
+                entry["images_per_second"] = round((run.step - first) * recipe.batch / (time.monotonic() - start), 2)
+                bar.set_postfix({name: f"{value:.4g}" for name, value in entry.items()} | run.best_so_far())
+                if log:
+                    log.add(run.step, entry, pictures)
+            if (stop or due(run.step, recipe.checkpoint_every, recipe)) and log:
+                log.sync()
+                save_checkpoint(checkpoint, run.state())
+            if stop:
+                raise KeyboardInterrupt
     weights = out / f"{recipe.name}.safetensors"
-    save_weights(weights, run.average.state_dict(), card_for(recipe, dataset, run.network))
+    if main:
+        run.save_average(weights)
     return weights
+
+
+def due(step: int, every: int, recipe: Recipe) -> bool:
+    """Whether what is done every so many steps (0: never), and after the last, is to be done after this one."""
+    return every > 0 and (step % every == 0 or step == recipe.iterations)
 
 
 class Run:
     """A run's moving parts: network, average, optimiser, step. Everything random follows from seed and step."""
 
-    def __init__(self, recipe: Recipe, samples: Samples, num_classes: int) -> None:
-        self.recipe, self.samples = recipe, samples
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = build(recipe.network, num_classes, aux=True).to(self.device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = build(recipe.network, num_classes).to(self.device).eval().requires_grad_(False)
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset | LabelledImages,
+        samples: Samples,
+        device: torch.device,
+        workers: int = 0,
+    ) -> None:
+        self.recipe, self.dataset, self.samples, self.device, self.workers = recipe, dataset, samples, device, workers
+        self.classes = dataset.names if isinstance(dataset, LabelledImages) else dataset.labels.names
+        check_shares(recipe, len(samples.names))
+        torch.manual_seed(recipe.seed)
+        self.network = build_network(recipe, len(self.classes), aux=True).to(device)
+        self.average = build_network(recipe, len(self.classes)).to(device).eval().requires_grad_(False)
+        unsupervised = check_heads(recipe, self.network, device)
+        if world() > 1 and recipe.sync_norms:
+            self.network = sync_norms(self.network, device)
         self.optimiser = make_optimiser(recipe, self.network)
-        self.class_weights = weigh_classes(recipe, samples.labels, num_classes).to(self.device)
+        self.precision = arithmetic(recipe, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
+        self.model = torch.compile(self.network) if recipe.compile else self.network
+        if world() > 1:
+            self.model = DistributedDataParallel(self.model, find_unused_parameters=unsupervised)
+        class_weights = weigh_classes(recipe, samples, len(self.classes)).to(device)
+        self.loss = make_loss(recipe, class_weights, getattr(self.network, "align_corners", False))
         self.step = 0
+        self.best: dict[str, float] = {}
 
     def train_step(self) -> dict[str, float]:
-        """One step; returns its loss terms and the learning rate."""
+        """One step; returns its loss terms, over all processes and parts of the batch, and the learning rate."""
         recipe = self.recipe
-        frames, labels = self.batch()
         rate = learning_rate(recipe, self.step)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        with self.autocast():
-            outputs = self.network(normalise(frames, recipe))
-        terms = self.losses(outputs, labels)
-        total = terms["main"] + sum(weight * terms[name] for name, weight in recipe.aux_weights.items())
-        values = {name: term.item() for name, term in terms.items()}
-        self.check_finite(values)
+            group["lr"] = rate * group["factor"]
+        torch.manual_seed((recipe.seed << 40) + (1 << 39) + self.step * world() + rank())  # what dropout draws from
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         self.optimiser.zero_grad()
-        torch.autograd.backward(total)
-        self.optimiser.step()
+        sums: dict[str, Tensor] = {}
+        for part in range(recipe.accumulate):
+            frames, labels = self.next_batch()
+            with self.gradients_shared(after=part == recipe.accumulate - 1):
+                with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                    outputs = self.model(normalise(frames, recipe))
+                terms = self.loss(outputs, labels, generator)
+                torch.autograd.backward(self.scaler.scale(terms["total"] / recipe.accumulate))
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0) + term.detach() / (recipe.accumulate * world())
+        values = dict(zip(sums, summed(torch.stack(list(sums.values()))).tolist(), strict=True))
+        self.check_finite(values)
+        if recipe.clip_norm:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.step += 1
         self.update_average()
         return values | {"learning_rate": rate}
 
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """Augmented frames (N x 3 x H x W, 0 to 1) and labels (N x H x W) of this step."""
-        recipe, samples = self.recipe, self.samples
-        indices = batch_indices(self.step, recipe.batch, len(samples.names), recipe.seed)
-        frames = samples.frames[indices].to(self.device).float() / 255
-        labels = samples.labels[indices].to(self.device)
-        size = (frames.shape[2], frames.shape[3])
-        views = [
-            draw_view(seed, size, recipe.crop, recipe.scale, recipe.aspect, recipe.jitter)
-            for seed in sample_seeds(recipe.seed, self.step, recipe.batch)
-        ]
-        return augment(frames, labels, views, recipe.crop)
+    def next_batch(self) -> tuple[Tensor, Tensor]:
+        """Augmented frames (N x 3 x H x W, 0 to 1) and labels of this process's next part of a batch."""
+        if not hasattr(self, "batches"):
+            self.batches = batches(self.samples, self.recipe, self.step, self.workers)
+        batch = next(self.batches)
+        frames, labels = batch.frames.to(self.device), batch.labels.to(self.device)
+        return augment(dataclasses.replace(batch, frames=frames, labels=labels), self.recipe.crop)
 
-    def losses(self, outputs: Outputs, labels: Tensor) -> dict[str, Tensor]:
-        """The loss terms: "main" and one a supervised auxiliary head."""
-        recipe = self.recipe
-        heads = {"main": outputs.logits} | {name: outputs.aux[name] for name in recipe.aux_weights}
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        terms = {}
-        for name, logits in heads.items():
-            stride = recipe.loss_stride if name == "main" else recipe.aux_loss_stride
-            row, column = torch.randint(stride, (2,), generator=generator).tolist()
-            rows = torch.arange(row, labels.shape[1], stride)
-            columns = torch.arange(column, labels.shape[2], stride)
-            sampled = upsample_at(
-                logits.float(), (labels.shape[1], labels.shape[2]), rows, columns, self.network.align_corners
-            )
-            label = labels[:, row::stride, column::stride]
-            terms[name] = ohem_cross_entropy(
-                sampled,
-                label,
-                threshold=recipe.ohem_threshold,
-                min_kept=int(recipe.ohem_min_kept * label.numel()),
-                class_weights=self.class_weights,
-            )
-        return terms
+    def gradients_shared(self, after: bool) -> AbstractContextManager[None]:
+        """Processes exchange their gradients after the last part of a batch only."""
+        if after or not isinstance(self.model, DistributedDataParallel):
+            return nullcontext()
+        context: AbstractContextManager[None] = self.model.no_sync()
+        return context
 
     def update_average(self) -> None:
         """Exponential moving average of weights and norm statistics; shorter at the start, so that the random
@@ -153,70 +237,168 @@ class Run:
         """Stop a run whose loss is no number any more."""
         for name, value in terms.items():
             if not math.isfinite(value):
-                indices = batch_indices(self.step, self.recipe.batch, len(self.samples.names), self.recipe.seed)
-                files = ", ".join(self.samples.names[i] for i in indices)
+                recipe, names = self.recipe, self.samples.names
+                stream = range(self.step * recipe.batch, (self.step + 1) * recipe.batch)
+                files = ", ".join(names[sample_index(at, len(names), recipe.seed)] for at in stream)
                 raise TrainingError(
                     f"step {self.step}: loss term {name!r} is {value}; the batch was {files}; "
                     "lower the learning rate, or go back to the last checkpoint"
                 )
 
-    def autocast(self) -> torch.autocast:
-        """bf16 where the machine multiplies it in hardware; elsewhere it would only be slower."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=multiplies_bf16(self.device))
+    def evaluate(self) -> Judgement:
+        """What the averaged weights reach on the recipe's evaluate_split, and pictures of it."""
+
+        def logits(frames: Tensor) -> Tensor:
+            with (
+                torch.inference_mode(),
+                torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32),
+            ):
+                found: Tensor = self.average(normalise(frames, self.recipe)).logits
+            return found
+
+        engine, split = TrainingEngine(logits, self.device), self.recipe.evaluate_split
+        if isinstance(self.dataset, LabelledImages):
+            return validate_classifier(engine, self.dataset, split, self.recipe.crop)
+        return validate(engine, self.card(self.dataset), self.dataset, split)
+
+    def improved(self, judged: dict[str, float]) -> bool:
+        """Whether an evaluation is better than those before, by its first figure; if so, it is the best now."""
+        figure = next(iter(judged))
+        if judged[figure] <= self.best.get(figure, -1):
+            return False
+        self.best = {figure: judged[figure], "step": self.step}
+        return True
+
+    def best_so_far(self) -> dict[str, str]:
+        """For the progress bar."""
+        return {f"best {name}": f"{value:.4g}" for name, value in self.best.items() if name != "step"}
+
+    def start_from(self, path: Path) -> str:
+        """Take over other weights as far as they fit; returns a line that says how far."""
+        with torch.device("meta"):
+            wider = build_network(self.recipe, len(self.classes) + 1, aux=True)
+        return initialise(self.network, wider, self.recipe.network, self.classes, path)
+
+    def save_average(self, path: Path) -> None:
+        """Write the averaged weights with what their user must know."""
+        if isinstance(self.dataset, LabelledImages):
+            facts = {"network": self.recipe.network, "training_data": self.dataset.name, "classes": self.classes}
+            save_classifier(path, self.average.state_dict(), facts | self.origin())
+        else:
+            save_weights(path, self.average.state_dict(), self.card(self.dataset))
+
+    def origin(self) -> dict[str, Any]:
+        """What went into the weights, for their card."""
+        recipe = dataclasses.asdict(self.recipe)
+        return {"recipe": recipe, "seed": self.recipe.seed, "package_version": version("streetseg")}
+
+    def card(self, dataset: Dataset) -> ModelCard:
+        """The card of the averaged weights."""
+        recipe, network = self.recipe, self.network
+        return ModelCard(
+            network=recipe.network,
+            network_arguments=recipe.network_arguments,
+            classes=self.classes,
+            colours=dataset.labels.colours,
+            mean=recipe.mean,
+            std=recipe.std,
+            output_stride=network.output_stride,
+            size_multiple=network.size_multiple,
+            align_corners=network.align_corners,
+            native_short_side=recipe.native_short_side,
+            operating_scale=recipe.operating_scale,
+            training_data=f"{dataset.name}, split {recipe.split}",
+            terms=dataset.terms,
+            limits=dataset.limits,
+            **self.origin(),
+        )
 
     def state(self) -> dict[str, Any]:
-        """All that `load_state` needs to go on."""
+        """All that `load_state` needs to go on, and what made it."""
         return {
             "step": self.step,
+            "best": self.best,
             "recipe": dataclasses.asdict(self.recipe),
+            "classes": self.classes,
+            "versions": versions(),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any], source: Path) -> None:
-        """Go on from a checkpoint of the same recipe."""
-        if state["recipe"] != dataclasses.asdict(self.recipe):
-            ours = dataclasses.asdict(self.recipe)
-            changed = [key for key in ours if ours[key] != state["recipe"].get(key)]
+        """Go on from a checkpoint of the same recipe on the same classes."""
+        ours = dataclasses.asdict(self.recipe) | {"classes": self.classes}
+        theirs = state["recipe"] | {"classes": state["classes"]}
+        changed = [key for key in ours if ours[key] != theirs.get(key)]
+        if changed:
             raise TrainingError(
                 f"{source} is of a run with other settings of {', '.join(changed)}; resume with the same"
             )
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
+        self.scaler.load_state_dict(state["scaler"])
+        self.step, self.best = state["step"], state["best"]
 
 
-def make_optimiser(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimiser; weight decay on convolutions only, not on norms and biases."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, recipe.learning_rate, momentum=recipe.momentum)
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
-    raise TrainingError(f"unknown optimiser {recipe.optimiser!r}; there are sgd, adamw")
+def build_network(recipe: Recipe, num_classes: int, aux: bool = False) -> Network:
+    """The recipe's network for its task, channels last. (A classifier has no strides, and nobody asks for them.)"""
+    if recipe.task == "segmentation":
+        network = build(recipe.network, num_classes, aux=aux, **recipe.network_arguments)
+    elif recipe.network in CLASSIFIERS:
+        network = cast(Network, CLASSIFIERS[recipe.network](num_classes, **recipe.network_arguments))
+    else:
+        raise NetworkError(f"no classifier {recipe.network!r}; there are {', '.join(CLASSIFIERS)}")
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then the poly schedule: (1 - step / iterations) ** poly_power."""
-    warmup = min(1.0, (step + 1) / max(recipe.warmup_iterations, 1))
-    poly: float = (1 - step / recipe.iterations) ** recipe.poly_power
-    return recipe.learning_rate * warmup * poly
+def check_shares(recipe: Recipe, samples: int) -> None:
+    """Refuse a batch that the processes cannot share equally."""
+    if world() > samples:
+        raise TrainingError(f"{world()} processes for {samples} samples; start at most {samples}")
+    if recipe.batch % (world() * recipe.accumulate):
+        raise TrainingError(
+            f"batch {recipe.batch} cannot be shared equally by {world()} processes that take it in {recipe.accumulate} "
+            f"parts each; make it a multiple of {world() * recipe.accumulate}"
+        )
 
 
-def weigh_classes(recipe: Recipe, labels: Tensor, num_classes: int) -> Tensor:
+def check_heads(recipe: Recipe, network: Network, device: torch.device) -> bool:
+    """Refuse losses on heads that the network does not have; returns whether it has heads without a loss."""
+    least = 2 * getattr(network, "size_multiple", 32)
+    with torch.inference_mode():
+        heads = network.eval()(torch.zeros(1, 3, least, least, device=device)).aux.keys()
+    network.train()
+    supervised = recipe.aux_weights.keys() | recipe.detail_weights.keys()
+    if not supervised <= heads:
+        unknown, there = ", ".join(sorted(supervised - heads)), ", ".join(sorted(heads)) or "none"
+        raise RecipeError(f"{recipe.network} has no auxiliary head {unknown}; there are {there}")
+    return bool(heads - supervised)
+
+
+def arithmetic(recipe: Recipe, device: torch.device) -> torch.dtype:
+    """The recipe's precision on this device; "auto" is bf16 where it runs in hardware, elsewhere it would be slower."""
+    if recipe.precision == "float16" and device.type != "cuda":
+        raise TrainingError("precision float16 needs a GPU; take float32 or bfloat16")
+    if recipe.precision != "auto":
+        found: torch.dtype = getattr(torch, recipe.precision)
+        return found
+    if device.type == "cuda":
+        bf16: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if bf16 else torch.float32
+
+
+def weigh_classes(recipe: Recipe, samples: Samples, num_classes: int) -> Tensor:
     """The weight of each class in the loss (see Recipe.class_weight_power)."""
-    counts = torch.bincount(labels.flatten(), minlength=256)[:num_classes].double()
+    if not recipe.class_weight_power:
+        return torch.ones(num_classes)
+    counts = torch.from_numpy(count_pixels(samples, num_classes)).double()
     weights = torch.log(1.02 + counts / counts.sum()) ** -recipe.class_weight_power
     return (weights / weights.mean()).float()
-
-
-def sample_seeds(seed: int, step: int, batch: int) -> list[int]:
-    """A seed for each sample of a step; no two samples of a run share one."""
-    return [(seed << 40) + step * batch + n for n in range(batch)]
 
 
 def normalise(frames: Tensor, recipe: Recipe) -> Tensor:
@@ -226,29 +408,15 @@ def normalise(frames: Tensor, recipe: Recipe) -> Tensor:
     return ((frames - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def multiplies_bf16(device: torch.device) -> bool:
-    """Whether bf16 matrix products run in hardware."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-
-
-def card_for(recipe: Recipe, dataset: Dataset, network: Network) -> ModelCard:
-    """The card of weights that this recipe made on this dataset."""
-    return ModelCard(
-        network=recipe.network,
-        classes=dataset.labels.names,
-        colours=dataset.labels.colours,
-        mean=recipe.mean,
-        std=recipe.std,
-        output_stride=network.output_stride,
-        size_multiple=network.size_multiple,
-        align_corners=network.align_corners,
-        native_short_side=recipe.native_short_side,
-        training_data=f"{dataset.name}, split {recipe.split}",
-        terms=dataset.terms,
-        limits=dataset.limits,
-        recipe=dataclasses.asdict(recipe),
-        seed=recipe.seed,
-        package_version=version("streetseg"),
-    )
+def explain(error: Exception, recipe: Recipe) -> TrainingError | None:
+    """The user's error behind one of torch's; None where there is none."""
+    memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    if memory:
+        height, width = recipe.crop
+        return TrainingError(
+            f"out of memory with batch {recipe.batch} in {recipe.accumulate} parts on {world()} processes and crop "
+            f"{height} x {width}; lower batch or crop, or raise accumulate"
+        )
+    if lost_another(error):
+        return TrainingError("another process of the run has ended; when its cause is mended, go on with --resume")
+    return None

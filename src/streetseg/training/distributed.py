@@ -1,0 +1,108 @@
+"""One process or many: which one we are, and sums over all. Without torchrun all of it is plain."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from streetseg.errors import TrainingError
+from streetseg.models.outputs import Network
+
+
+def join() -> torch.device:
+    """Join the other processes that torchrun has started, if it did; returns this process's device."""
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    gpus = torch.cuda.device_count()
+    if gpus and local >= gpus:
+        raise TrainingError(f"process {local + 1} on a machine with {gpus} GPUs; start at most as many processes")
+    device = torch.device("cuda", local) if gpus else torch.device("cpu")
+    if gpus:
+        torch.cuda.set_device(device)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if gpus else "gloo")
+    return device
+
+
+def leave() -> None:
+    """Leave the others, all together, when the work is done."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Which process this is, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def summed(x: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, without gradient; in place."""
+    if dist.is_initialized():
+        dist.all_reduce(x)
+    return x
+
+
+def lost_another(error: Exception) -> bool:
+    """Whether this is how a process notices that another one has ended."""
+    return world() > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error))
+
+
+class SummedWithGradient(torch.autograd.Function):
+    """The sum of a tensor over all processes, whose gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return summed(x.clone())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return summed(gradient.clone(memory_format=torch.contiguous_format))
+
+
+class SyncNorm(nn.BatchNorm2d):
+    """Batch norm with the statistics of all processes' equal shares, for CPUs, which torch's own refuses."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: N x C x h x w. Returns the same shape."""
+        if not self.training:
+            return super().forward(x)
+        assert self.momentum is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))
+        variance, mean = torch.var_mean(exact, (0, 2, 3), correction=0)
+        own = torch.zeros(world(), 2, x.shape[1], dtype=exact.dtype, device=x.device)
+        own = own.index_put((torch.tensor(rank()),), torch.stack([mean, variance]))
+        means, variances = SummedWithGradient.apply(own).unbind(1)  # type: ignore[no-untyped-call]
+        mean, variance = means.mean(0), variances.mean(0) + means.var(0, correction=0)
+        with torch.no_grad():
+            pixels = world() * x.numel() // x.shape[1]
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (pixels / (pixels - 1)), self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        shift = self.bias - mean * scale
+        normalised: Tensor = exact * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
+        return normalised.to(x.dtype)
+
+
+def sync_norms(network: Network, device: torch.device) -> Network:
+    """The network with its batch norms taking the statistics of all processes; the same parameters and buffers."""
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call,no-any-return]
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SyncNorm  # in place, so that parameters, buffers and layout stay
+    return network

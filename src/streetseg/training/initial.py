@@ -1,0 +1,53 @@
+"""Where a run starts from: other weights, as far as they fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors.torch import load
+from torch import nn
+
+from streetseg.errors import TrainingError
+from streetseg.runtime.card import read_bytes, read_card, safetensors_parts
+from streetseg.training.checkpoint import CLASSIFIER_KEY
+
+
+def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[str, ...], path: Path) -> str:
+    """Load the weights in `path` into a network; returns a line that says what was taken and what was not.
+
+    name, classes: the network's. wider: the same network for one class more, which tells the tensors whose rows are
+    classes: of these, the rows of the classes that the weights know by name are taken. TrainingError where the weights
+    are another network's.
+    """
+    if not path.exists():
+        raise TrainingError(
+            f"{path}, which the recipe starts from, does not exist; name other weights (--init FILE), or "
+            "start from nothing with --set init="
+        )
+    content = read_bytes(path)
+    classifier = safetensors_parts(content, path)[0].get("__metadata__", {}).get(CLASSIFIER_KEY)
+    known: tuple[str, ...] = ()
+    if classifier:
+        origin = json.loads(classifier)["network"]
+    else:
+        card = read_card(path)
+        origin, known = card.network, card.classes
+    theirs, ours = load(content), network.state_dict()
+    per_class = {key for key, tensor in wider.state_dict().items() if tensor.shape != ours[key].shape}
+    fitting = [key for key in theirs.keys() & ours.keys() - per_class if theirs[key].shape == ours[key].shape]
+    if origin != name and not (classifier and 2 * len(fitting) > len(theirs)):
+        raise TrainingError(
+            f"{path} holds weights of {origin}, and the recipe trains {name}; start from weights of {name} (init), or "
+            f"train {origin} (network)"
+        )
+    for key in fitting:
+        ours[key].copy_(theirs[key])
+    shared = [name for name in classes if name in known]
+    rows = [classes.index(name) for name in shared]
+    for key in theirs.keys() & per_class if shared else ():
+        ours[key][rows] = theirs[key][[known.index(name) for name in shared]].to(ours[key].dtype)
+
+    fresh = sorted({key.split(".")[0] for key in ours.keys() - theirs.keys()})
+    fresh += [f"class {name}" for name in classes if name not in known]
+    return f"{path}: starting from {origin}; at their initialisation: {', '.join(fresh) or 'none'}"

@@ -1,0 +1,77 @@
+"""What a run tells: log.jsonl, and TensorBoard's files where that is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetseg.errors import OutputError
+from streetseg.runtime.files import write_file
+
+
+class Log:
+    """The log of a run, in its folder: log.jsonl, one JSON object a line, and tensorboard/.
+
+    step: where the run goes on; what an interrupted run logged after that is taken out, for it comes again.
+    """
+
+    def __init__(self, out: Path, step: int) -> None:
+        self.path = out / "log.jsonl"
+        kept = [line for line in read_lines(self.path) if json.loads(line)["step"] <= step]
+        write_file(self.path, b"".join(kept))
+        self.file = self.path.open("ab", buffering=0)
+        self.board: Any = None
+        if find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(out / "tensorboard", purge_step=step + 1)
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self.writing():
+            self.file.close()
+            if self.board:
+                self.board.close()
+
+    def add(self, step: int, values: dict[str, Any], pictures: dict[str, NDArray[np.uint8]]) -> None:
+        """One more line; pictures (H x W x 3) go to TensorBoard only."""
+        with self.writing():
+            self.file.write(json.dumps({"step": step, **values}).encode() + b"\n")
+            if self.board:
+                for name, value in values.items():
+                    self.board.add_scalar(name, value, step)
+                for name, picture in pictures.items():
+                    self.board.add_image(name, picture, step, dataformats="HWC")
+
+    def sync(self) -> None:
+        """Put on disk what was added, so that a checkpoint of now never knows more than the log."""
+        with self.writing():
+            os.fsync(self.file.fileno())
+            if self.board:
+                self.board.flush()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(
+                f"{self.path.parent} cannot be written to: {error.strerror}; make room, then go on with --resume"
+            ) from None
+
+
+def read_lines(path: Path) -> list[bytes]:
+    """The whole lines of a log; a kill may have left a part of one at its end."""
+    if not path.exists():
+        return []
+    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]

@@ -1,0 +1,73 @@
+"""The stream of samples: the same whoever makes it, from wherever the samples come."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streetseg.data.table import open_dataset
+from streetseg.errors import DatasetError
+from streetseg.training import dataset as module
+from streetseg.training.augment import augment
+from streetseg.training.dataset import Samples, batches, open_samples
+from streetseg.training.recipe import Recipe, override
+from streetseg.training.recipes.table import recipe_named
+
+
+def recipe() -> Recipe:
+    return override(recipe_named("ddrnet_23_slim_camvid"), ["batch=4", "accumulate=2", "crop=48,64"])
+
+
+def stream(samples: Samples, step: int, workers: int, count: int = 6) -> list[str]:
+    """A hash of each of the next batches, augmented."""
+    hashes = []
+    for batch in islice(batches(samples, recipe(), step, workers), count):
+        frames, labels = augment(batch, recipe().crop)
+        hashes.append(hashlib.sha256(frames.numpy().tobytes() + labels.numpy().tobytes()).hexdigest())
+    return hashes
+
+
+def test_the_stream_is_the_same_for_any_workers_and_after_a_restart(camvid: Path) -> None:
+    samples = open_samples(open_dataset(camvid), "train", 360, None)
+    alone = stream(samples, 0, 0)
+    assert len(set(alone)) == len(alone)
+    assert stream(samples, 0, 1) == alone
+    assert stream(samples, 0, 3) == alone
+    assert stream(samples, 2, 3, 2) == alone[4:]  # two parts a step
+
+
+def test_memory_cache_and_files_give_the_same(camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = stream(open_samples(open_dataset(camvid), "train", 64, None), 0, 0)
+    cached = stream(open_samples(open_dataset(camvid), "train", 64, tmp_path), 0, 1)
+    monkeypatch.setattr(module, "HELD_IN_MEMORY", 0)
+    decoded = stream(open_samples(open_dataset(camvid), "train", 64, None), 0, 3)
+    assert held == cached == decoded
+
+
+def test_what_is_held_in_memory_is_decoded_once(camvid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = open_samples(open_dataset(camvid), "train", 360, None)
+    monkeypatch.setattr(Image, "open", None)
+    assert len(stream(samples, 0, 0, 12)) == 12
+
+
+def test_frames_of_different_sizes_make_one_batch(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for n, size in enumerate([(40, 90), (70, 60), (120, 100), (96, 128)]):
+        for part, shape in (("train", (*size, 3)), ("trainannot", size)):
+            (tmp_path / part).mkdir(exist_ok=True)
+            Image.fromarray(rng.integers(0, 11, shape, np.uint8)).save(tmp_path / part / f"0001TP_{n:06d}.png")
+    samples = open_samples(open_dataset(tmp_path), "train", 360, None)
+    for batch in islice(batches(samples, recipe(), 0, 0), 8):
+        frames, labels = augment(batch, recipe().crop)
+        assert frames.shape == (2, 3, 48, 64)
+        assert (labels < 11).any()
+
+
+def test_a_split_that_is_not_there_is_named(camvid: Path) -> None:
+    with pytest.raises(DatasetError, match="no split 'tran'; there are train, val"):
+        open_samples(open_dataset(camvid), "tran", 360, None)

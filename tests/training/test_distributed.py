@@ -1,0 +1,120 @@
+"""Two real processes on gloo: they follow one process with the whole batch, and none outlives the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from small_recipe import FLOAT32, SMALL, small
+
+from streetseg.data.table import open_dataset
+from streetseg.errors import TrainingError
+from streetseg.training.dataset import open_samples
+from streetseg.training.train import Run, check_shares, train
+
+SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors"
+STEPS = 20
+# Mined pixels, class weights and an auxiliary head: all that could look at a process's own share only. Otherwise what
+# magnifies rounding least (in one process, a millionth of the weights becomes 5e-4 of a loss within these steps): a
+# trained network, a small rate, no norms over the few globally pooled values of a batch.
+SETTINGS = [
+    *FLOAT32, f"iterations={STEPS}", "crop=128,128", "ohem_min_kept=0.5", "optimiser=sgd", "learning_rate=1e-4",
+    "network_arguments=context:none",
+]  # fmt: skip
+
+# What each process does: the steps' losses, then an evaluation and the sum of the averaged weights.
+STEPS_AND_EVALUATION = """
+import json, sys
+from pathlib import Path
+from test_distributed import steps_and_evaluation
+from streetseg.training.distributed import join, leave, rank
+
+found = steps_and_evaluation(Path(sys.argv[1]), join())
+if rank() == 0:
+    print(json.dumps(found))
+leave()
+"""
+
+
+def steps_and_evaluation(camvid: Path, device: torch.device) -> dict[str, list[float]]:
+    dataset = open_dataset(camvid)
+    run = Run(small(*SETTINGS), dataset, open_samples(dataset, "train", 360, None), device)
+    run.start_from(SHIPPED)
+    terms = [run.train_step()]
+    gradients = [p.grad.norm().item() for p in run.network.parameters() if p.grad is not None]
+    terms += [run.train_step() for _ in range(STEPS - 1)]
+    judged, _ = run.evaluate()
+    weights = [tensor.double().norm().item() for tensor in run.average.state_dict().values()]
+    losses = {name: [entry[name] for entry in terms] for name in ("main", "high4", "total")}
+    return {**losses, "gradients": gradients, "weights": weights, "judged": list(judged.values())}
+
+
+@contextmanager
+def job(count: int, *command: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """The processes of a job, as torchrun starts them; none is left in the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PYTHONPATH": path}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *command],
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), "CUDA_VISIBLE_DEVICES": ""},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(count)
+    ]  # fmt: skip
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def test_two_processes_follow_one(camvid: Path) -> None:
+    with job(2, "-c", STEPS_AND_EVALUATION, str(camvid)) as processes:
+        alone = steps_and_evaluation(camvid, torch.device("cpu"))
+        said, errors = processes[0].communicate(timeout=300)
+        assert processes[0].returncode == processes[1].wait(timeout=30) == 0, errors
+    together = json.loads(said)
+    assert together["total"][0] == pytest.approx(alone["total"][0], rel=1e-5)
+    largest = max(alone["gradients"])
+    assert together["gradients"] == pytest.approx(alone["gradients"], rel=2e-2, abs=1e-3 * largest)
+    for name in ("main", "high4", "weights", "judged"):
+        assert together[name] == pytest.approx(alone[name], rel=2e-3), name
+
+
+def test_where_one_is_killed_the_other_ends(camvid: Path, tmp_path: Path) -> None:
+    settings = [part for setting in (*SMALL, "iterations=100000", "checkpoint_every=1") for part in ("--set", setting)]
+    arguments = ["--recipe", "ddrnet_23_slim_camvid", *settings, "--data", str(camvid), "--out", str(tmp_path / "run")]
+    with job(2, "-m", "streetseg", "train", *arguments) as processes:
+        for _ in range(1200):
+            if (tmp_path / "run" / "checkpoint.pt").exists():
+                break
+            time.sleep(0.1)
+        processes[1].kill()
+        _, errors = processes[0].communicate(timeout=30)
+    assert processes[0].returncode == 2
+    assert errors.splitlines()[-1] == (
+        "streetseg: another process of the run has ended; when its cause is mended, go on with --resume"
+    )
+
+
+def test_what_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch, camvid: Path, tmp_path: Path) -> None:
+    monkeypatch.setattr("streetseg.training.train.world", lambda: 13)
+    with pytest.raises(TrainingError, match="13 processes for 12 samples; start at most 12"):
+        train(small(), camvid, tmp_path, progress=False)
+    monkeypatch.setattr("streetseg.training.train.world", lambda: 2)
+    with pytest.raises(TrainingError, match=r"batch 6 cannot be shared equally by 2 processes .* a multiple of 4"):
+        check_shares(small("batch=6", "accumulate=2"), 12)

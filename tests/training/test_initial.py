@@ -1,0 +1,99 @@
+"""A run starts from other weights as far as they fit, and says how far."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from small_recipe import small
+
+from streetseg.data.layouts import write_folder, write_imagenet
+from streetseg.data.pairs import LabelSpace
+from streetseg.data.table import open_dataset
+from streetseg.errors import ArtefactError, StreetsegError, TrainingError
+from streetseg.models.checkpoints import open_weights
+from streetseg.training.dataset import open_samples
+from streetseg.training.recipe import Recipe, override, resolve
+from streetseg.training.recipes.table import recipe_named
+from streetseg.training.train import Run, train
+
+SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors"
+CPU = torch.device("cpu")
+assert_close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-3)  # the memory layouts differ, and so the sums
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own data."""
+    root = tmp_path_factory.mktemp("own")
+    write_folder(root, {"train": 2, "val": 1}, size=(96, 128))
+    return root
+
+
+def started(root: Path, recipe: Recipe, *names: str) -> tuple[Run, str]:
+    """A run that has taken the recipe's weights, on data whose classes are called so."""
+    dataset = open_dataset(root)
+    if names:
+        colours = tuple((n, 0, 0) for n in range(len(names)))
+        dataset = dataclasses.replace(dataset, labels=LabelSpace(names, colours))
+    run = Run(recipe, dataset, open_samples(open_dataset(root), "train", 96, None), CPU)
+    return run, run.start_from(Path(recipe.init))
+
+
+def test_same_classes_start_as_the_same_network(own: Path) -> None:
+    recipe = resolve(override(recipe_named("finetune"), [f"init={SHIPPED}"]))
+    network, card = open_weights(SHIPPED)
+    assert (recipe.network, recipe.native_short_side, recipe.mean) == ("ddrnet_23_slim", 360, card.mean)
+    run, said = started(own, recipe)
+    x = torch.randn(1, 3, 64, 64)
+    assert_close(run.network.eval()(x).logits, network(x).logits)
+    assert "at their initialisation: aux_head" in said
+    assert "class" not in said
+
+
+def test_other_classes_keep_the_network_and_the_rows_they_share(own: Path) -> None:
+    """The head's rows go by the classes' names, also where there are as many."""
+    network, card = open_weights(SHIPPED)
+    names = ("tram", "sky", *card.classes[2:])
+    run, said = started(own, small(f"init={SHIPPED}"), *names)
+    x = torch.randn(1, 3, 64, 64)
+    ours, theirs = run.network.eval()(x).logits, network(x).logits
+    assert said.endswith("aux_head, class tram")
+    assert_close(ours[:, 1], theirs[:, card.classes.index("sky")])
+    assert_close(ours[:, 2:], theirs[:, 2:])
+    assert not torch.allclose(ours[:, 0], theirs[:, 0], atol=0.1)
+
+    run, said = started(own, small(f"init={SHIPPED}"), "lane", "road")
+    assert_close(run.network.eval()(x).logits[:, 1], theirs[:, card.classes.index("road")])
+    assert said.endswith("aux_head, class lane")
+
+
+def test_a_backbone_is_pre_trained_and_taken_over(own: Path, tmp_path: Path) -> None:
+    write_imagenet(tmp_path / "imagenet", {"train": 1, "val": 1}, size=(96, 128))
+    small_steps = ["iterations=2", "batch=2", "crop=64,64", "evaluate_every=2"]
+    recipe = override(recipe_named("ddrnet_23_slim_imagenet"), small_steps)
+    backbone = train(recipe, tmp_path / "imagenet", tmp_path / "run", progress=False)
+    assert '"accuracy": ' in (tmp_path / "run" / "log.jsonl").read_text()
+    _, said = started(own, small(f"init={backbone}"))
+    assert "starting from ddrnet_23_slim_classifier" in said
+    for word in ("aux_head", "context", "head"):
+        assert word in said.partition("initialisation: ")[2]
+    with pytest.raises(TrainingError, match="holds weights of ddrnet_23_slim_classifier, and the recipe trains stdc1"):
+        started(own, small(f"init={backbone}", "network=stdc1", "aux_weights="))
+    with pytest.raises(StreetsegError, match="no weights of streetseg"):
+        open_weights(backbone)
+
+
+def test_weights_that_cannot_be_taken_are_named(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        TrainingError, match=r"holds weights of ddrnet_23_slim, and the recipe trains stdc1; start from"
+    ):
+        started(own, small(f"init={SHIPPED}", "network=stdc1", "aux_weights="))
+    with pytest.raises(TrainingError, match="which the recipe starts from, does not exist; name other weights"):
+        started(own, small("init=gone.safetensors"))
+    (tmp_path / "bad.safetensors").write_bytes(SHIPPED.read_bytes()[:5000])
+    with pytest.raises(ArtefactError):
+        started(own, small(f"init={tmp_path / 'bad.safetensors'}"))
