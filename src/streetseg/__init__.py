@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streetseg.errors import StreetsegError
+    from streetseg.measure.artefact import evaluate
     from streetseg.runtime.card import ModelCard, read_card
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.segmenter import Result, Segmenter
+    from streetseg.training.train import train
 
-__all__ = ["ModelCard", "Result", "Segmenter", "StreetsegError", "read_card", "read_frame"]
+__all__ = ["ModelCard", "Result", "Segmenter", "StreetsegError", "evaluate", "read_card", "read_frame", "train"]
 
 HOMES = {
     "ModelCard": "streetseg.runtime.card",
     "Result": "streetseg.runtime.segmenter",
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
+    "evaluate": "streetseg.measure.artefact",
     "read_card": "streetseg.runtime.card",
     "read_frame": "streetseg.runtime.frames",
+    "train": "streetseg.training.train",
 }
 
 

@@ -242,7 +242,8 @@ def test_unfolded_weights_are_no_artefact(tmp_path: Path) -> None:
 
 
 def test_public_names() -> None:
-    assert streetseg.__all__ == ["ModelCard", "Result", "Segmenter", "StreetsegError", "read_card", "read_frame"]
+    classes = ["ModelCard", "Result", "Segmenter", "StreetsegError"]
+    assert streetseg.__all__ == [*classes, "evaluate", "read_card", "read_frame", "train"]
     assert set(streetseg.__all__) <= set(dir(streetseg))
     for name in streetseg.__all__:
         assert getattr(streetseg, name).__name__ == name
