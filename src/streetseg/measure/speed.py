@@ -3,7 +3,7 @@
 - A frame is a rendered street, not noise: what the class map costs depends on the borders between the classes.
 - Three ways, each timed whole, one frame at a time: "network" (uint8 input to logits, as papers time), "frame" (frame
   to a class map of its own size, what a user gets), "file" (JPEG file to PNG file).
-- Artefacts and engines take turns, round by round, so that a busy machine slows all of them alike; ratios are medians
+- Artefacts and engines take turns, round by round, so that what slows the machine slows all of them; ratios are medians
   over the rounds. A turn begins with a run that does not count: nobody pays for what another left in the caches.
 - Nothing is left out of a graph: batch norms are folded into the convolutions, not deleted.
 - Beside the times: what the machine could do at most (machine.py), and the share of it that was reached.
@@ -269,8 +269,7 @@ def speed_table(facts: dict[str, Any]) -> str:
     machine, ceilings, rows = facts["machine"], facts["ceilings"], facts["rows"]
     products = ceilings["matrix_product_gmacs_per_second"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    # Others' work slows every row alike, ours and the ceilings.
-    busy = " (busy: trust the ratios, not the times)" if (machine["load"] or 0) > machine["cores"] / 2 else ""
+    busy = " (busy: do not trust the times)" if (machine["load"] or 0) > machine["cores"] / 2 else ""
     head = [
         f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}{busy}; {versions}",
         f"flags: {' '.join(machine['flags'])}",
