@@ -600,11 +600,14 @@ def recipes(options: argparse.Namespace) -> int:
 def convert(options: argparse.Namespace) -> int:
     """Bring a checkpoint under our names, and say what was taken, left out and left untrained."""
     from streetseg.data.labels import label_space, likely_labels
+    from streetseg.runtime.card import MAX_OPERATING_SCALE
 
     if options.out.suffix != ".safetensors":
         raise UsageError(f"--out {options.out} must be named NAME.safetensors")
-    if not 0 < options.operating_scale <= 1:
-        raise UsageError(f"--operating-scale {options.operating_scale} must be above 0 and at most 1")
+    if not 0 < options.operating_scale <= MAX_OPERATING_SCALE:
+        raise UsageError(
+            f"--operating-scale {options.operating_scale} must be above 0 and at most {MAX_OPERATING_SCALE}"
+        )
     labels = None if options.classes is None else label_space(options.classes)
     need_torch("streetseg convert")
     from streetseg.models.checkpoint_files import read_tensors

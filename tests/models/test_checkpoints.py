@@ -330,7 +330,7 @@ def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     out = ["--out", str(tmp_path / "x.safetensors")]
     for arguments, expected in (
         ([], "--classes"),
-        (["--operating-scale", "2"], "at most 1"),
+        (["--operating-scale", "5"], "at most 4"),
         (["--classes", "camvit"], "no dataset"),
         (["--network", "stdc2"], "it fits stdc1"),
     ):

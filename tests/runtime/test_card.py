@@ -84,7 +84,7 @@ def test_a_card_is_valid_and_comes_back_from_json(card: ModelCard) -> None:
     "changes",
     [
         {"card_version": 2}, {"classes": []}, {"classes": ["road", "road", "sky"]}, {"colours": [[0, 0, 256]] * 3},
-        {"mean": [1, 2]}, {"std": [1, 1, 0]}, {"operating_scale": 1.5}, {"value_range": [0, 1]}, {"ignore": 256},
+        {"mean": [1, 2]}, {"std": [1, 1, 0]}, {"operating_scale": 4.5}, {"value_range": [0, 1]}, {"ignore": 256},
         {"content_hash": "0" * 63}, {"content_hash": ""}, {"unheard_of": 1},
     ],
 )  # fmt: skip
@@ -137,7 +137,7 @@ def test_another_version_is_refused(version: object) -> None:
         ({"output_stride": 0}, "output stride 0"),
         ({"size_multiple": 0}, "size multiple 0"),
         ({"size_multiple": 6}, "size multiple 6 at output stride 4"),
-        ({"operating_scale": 1.25}, "operating scale 1.25"),
+        ({"operating_scale": 4.25}, "operating scale 4.25"),
         ({"native_short_side": -1}, "native short side -1"),
         ({"channel_order": "BGR"}, "an input other than RGB"),
         ({"value_range": [0, 1]}, "an input other than RGB, 0 to 255"),

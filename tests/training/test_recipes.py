@@ -122,7 +122,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "fc_hardnet_70_imagenet": HARDNET_IMAGENET,
 }
 # From nothing, on two cores: what the shipped weights were trained by, with each family's heads.
-OURS = {"ddrnet_23_slim_camvid", "stdc1_camvid", "bisenetv2_camvid", "fassd_net_l2_camvid", "finetune"}
+OURS = {
+    "ddrnet_23_slim_camvid", "ddrnet_23_slim_camvid_enlarged", "stdc1_camvid", "bisenetv2_camvid",
+    "fassd_net_l2_camvid", "finetune",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -185,7 +188,7 @@ def test_settings_are_read_by_type() -> None:
         ("loss=ohm", "takes one of ohem, cross_entropy, bootstrapped, got 'ohm'"),
         ("accumulate=3", "batch 8 cannot be taken in 3 equal parts"),
         ("scale=0,1", r"scale is \(0.0, 1.0\); it must be above 0"),
-        ("operating_scale=2", "must be above 0 and at most 1"),
+        ("operating_scale=5", "must be above 0 and at most 4"),
         ("flip=50", "must be 0 to 1"),
         ("warmup=exponential", "needs warmup_start above 0"),
         ("weight_decay=-1", "must be 0 or more"),

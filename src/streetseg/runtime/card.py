@@ -26,6 +26,7 @@ from streetseg.errors import ArtefactError
 
 CARD_VERSION = 1
 METADATA_KEY = "streetseg.card"
+MAX_OPERATING_SCALE = 4  # beyond it a frame is but blur, and a wrong card would ask for gigabytes
 PROGRAM_CARD = f"extra/{METADATA_KEY}"  # where torch.export.save puts extra files, below the archive's one folder
 
 # Field numbers of ONNX's ModelProto and StringStringEntryProto (onnx.proto3).
@@ -55,7 +56,8 @@ class ModelCard:
     classes, colours: in the order of their indices; colours are RGB, 0 to 255.
     mean, std: of the input's channels, in units of value_range.
     output_stride: input pixels per logit. size_multiple: what the network's input height and width are multiples of.
-    operating_scale: by which a frame is reduced before the network (1, 0.75, 0.5).
+    operating_scale: what a frame's height and width are multiplied by before the network: 1, 0.75 or 0.5 as in the
+        papers; above 1 small frames are enlarged, which shows the network thin things that its stride would swallow.
     native_short_side: frames with a longer short side are reduced to it; smaller ones are left alone.
     precision: of the stored weights.
     content_hash: SHA-256 over graph and weights, metadata left out.
@@ -133,7 +135,7 @@ class ModelCard:
                 self.size_multiple < 1 or self.size_multiple % max(1, self.output_stride) != 0,
                 f"size multiple {self.size_multiple} at output stride {self.output_stride}",
             ),
-            (not 0 < self.operating_scale <= 1, f"operating scale {self.operating_scale}"),
+            (not 0 < self.operating_scale <= MAX_OPERATING_SCALE, f"operating scale {self.operating_scale}"),
             (self.native_short_side < 1, f"native short side {self.native_short_side}"),
             (self.channel_order != "RGB" or self.value_range != (0, 255), "an input other than RGB, 0 to 255"),
             (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streetseg.errors import RecipeError
-from streetseg.runtime.card import read_card
+from streetseg.runtime.card import MAX_OPERATING_SCALE, read_card
 
 # Statistics of ImageNet in units of 0 to 255, the input convention of all four papers' code.
 MEAN = (123.675, 116.28, 103.53)
@@ -36,7 +36,11 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
          "label_smoothing"),
         lambda value: 0 <= value <= 1, "0 to 1",
     ),
-    (("operating_scale", "max_category_ratio"), lambda value: 0 < value <= 1, "above 0 and at most 1"),
+    (("max_category_ratio",), lambda value: 0 < value <= 1, "above 0 and at most 1"),
+    (
+        ("operating_scale",), lambda value: 0 < value <= MAX_OPERATING_SCALE,
+        f"above 0 and at most {MAX_OPERATING_SCALE}",
+    ),
 )  # fmt: skip
 
 
@@ -55,8 +59,9 @@ class Recipe:
 
     split: to train on. evaluate_split: to judge the averaged weights on.
     native_short_side: frames with a longer short side are reduced to it.
-    operating_scale: by which frames are reduced before the network, in training, judging and use; goes on the card.
-        `crop` is in the reduced frame's pixels and `scale` relative to it, but both reductions are one interpolation.
+    operating_scale: by which frames are reduced, or above 1 enlarged, before the network, in training, judging and use;
+        goes on the card. `crop` is in the resized frame's pixels and `scale` relative to it, but all is one
+        interpolation.
     crop: height and width that the network sees.
     scale: log-uniform range of the random scale. In classification: range of the share of the frame's area that the
         crop shows.

@@ -19,6 +19,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         # From scratch on CamVid at 360 x 480, on two CPU cores.
         bisenetv2.bisenetv2_camvid,
         ddrnet.ddrnet_23_slim_camvid,
+        ddrnet.ddrnet_23_slim_camvid_enlarged,
         fassdnet.fassd_net_l2_camvid,
         stdc.stdc1_camvid,
         # The papers' experiments.
