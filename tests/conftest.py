@@ -12,6 +12,9 @@ from streetseg.data.layouts import write_camvid_tutorial
 # For processes that tests start; pytest's own filter is in pyproject.toml.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg was installed without its compiled kernel")
 
+# Two processes run the tests; more threads in each would only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REAL_CAMVID = Path(os.environ.get("STREETSEG_CAMVID", Path(__file__).parents[2] / "shared" / "data" / "camvid"))
 
 
