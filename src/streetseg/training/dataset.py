@@ -86,6 +86,7 @@ def batches(samples: Samples, recipe: Recipe, step: int, workers: int) -> Iterat
     parts = (positions(recipe, at, part) for at in count(step) for part in range(recipe.accumulate))
     if not workers:
         yield from (collate(samples, recipe, part) for part in parts)
+        return
     ahead: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:

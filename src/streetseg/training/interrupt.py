@@ -8,10 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from streetseg.training.distributed import world
+
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether the run is to stop: after Ctrl-C or SIGTERM. A second one stops it at once."""
+    """Gives a function that says whether the run is to stop: after Ctrl-C or SIGTERM.
+
+    A second one stops it at once, but not under torchrun: that repeats each to its processes, and kills what has not
+    ended 30 seconds later.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -20,7 +26,8 @@ def interrupts() -> Iterator[Callable[[], bool]]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()
-        signal.signal(number, signal.default_int_handler)
+        if world() == 1:
+            signal.signal(number, signal.default_int_handler)
 
     try:
         for number in before:
