@@ -22,7 +22,8 @@ from streetseg.training.losses.cross_entropy import cross_entropy
 from streetseg.training.losses.detail import detail_losses, detail_target
 from streetseg.training.losses.ohem import kth_smallest, ohem_cross_entropy
 from streetseg.training.losses.table import make_loss
-from streetseg.training.losses.upsampling import upsample_at
+from streetseg.training.losses.upsampled_cross_entropy import BAND_VALUES, upsampled_cross_entropy
+from streetseg.training.losses.upsampling import interpolation_matrix
 from streetseg.training.recipe import Recipe
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -50,14 +51,21 @@ def reference_logits(case: dict[str, Any], label: Tensor) -> Tensor:
     return (case["scale"] * (noise + case["margin"] * true)).float()
 
 
+def pixels(logits: Tensor, label: Tensor) -> Tensor:
+    """Each pixel's cross entropy, of logits at full size."""
+    return F.cross_entropy(logits, label.long(), ignore_index=IGNORE, reduction="none")
+
+
 def two_outputs(label: Tensor, parameters: dict[str, Any]) -> Tensor:
     """HRNet's form with an auxiliary output: plain cross entropy, averaged over void pixels, too, and mined."""
     first, last = (
         F.interpolate((scale * normal(seed, 2, 19, 16, 32)).float(), label.shape[1:], mode="bilinear")
         for scale, seed in ((1, 77), (3, 78))
     )
-    plain = cross_entropy(first, label) * (label != IGNORE).float().mean()
-    mined = ohem_cross_entropy(last, label, threshold=parameters["thres"], min_kept=parameters["min_kept"])
+    plain = cross_entropy(pixels(first, label), label) * (label != IGNORE).float().mean()
+    mined = ohem_cross_entropy(
+        pixels(last, label), label, threshold=parameters["thres"], min_kept=parameters["min_kept"]
+    )
     weights = parameters["balance_weights"]
     return weights[0] * plain + weights[1] * mined
 
@@ -70,19 +78,26 @@ def test_hard_example_losses_are_the_official_codes(case: dict[str, Any]) -> Non
         return
     logits = reference_logits(case, label)
     if case["loss"] == "stdc_ohem":
-        loss = ohem_cross_entropy(logits, label, threshold=parameters["thresh"], min_kept=parameters["n_min"])
+        loss = ohem_cross_entropy(
+            pixels(logits, label), label, threshold=parameters["thresh"], min_kept=parameters["n_min"]
+        )
     elif case["loss"] == "coincheung_ohem":
         min_kept = int((label != IGNORE).sum()) // 16
         assert min_kept == case["n_min_used"]
-        loss = ohem_cross_entropy(logits, label, threshold=parameters["thresh"], min_kept=min_kept)
+        loss = ohem_cross_entropy(pixels(logits, label), label, threshold=parameters["thresh"], min_kept=min_kept)
     elif case["loss"] == "hrnet_ohem":
         weights = parameters["class_weight"] and torch.tensor(parameters["class_weight"])
         loss = ohem_cross_entropy(
-            logits, label, threshold=parameters["thres"], min_kept=parameters["min_kept"], class_weights=weights
+            pixels(logits, label),
+            label,
+            threshold=parameters["thres"],
+            min_kept=parameters["min_kept"],
+            class_weights=weights,
         )
     else:
         assert case["loss"] == "fassd_bootstrapped"
-        loss = bootstrapped_cross_entropy(logits, label, threshold=parameters["loss_th"], min_kept=parameters["min_K"])
+        losses = pixels(logits, label)
+        loss = bootstrapped_cross_entropy(losses, threshold=parameters["loss_th"], min_kept=parameters["min_K"])
     assert loss.item() == pytest.approx(case["value"], rel=1e-5)
 
 
@@ -111,8 +126,46 @@ def test_upsampling_at_some_pixels_is_the_full_upsampling_there(
     logits = torch.randn(2, 3, *source, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     full = F.interpolate(logits, size, mode="bilinear", align_corners=align_corners)
     rows, columns = torch.arange(1, size[0], 2), torch.arange(0, size[1], 3)
-    sampled = upsample_at(logits, size, rows, columns, align_corners)
+    down = interpolation_matrix(rows, size[0], source[0], align_corners).double()
+    sampled = down @ logits @ interpolation_matrix(columns, size[1], source[1], align_corners).double().mT
     torch.testing.assert_close(sampled, full[..., rows, :][..., columns], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("band", [1, 1000, 1 << 17])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_the_cross_entropy_in_bands_is_the_plain_one(
+    align_corners: bool, smoothing: float, band: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values and gradient, with class weights, void, and one gradient a pixel as OHEM's; bands that are one row, that
+    do not divide the height, and of everything."""
+    monkeypatch.setitem(BAND_VALUES, "cpu", band)
+    g = torch.Generator().manual_seed(0)
+    logits = (4 * torch.randn(2, 5, 6, 9, generator=g)).contiguous(memory_format=torch.channels_last).requires_grad_()
+    label = torch.randint(0, 5, (2, 45, 70), generator=g, dtype=torch.uint8)
+    label[:, 5:13] = IGNORE
+    of_pixel = torch.rand(2, 45, 70, generator=g) * (torch.rand(2, 45, 70, generator=g) > 0.5)
+    weights = torch.linspace(0.5, 1.5, 5)
+    full = F.interpolate(logits, label.shape[1:], mode="bilinear", align_corners=align_corners)
+    plain = F.cross_entropy(
+        full, label.long(), weights, ignore_index=IGNORE, reduction="none", label_smoothing=smoothing
+    )
+    down, across = (
+        interpolation_matrix(torch.arange(size), size, source, align_corners) for size, source in ((45, 6), (70, 9))
+    )
+    banded = upsampled_cross_entropy(logits, label, down, across, weights, smoothing)
+    torch.testing.assert_close(banded, plain)
+    expected, found = (torch.autograd.grad(losses, logits, of_pixel)[0] for losses in (plain, banded))
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_cross_entropy_of_sure_and_of_huge_logits() -> None:
+    """Nothing overflows, and a small loss keeps its digits."""
+    logits = torch.tensor([[50.0, 40.0], [1e30, 0.0], [torch.inf, 0.0]]).view(3, 2, 1, 1)
+    label = torch.zeros(3, 1, 1, dtype=torch.uint8)
+    losses = upsampled_cross_entropy(logits, label, torch.ones(1, 1), torch.ones(1, 1)).flatten()
+    assert losses[:2].tolist() == pytest.approx([np.log1p(np.exp(-10)), 0], rel=1e-3)
+    assert losses[2].isnan()
 
 
 def hard_case(scale: float, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -127,36 +180,31 @@ def hard_case(scale: float, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
 def test_ohem_against_its_definition(scale: float, margin: float) -> None:
     logits, label = hard_case(scale, margin)
     weights = torch.linspace(0.5, 1.5, 5)
-    pixels = [
+    probabilities = [
         (logits[n, :, y, x].softmax(0)[label[n, y, x]].item(), weights[label[n, y, x]].item())
         for n in range(2) for y in range(16) for x in range(24) if label[n, y, x] != IGNORE
     ]  # fmt: skip
-    pixels.sort()
-    bound = max(0.7, pixels[100][0])
-    kept = [-torch.tensor(p).log().item() * w for p, w in pixels if p < bound]
-    loss = ohem_cross_entropy(logits, label, threshold=0.7, min_kept=100, class_weights=weights)
+    probabilities.sort()
+    bound = max(0.7, probabilities[100][0])
+    kept = [-torch.tensor(p).log().item() * w for p, w in probabilities if p < bound]
+    loss = ohem_cross_entropy(pixels(logits, label), label, threshold=0.7, min_kept=100, class_weights=weights)
     assert loss.item() == pytest.approx(sum(kept) / len(kept), rel=1e-5)
 
 
 def test_ohem_keeping_everything_is_cross_entropy() -> None:
     logits, label = hard_case(1.0, 1.0)
-    loss = ohem_cross_entropy(logits, label, threshold=1.1, min_kept=0)
+    loss = ohem_cross_entropy(pixels(logits, label), label, threshold=1.1, min_kept=0)
     assert loss.item() == pytest.approx(F.cross_entropy(logits, label, ignore_index=IGNORE).item(), rel=1e-6)
 
 
 def test_only_void_gives_zero_and_no_nan_gradient() -> None:
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
-    loss = ohem_cross_entropy(logits, torch.full((1, 4, 4), IGNORE), threshold=0.7, min_kept=4)
+    void = torch.full((1, 4, 4), IGNORE)
+    loss = ohem_cross_entropy(pixels(logits, void), void, threshold=0.7, min_kept=4)
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None
     assert not logits.grad.isnan().any()
-
-
-def test_cross_entropy_is_torchs_over_the_counted_pixels() -> None:
-    logits, label = hard_case(1.0, 1.0)
-    expected = F.cross_entropy(logits, label, ignore_index=IGNORE, label_smoothing=0.1)
-    assert cross_entropy(logits, label, label_smoothing=0.1).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_the_kth_smallest() -> None:

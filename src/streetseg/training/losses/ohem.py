@@ -10,7 +10,6 @@ than its minimum are not void, also divides by void ones; this does not.)
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from streetseg.data.pairs import IGNORE
@@ -18,23 +17,22 @@ from streetseg.training.losses.processes import mean_over_processes, sum_over_pr
 
 
 def ohem_cross_entropy(
-    logits: Tensor, label: Tensor, *, threshold: float, min_kept: float, class_weights: Tensor | None = None
+    losses: Tensor, label: Tensor, *, threshold: float, min_kept: float, class_weights: Tensor | None = None
 ) -> Tensor:
     """Mean cross entropy of the hard pixels of all processes.
 
-    logits: N x C x H x W, float32; label: N x H x W, class indices or 255. Hard are the pixels whose probability of
+    losses: N x H x W, each pixel's cross entropy without class weights, float32; label: N x H x W, class indices or
+    255. Hard are the pixels whose probability of
     the true class is below max(threshold, the min_kept-th smallest of these probabilities, counted from 0). min_kept is
     this process's part of the minimum; the parts' sum is rounded down. The mean is over the kept pixels, not divided
     by the class weights. Without a counted pixel the loss is 0.
     """
-    label = label.long()
-    log_probability = F.log_softmax(logits, 1).gather(1, label.where(label != IGNORE, 0).unsqueeze(1)).squeeze(1)
     counted = label != IGNORE
-    log_probability, label = log_probability[counted], label[counted]
-    probability = log_probability.detach().exp()
+    losses, label = losses[counted], label[counted].long()
+    probability = (-losses.detach()).exp()
     bound = hard_bound(probability, threshold, min_kept)
     kept = ~(probability >= bound)  # a NaN is hard, too: it must be seen
-    loss = -log_probability[kept]
+    loss = losses[kept]
     if class_weights is not None:
         loss = loss * class_weights[label[kept]]
     return mean_over_processes(loss, len(loss))

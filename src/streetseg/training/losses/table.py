@@ -15,7 +15,8 @@ from streetseg.training.losses.bootstrapped import bootstrapped_cross_entropy
 from streetseg.training.losses.cross_entropy import cross_entropy
 from streetseg.training.losses.detail import detail_losses, detail_target
 from streetseg.training.losses.ohem import ohem_cross_entropy
-from streetseg.training.losses.upsampling import upsample_at
+from streetseg.training.losses.upsampled_cross_entropy import upsampled_cross_entropy
+from streetseg.training.losses.upsampling import interpolation_matrix
 from streetseg.training.recipe import Recipe
 
 Loss = Callable[[Outputs, Tensor, Generator], dict[str, Tensor]]
@@ -40,22 +41,24 @@ def make_loss(recipe: Recipe, class_weights: Tensor, align_corners: bool) -> Los
         check_heads(recipe, outputs)
         size = (labels.shape[1], labels.shape[2])
 
-        def sampled(logits: Tensor, full: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-            """Logits and labels (or targets) on every stride-th row and column."""
+        def sampled(logits: Tensor, full: Tensor, stride: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            """Logits, labels (or targets) on every stride-th row and column, and what interpolates the first there."""
             row, column = torch.randint(stride, (2,), generator=generator).tolist()
             rows, columns = torch.arange(row, size[0], stride), torch.arange(column, size[1], stride)
-            logits = upsample_at(logits.float(), size, rows, columns, align_corners)
-            return logits, full[..., row::stride, column::stride]
+            logits = logits.float()
+            down = interpolation_matrix(rows, size[0], logits.shape[-2], align_corners).to(logits)
+            across = interpolation_matrix(columns, size[1], logits.shape[-1], align_corners).to(logits)
+            return logits, full[..., row::stride, column::stride], down, across
 
         terms = {"main": pixel_loss(recipe, class_weights, *sampled(outputs.logits, labels, recipe.loss_stride))}
         total = terms["main"]
         for name, weight in recipe.aux_weights.items():
-            logits, label = sampled(outputs.aux[name], labels, recipe.aux_loss_stride)
-            terms[name] = pixel_loss(recipe, class_weights, logits, label)
+            head = sampled(outputs.aux[name], labels, recipe.aux_loss_stride)
+            terms[name] = pixel_loss(recipe, class_weights, *head)
             total = total + weight * terms[name]
         for name, weight in recipe.detail_weights.items():
-            logits, target = sampled(outputs.aux[name], detail_target(labels), recipe.aux_loss_stride)
-            terms[f"{name}_bce"], terms[f"{name}_dice"] = detail_losses(logits, target)
+            logits, target, down, across = sampled(outputs.aux[name], detail_target(labels), recipe.aux_loss_stride)
+            terms[f"{name}_bce"], terms[f"{name}_dice"] = detail_losses(down @ logits @ across.mT, target)
             total = total + weight * (terms[f"{name}_bce"] + terms[f"{name}_dice"])
         return terms | {"total": total}
 
@@ -72,21 +75,20 @@ def check_heads(recipe: Recipe, outputs: Outputs) -> None:
             )
 
 
-def pixel_loss(recipe: Recipe, class_weights: Tensor, logits: Tensor, label: Tensor) -> Tensor:
-    """The recipe's loss of one head. logits: N x C x H x W; label: N x H x W."""
+def pixel_loss(
+    recipe: Recipe, class_weights: Tensor, logits: Tensor, label: Tensor, down: Tensor, across: Tensor
+) -> Tensor:
+    """The recipe's loss of one head. logits: N x C x h x w; label: N x H x W; down, across: the interpolation."""
     if recipe.loss == "cross_entropy":
-        return cross_entropy(logits, label, class_weights=class_weights, label_smoothing=recipe.label_smoothing)
+        losses = upsampled_cross_entropy(logits, label, down, across, class_weights, recipe.label_smoothing)
+        return cross_entropy(losses, label)
     if recipe.loss == "bootstrapped":
-        return bootstrapped_cross_entropy(
-            logits,
-            label,
-            threshold=recipe.bootstrap_threshold,
-            min_kept=max(1, int(recipe.bootstrap_min_kept * label[0].numel())),
-            class_weights=class_weights,
-        )
+        losses = upsampled_cross_entropy(logits, label, down, across, class_weights)
+        min_kept = max(1, int(recipe.bootstrap_min_kept * label[0].numel()))
+        return bootstrapped_cross_entropy(losses, threshold=recipe.bootstrap_threshold, min_kept=min_kept)
     pixels = label.numel() if recipe.ohem_min_kept_of == "all" else (label != IGNORE).sum().item()
     return ohem_cross_entropy(
-        logits,
+        upsampled_cross_entropy(logits, label, down, across),
         label,
         threshold=recipe.ohem_threshold,
         min_kept=recipe.ohem_min_kept * pixels,

@@ -1,24 +1,13 @@
-"""Logits at full-size pixels without the full-size logits.
+"""Bilinear upsampling as two small matrix products.
 
-Upsampling C channels to full size, its softmax and its backward cost more than a small network on a CPU. The
-interpolation is linear and separable, so the exact values on any grid of rows and columns are two small matrix
-products, and a loss over a random quarter of the pixels has the full loss as its expectation.
+It is linear and separable: `down @ logits @ across.mT` with the weights of some rows and of some columns is exactly
+`interpolate` at these pixels, and a loss over a random quarter of them has the full loss as its expectation.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-
-def upsample_at(logits: Tensor, size: tuple[int, int], rows: Tensor, columns: Tensor, align_corners: bool) -> Tensor:
-    """Bilinear upsampling of logits (N x C x h x w) to `size` (H, W), only at those rows and columns.
-
-    Returns N x C x len(rows) x len(columns), equal to `interpolate(logits, size)[..., rows, :][..., columns]`.
-    """
-    down = interpolation_matrix(rows, size[0], logits.shape[-2], align_corners).to(logits)
-    across = interpolation_matrix(columns, size[1], logits.shape[-1], align_corners).to(logits)
-    return down @ logits @ across.mT
 
 
 def interpolation_matrix(positions: Tensor, size: int, source: int, align_corners: bool) -> Tensor:
