@@ -31,6 +31,9 @@ TABLE_ROUNDS = 20  # of `tables --bench`: some networks of the papers take a sec
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted."""
     warnings.showwarning = lambda message, *_, **__: complain(message)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:2] == ["bench", "train"]:  # argparse has no room for a verb beside [ARTEFACT...]
+        arguments = ["bench train", *arguments[2:]]
     try:
         options = parser().parse_args(arguments)
         verb: Callable[[argparse.Namespace], int] = options.verb
@@ -119,6 +122,16 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--out", type=Path, metavar="DIR", help="folder for speed.json, speed.svg and speed.png")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     verb.set_defaults(verb=bench)
+
+    verb = verbs.add_parser("bench train", help="speed of training steps on this CPU, beside the plain way")
+    verb.add_argument(
+        "--network", action="append", help="one with a recipe for CamVid (default: four); can be repeated"
+    )
+    add_data_options(verb, required=False)
+    verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    verb.add_argument("--rounds", type=int, default=5, help="how often each is timed (default: 5)")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    verb.set_defaults(verb=bench_train)
 
     verb = verbs.add_parser("tables", help="the papers' tables and figures, ours beside them")
     verb.add_argument("names", nargs="*", metavar="NAME", help="such as ddrnet-V; without one, the names are listed")
@@ -485,6 +498,32 @@ def bench(options: argparse.Namespace) -> int:
         write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
         speed_plot(facts).save(options.out / "speed")
     say(json.dumps(facts, indent=2) if options.json else speed_table(facts))
+    return DONE
+
+
+def bench_train(options: argparse.Namespace) -> int:
+    """Measure training steps, ours and the plain way, taking turns."""
+    need_torch("streetseg bench train")
+    from streetseg.data.layouts import write_camvid_tutorial
+    from streetseg.data.table import open_dataset
+    from streetseg.runtime.engines.engine import cores
+    from streetseg.training.bench import BATCH, NETWORKS, measure_training, training_table
+
+    for name in ("rounds", "threads"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} must be at least 1, got {value}")
+    with tempfile.TemporaryDirectory() as folder:
+        if options.data is None:
+            write_camvid_tutorial(Path(folder), {"train": 2 * BATCH})
+        facts = measure_training(
+            options.network or NETWORKS,
+            open_dataset(options.data or folder, options.dataset if options.data else None),
+            options.threads or cores(),
+            options.rounds,
+            lambda rounds: progress(rounds, "round"),
+        )
+    say(json.dumps(facts, indent=2) if options.json else training_table(facts))
     return DONE
 
 
