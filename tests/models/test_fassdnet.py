@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from streetseg.errors import NetworkError
-from streetseg.models.fassdnet import ASPP, CONTEXTS, DAPF, FASSDNet, fassd_net, fassd_net_l1, fassd_net_l2
+from streetseg.models.fassdnet import (
+    ASPP,
+    CONTEXTS,
+    DAPF,
+    FASSDNet,
+    dilated_conv,
+    fassd_net,
+    fassd_net_l1,
+    fassd_net_l2,
+)
 from streetseg.models.hardnet import fc_hardnet_70, fc_hardnet_70_classifier, fc_hardnet_70_l1, fc_hardnet_70_l2
 from streetseg.models.outputs import Network
 
@@ -109,6 +118,21 @@ def test_every_parameter_learns(build: Callable[[], FASSDNet]) -> None:
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("channels", [28, 59])
+def test_the_dilated_convolutions_have_a_gradient_in_bfloat16(channels: int) -> None:
+    """PyTorch's own is not a number, or wrong, on some CPUs."""
+    torch.manual_seed(0)
+    conv = dilated_conv(channels, channels, (3, 1), dilation=4).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x, direction = torch.randn(2, 2, channels, 32, 48)
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    (expected,) = torch.autograd.grad(conv(x), conv.weight, direction)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = conv(x)
+    assert out.dtype == torch.bfloat16
+    (found,) = torch.autograd.grad(out, conv.weight, direction.bfloat16())
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.02 * expected.abs().max().item())
 
 
 @pytest.mark.parametrize("context", [DAPF, ASPP])

@@ -24,6 +24,7 @@ from functools import partial
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streetseg.errors import NetworkError
@@ -188,7 +189,23 @@ class MDA(Fusion):
 def dilated_conv(cin: int, cout: int, kernel: tuple[int, int], dilation: int = 1) -> nn.Conv2d:
     """Convolution of kernel height x width with "same" padding, no bias."""
     padding = (kernel[0] // 2 * dilation, kernel[1] // 2 * dilation)
-    return nn.Conv2d(cin, cout, kernel, padding=padding, dilation=dilation, bias=False)
+    kind = nn.Conv2d if dilation == 1 else DilatedConv2d
+    return kind(cin, cout, kernel, padding=padding, dilation=dilation, bias=False)
+
+
+class DilatedConv2d(nn.Conv2d):
+    """nn.Conv2d whose gradient can be trusted in bfloat16.
+
+    With input channels that are no multiple of 16, channels last, PyTorch 2.13 computes a wrong one, or writes beyond
+    its memory, on CPUs with AVX-512 BF16 and no AMX. Channels of zeros fill them up.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight
+        if self.training and x.is_cpu and torch.is_autocast_enabled("cpu"):
+            zeros = (0, 0, 0, 0, 0, -x.shape[1] % 16)
+            x, weight = F.pad(x, zeros), F.pad(weight, zeros)
+        return self._conv_forward(x, weight, self.bias)
 
 
 def dilated_conv_bn_relu(cin: int, cout: int, kernel: tuple[int, int], dilation: int) -> nn.Sequential:

@@ -94,15 +94,12 @@ def fassd_net_l2_camvid() -> Recipe:
 
     streetseg train --recipe fassd_net_l2_camvid --data CAMVID --out RUN
 
-    As ddrnet_23_slim_camvid, but crops are multiples of 64, and in float32: in bfloat16, channels last, PyTorch 2.13's
-    gradient of the dilated convolutions of 28 and 35 channels is not a number on a CPU with AVX-512 BF16 and no AMX.
-    The network has no auxiliary head.
+    As ddrnet_23_slim_camvid, but crops are multiples of 64. The network has no auxiliary head.
     """
     return dataclasses.replace(
         ddrnet_23_slim_camvid(),
         name="fassd_net_l2_camvid",
         network="fassd_net_l2",
         crop=(256, 384),
-        precision="float32",
         aux_weights={},
     )
