@@ -16,6 +16,7 @@ from streetseg.models.fassdnet import (
     CONTEXTS,
     DAPF,
     FASSDNet,
+    PReLU,
     dilated_conv,
     fassd_net,
     fassd_net_l1,
@@ -133,6 +134,19 @@ def test_the_dilated_convolutions_have_a_gradient_in_bfloat16(channels: int) -> 
     assert out.dtype == torch.bfloat16
     (found,) = torch.autograd.grad(out, conv.weight, direction.bfloat16())
     torch.testing.assert_close(found, expected, rtol=0, atol=0.02 * expected.abs().max().item())
+
+
+def test_the_activation_trains_as_torchs() -> None:
+    torch.manual_seed(0)
+    ours, torchs = PReLU(6), nn.PReLU(6)
+    slopes = torch.tensor([-0.5, 0.0, 0.25, 0.5, 1.0, 2.0])
+    x, direction = torch.randn(2, 3, 6, 5, 7)
+    x.requires_grad_()
+    results = []
+    for activation in (ours, torchs):
+        activation.load_state_dict({"weight": slopes})
+        results.append((activation(x), *torch.autograd.grad(activation(x), (x, activation.weight), direction)))
+    torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize("context", [DAPF, ASPP])

@@ -213,6 +213,15 @@ def dilated_conv_bn_relu(cin: int, cout: int, kernel: tuple[int, int], dilation:
     return nn.Sequential(dilated_conv(cin, cout, kernel, dilation), nn.BatchNorm2d(cout), nn.ReLU(inplace=True))
 
 
-def bn_prelu(width: int) -> tuple[nn.BatchNorm2d, nn.PReLU]:
+def bn_prelu(width: int) -> tuple[nn.BatchNorm2d, PReLU]:
     """MDA's batch norm and activation."""
-    return nn.BatchNorm2d(width, eps=MDA_EPS), nn.PReLU(width)
+    return nn.BatchNorm2d(width, eps=MDA_EPS), PReLU(width)
+
+
+class PReLU(nn.PReLU):
+    """nn.PReLU, quicker to train in bfloat16 on a CPU: between relu(x), at slope 0, and x, at slope 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        return torch.lerp(F.relu(x), x, self.weight.to(x.dtype).view(-1, 1, 1))
