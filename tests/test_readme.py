@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streetseg.cli import parser
+from streetseg.cli import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -27,7 +27,7 @@ def test_python_blocks_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_commands_parse(page: Path) -> None:
     commands = re.findall(r"^\s*(?:\.venv/bin/)?streetseg (\w+ .*)$", page.read_text(), re.MULTILINE)
     for command in commands:
-        parser().parse_args(shlex.split(command, comments=True))
+        parse(shlex.split(command, comments=True))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -31,11 +31,8 @@ TABLE_ROUNDS = 20  # of `tables --bench`: some networks of the papers take a sec
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted."""
     warnings.showwarning = lambda message, *_, **__: complain(message)
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:2] == ["bench", "train"]:  # argparse has no room for a verb beside [ARTEFACT...]
-        arguments = ["bench train", *arguments[2:]]
     try:
-        options = parser().parse_args(arguments)
+        options = parse(sys.argv[1:] if arguments is None else arguments)
         verb: Callable[[argparse.Namespace], int] = options.verb
         return verb(options)
     except StreetsegError as error:
@@ -48,6 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read our output has had enough. Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """A command's verb and options; UsageError for a wrong one."""
+    if arguments[:2] == ["bench", "train"]:  # argparse has no room for a verb beside [ARTEFACT...]
+        arguments = ["bench train", *arguments[2:]]
+    return parser().parse_args(arguments)
 
 
 class Parser(argparse.ArgumentParser):
