@@ -136,7 +136,7 @@ def test_another_version_is_refused(version: object) -> None:
         ({"std": [50, 0, 50]}, "standard deviations (50, 0, 50)"),
         ({"output_stride": 0}, "output stride 0"),
         ({"size_multiple": 0}, "size multiple 0"),
-        ({"size_multiple": 6}, "size multiple 6 at output stride 4"),
+        ({"size_multiple": 3}, "size multiple 3 at output stride 4"),
         ({"operating_scale": 4.25}, "operating scale 4.25"),
         ({"native_short_side": -1}, "native short side -1"),
         ({"channel_order": "BGR"}, "an input other than RGB"),

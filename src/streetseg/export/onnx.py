@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx.numpy_helper
+import onnx_ir
 import torch
 from torch import Tensor, nn
 
@@ -78,29 +79,38 @@ class FrameToLogits(nn.Module):
 def to_onnx(network: Network, card: ModelCard) -> onnx.ModelProto:
     """The network's graph, norms folded, weights halved, without a card."""
     module = FrameToLogits(fold_norms(network), card).eval()
-    multiple = card.size_multiple
-    height, width = torch.export.Dim("height", min=1, max=4096), torch.export.Dim("width", min=1, max=4096)
-    dynamic = {"frame": {0: torch.export.Dim("batch"), 1: multiple * height, 2: multiple * width}}
-    example = torch.zeros(2, multiple * 16, multiple * 24, 3, dtype=torch.uint8)
+    size = 2 * card.size_multiple, 3 * card.size_multiple
     with quiet():
         program = torch.onnx.export(
             module,
-            (example,),
+            (torch.zeros(2, *size, 3, dtype=torch.uint8),),
             input_names=["frame"],
             output_names=["logits"],
-            dynamic_shapes=dynamic,
             opset_version=OPSET,
             dynamo=True,
+            optimize=False,
         )
-    assert program is not None
+        assert program is not None
+        forget_sizes(program.model)
+        program.optimize()
     model = program.model_proto
     model.producer_name, model.producer_version = "streetseg", version("streetseg")
-    for dimension, name in zip(model.graph.output[0].type.tensor_type.shape.dim[1:3], ("h", "w"), strict=True):
-        dimension.dim_param = name
     strip(model.graph)
     halve_weights(model.graph)
     onnx.checker.check_model(model)
     return model
+
+
+def forget_sizes(model: onnx_ir.Model) -> None:
+    """Make batch, height and width dynamic. The networks' operators hold no size (see layers.resize); what is left is
+    what the exporter noted of the example's, which its optimiser would take for constants."""
+    (frame,), (logits,) = model.graph.inputs, model.graph.outputs
+    assert logits.shape is not None
+    shape = onnx_ir.Shape(["batch", "h", "w", logits.shape[3]])
+    for node in model.graph:
+        for value in node.outputs:
+            value.shape = None
+    frame.shape, logits.shape = onnx_ir.Shape(["batch", "height", "width", 3]), shape
 
 
 def strip(graph: onnx.GraphProto) -> None:

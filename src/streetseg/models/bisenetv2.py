@@ -153,6 +153,8 @@ class BiSeNetV2(Network):
         the context embedding. Logits N x C x H/8 x W/8; aux, under the booster's stage, N x C at half the stage's
         stride: stage2 1/2, stage3 1/4, stage4 1/8, stage5_4 and stage5_5 1/16; none for the detail branch alone."""
         check_size(x, self.size_multiple, "BiSeNetV2")
+        if self.semantic is not None and self.semantic.context is not None:
+            check_batch(x, self.training, "BiSeNetV2")
         stages = {} if self.semantic is None else self.semantic(x)  # 1/4, 1/8, 1/16, 1/32, 1/32
         aux = {stage: booster(stages[stage]) for stage, booster in self.boosters.items()}
         if self.detail is None:
@@ -312,7 +314,6 @@ class ContextEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: N x channels x h x w, N at least 2 in training. Returns the same shape."""
-        check_batch(x, self.training, "BiSeNetV2")
         context: Tensor = self.fuse(x + self.embed(self.norm(x.mean((2, 3), keepdim=True))))
         return context
 

@@ -111,9 +111,12 @@ class DDRNet(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of 8. Logits N x C x H/8 x W/8; aux "high4", the
-        high-resolution branch after conv4's last fusion (Fig. 4, dashed), at the same stride."""
+        """x: N x 3 x H x W, normalised; H and W multiples of 8; N at least 2 in training with a context. Logits N x
+        C x H/8 x W/8; aux "high4", the high-resolution branch after conv4's last fusion (Fig. 4, dashed), at the same
+        stride."""
         check_size(x, self.size_multiple, "DDRNet")
+        if not isinstance(self.context, Projection):
+            check_batch(x, self.training, "DDRNet")
         low, high, high4 = self.trunk(x)  # 1/32, 1/8, 1/8
         low, high = self.rbb_low(F.relu(low)), self.rbb_high(F.relu(high))  # 1/64, 1/8
         fused = high + resize(self.context(low), like=high)
@@ -219,7 +222,6 @@ class DAPPM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: N x cin x h x w, N at least 2 in training. Returns N x cout x h x w."""
-        check_batch(x, self.training, "DDRNet")
         pooled = [pool(x) for pool in self.poolings] + [x.mean((2, 3), keepdim=True)]
         branches = [self.scale0(x)]
         for pyramid, scale, process in zip(pooled, self.scales, self.processes, strict=True):
@@ -241,11 +243,27 @@ class PPM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: N x cin x h x w, N at least 2 in training. Returns N x cout x h x w."""
-        check_batch(x, self.training, "DDRNet")
         x = self.reduction(x)
-        pooled = [F.adaptive_avg_pool2d(x, grid) for grid in self.grids]
+        pooled = [grid_means(x, grid) for grid in self.grids]
         scaled = [resize(scale(y), like=x) for scale, y in zip(self.scales, pooled, strict=True)]
         return self.fusion(torch.cat([x, *scaled], 1))
+
+
+def grid_means(x: Tensor, grid: int) -> Tensor:
+    """Adaptive average pooling of x (N x C x h x w) to N x C x grid x grid; as two matrix products, for ONNX has no
+    operator that does it at any size."""
+    return bins(x[0, 0, :, 0], grid) @ x @ bins(x[0, 0, 0], grid).mT
+
+
+def bins(line: Tensor, grid: int) -> Tensor:
+    """grid x n: the weights with which the n values of a line make the means over `grid` equal parts. Parts that end
+    within a value share it, as PyTorch's do."""
+    ones = torch.ones_like(line)
+    n, end = ones.sum(), ones.cumsum(0)
+    first = torch.arange(grid, device=line.device).unsqueeze(1)
+    inside = (end > (first * n / grid).floor()) & (end <= ((first + 1) * n / grid).ceil())
+    weights = inside.to(line.dtype)
+    return weights / weights.sum(1, keepdim=True)
 
 
 class Projection(nn.Sequential):

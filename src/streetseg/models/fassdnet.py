@@ -37,7 +37,7 @@ from streetseg.models.hardnet import (
     Fusion,
     HarDNetEncoder,
 )
-from streetseg.models.layers import check_batch, check_size, conv_bn_relu, init_kaiming
+from streetseg.models.layers import check_batch, check_size, conv_bn_relu, init_kaiming, resize
 from streetseg.models.outputs import Network, Outputs
 
 Context = Literal["dapf", "aspp", "none"]
@@ -155,7 +155,7 @@ class ASPP(nn.Module):
         """x: N x width x h x w. Returns the same shape. NetworkError for a batch of one in training: the pooled branch
         has a single value a channel."""
         check_batch(x, self.training, "ASPP")
-        pooled = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
+        pooled = resize(self.pooled(x.mean((2, 3), keepdim=True)), like=x)
         projected: Tensor = self.projection(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
         return projected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -32,12 +33,32 @@ def bn_relu_conv(cin: int, cout: int, kernel: int) -> nn.Sequential:
 
 def resize(x: Tensor, like: Tensor, align_corners: bool = False) -> Tensor:
     """Bilinear resize of x (N x C x h x w) to the height and width of `like`."""
+    if torch.onnx.is_in_onnx_export():
+        return onnx_resize(x, like, mode="linear", grid="align_corners" if align_corners else "pytorch_half_pixel")
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=align_corners)
 
 
 def resize_nearest(x: Tensor, like: Tensor) -> Tensor:
     """Nearest-neighbour resize of x (N x C x h x w) to the height and width of `like`."""
+    if torch.onnx.is_in_onnx_export():
+        return onnx_resize(x, like, mode="nearest", grid="asymmetric")
     return F.interpolate(x, size=like.shape[-2:], mode="nearest")
+
+
+def onnx_resize(x: Tensor, like: Tensor, mode: str, grid: str) -> Tensor:
+    """The resize as an ONNX operator that takes its size from `like` when the graph runs.
+
+    So one trace at a fixed size holds for every size; with symbolic sizes instead, export takes four times as long.
+    """
+    size = torch.onnx.ops.symbolic("Shape", (like,), {"start": 2, "end": 4}, dtype=torch.int64, shape=(2,), version=18)
+    return torch.onnx.ops.symbolic(
+        "Resize",
+        (x, None, None, size),
+        {"axes": [2, 3], "mode": mode, "coordinate_transformation_mode": grid, "nearest_mode": "floor"},
+        dtype=x.dtype,
+        shape=(*x.shape[:2], *like.shape[2:]),
+        version=18,
+    )
 
 
 def check_size(x: Tensor, multiple: int, network: str) -> None:

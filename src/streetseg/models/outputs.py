@@ -23,7 +23,7 @@ class Outputs(NamedTuple):
 class Network(nn.Module):
     """Base of the segmentation networks; `forward` takes N x channels x H x W, normalised, and returns Outputs.
 
-    output_stride: input pixels per logit. size_multiple: what H and W must be multiples of.
+    output_stride: input pixels per logit, whose number is rounded up. size_multiple: what H and W must be multiples of.
     align_corners: the convention of the upsampling from the logits to full size, which happens outside.
     """
 

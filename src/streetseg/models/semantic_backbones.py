@@ -151,6 +151,8 @@ def shuffle_stage(cin: int, cout: int, units: int) -> nn.Sequential:
 class ShuffleUnit(nn.Module):
     """Two branches and a channel shuffle (Fig. 3c and d of its paper); at stride 1 the first half passes as it is."""
 
+    interleaved: Tensor
+
     def __init__(self, cin: int, cout: int, stride: int) -> None:
         super().__init__()
         half = cout // 2
@@ -165,11 +167,12 @@ class ShuffleUnit(nn.Module):
             *conv_bn_relu(half, half, 1),
         )
         self.split = stride == 1
+        self.register_buffer("interleaved", torch.arange(cout).view(2, half).T.flatten(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: N x cin x h x w. Returns N x cout x h/stride x w/stride, its two halves interleaved."""
         left, right = x.chunk(2, 1) if self.split else (x, x)
-        return torch.stack([self.branch1(left), self.branch2(right)], 2).flatten(1, 2)
+        return torch.cat([self.branch1(left), self.branch2(right)], 1).index_select(1, self.interleaved)
 
 
 SEMANTIC_BACKBONES: dict[str, Callable[[int], SemanticBackbone]] = {

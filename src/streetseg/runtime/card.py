@@ -55,7 +55,8 @@ class ModelCard:
     network_arguments: what the network is built with where it is not its paper's form.
     classes, colours: in the order of their indices; colours are RGB, 0 to 255.
     mean, std: of the input's channels, in units of value_range.
-    output_stride: input pixels per logit. size_multiple: what the network's input height and width are multiples of.
+    output_stride: input pixels per logit; logits are as many as the input's pixels over it, rounded up.
+    size_multiple: what the network's input height and width are multiples of.
     operating_scale: what a frame's height and width are multiplied by before the network: 1, 0.75 or 0.5 as in the
         papers; above 1 small frames are enlarged, which shows the network thin things that its stride would swallow.
     native_short_side: frames with a longer short side are reduced to it; smaller ones are left alone.
@@ -132,7 +133,7 @@ class ModelCard:
             (min(self.std) <= 0, f"standard deviations {self.std}"),
             (self.output_stride < 1, f"output stride {self.output_stride}"),
             (
-                self.size_multiple < 1 or self.size_multiple % max(1, self.output_stride) != 0,
+                self.size_multiple < max(1, self.output_stride),
                 f"size multiple {self.size_multiple} at output stride {self.output_stride}",
             ),
             (not 0 < self.operating_scale <= MAX_OPERATING_SCALE, f"operating scale {self.operating_scale}"),

@@ -135,7 +135,7 @@ class Segmenter:
         """The engine's logits of the resized and padded frame; ArtefactError where they are not the card's."""
         logits = self.engine(self.network_input(frame, content, padded))
         stride = self.card.output_stride
-        expected = (padded[0] // stride, padded[1] // stride, len(self.card.classes))
+        expected = (-(-padded[0] // stride), -(-padded[1] // stride), len(self.card.classes))
         if logits.shape != expected:
             raise ArtefactError(
                 f"the artefact disagrees with its card: logits of shape {logits.shape} where the card promises "
