@@ -203,7 +203,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--split", default="train", help="as for evaluate (default: train)")
     verb.set_defaults(verb=data_stats)
 
-    verb = verbs.add_parser("models", help="the networks, their sizes beside the papers' figures")
+    verb = verbs.add_parser("models", help="the networks")
+    verb.add_argument("--table", action="store_true", help="their sizes, counted, beside the papers' figures")
     verb.set_defaults(verb=models)
     return top
 
@@ -542,7 +543,8 @@ def tables(options: argparse.Namespace) -> int:
         return DONE
     chosen = [table_named(name) for name in options.names]
     need_torch("streetseg tables")
-    from streetseg.export.untrained import count_network, network_times
+    from streetseg.export.untrained import network_times
+    from streetseg.models.figures import count
 
     if options.out:
         make_folder(options.out)
@@ -558,7 +560,8 @@ def tables(options: argparse.Namespace) -> int:
             precision=options.precision,
             progress=lambda rounds: progress(rounds, "round"),
         )
-    ours = Ours({subject: count_network(subject) for subject in subjects}, times, mious)
+    counted = {subject: count(*subject) for subject in subjects}
+    ours = Ours({subject: (found.parameters, found.gmacs) for subject, found in counted.items()}, times, mious)
     for table in chosen:
         rows = joined(table, ours)
         text, facts = table_text(table, rows), json.dumps({"table": table.name, "source": table.source, "rows": rows})
@@ -730,11 +733,18 @@ def data_stats(options: argparse.Namespace) -> int:
 
 
 def models(options: argparse.Namespace) -> int:
-    """Print the table of networks."""
+    """Print the networks, or the papers' tables of their sizes."""
     need_torch("streetseg models")
-    from streetseg.models.figures import table
+    from streetseg.measure.tables import size_tables, sizes_text
+    from streetseg.models.figures import count
+    from streetseg.models.table import descriptions
 
-    say(table())
+    if options.table:
+        for table in size_tables():
+            say(f"{sizes_text(table, {subject: count(*subject) for subject in table.subjects() if subject})}\n")
+    else:
+        for name, description in descriptions().items():
+            say(f"{name:<25}  {description}")
     return DONE
 
 

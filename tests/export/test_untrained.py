@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from streetseg.export.untrained import count_network, network_times, write_untrained
+from streetseg.export.untrained import network_times, write_untrained
 from streetseg.measure.machine import work
 from streetseg.measure.tables import Subject
+from streetseg.models.figures import count
 
 
 def test_an_untrained_artefact_has_the_work_of_its_network(tmp_path: Path) -> None:
     subject = Subject("bisenetv2", (("branches", "semantic"),), 5, (64, 96))  # with grouped convolutions
     write_untrained(subject, tmp_path / "a.onnx")
-    assert work(tmp_path / "a.onnx", subject.size).gmacs == pytest.approx(count_network(subject)[1], rel=1e-3)
+    assert work(tmp_path / "a.onnx", subject.size).gmacs == pytest.approx(count(*subject).gmacs, rel=1e-3)
 
 
 def test_networks_are_timed_in_rounds() -> None:

@@ -1,4 +1,4 @@
-"""Networks as they are initialised, counted and timed for the papers' tables: a trained one is as large and as fast."""
+"""Networks as they are initialised, timed for the papers' tables: a trained one is as large and as fast."""
 
 from __future__ import annotations
 
@@ -9,25 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.flop_counter import FlopCounterMode
 
 from streetseg.export.onnx import to_onnx, with_card
 from streetseg.measure.speed import network_input, street_frame, take_turns
 from streetseg.measure.tables import Subject
-from streetseg.models.table import CLASSIFIERS, MODELS, build
+from streetseg.models.table import build
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.segmenter import Segmenter
-
-
-def count_network(subject: Subject) -> tuple[float, float]:
-    """Parameters in millions, multiply-adds of convolutions and matrix products in billions; nothing is computed."""
-    with torch.device("meta"):
-        network = (MODELS | CLASSIFIERS)[subject.network](subject.classes, **dict(subject.arguments)).eval()
-        multiple = getattr(network, "size_multiple", 1)  # a classifier takes any size
-        height, width = (-side // multiple * -multiple for side in subject.size)
-        with FlopCounterMode(display=False) as counter:
-            network(torch.empty(1, 3, height, width))
-    return sum(p.numel() for p in network.parameters()) / 1e6, counter.get_total_flops() / 2e9
 
 
 def network_times(

@@ -51,7 +51,10 @@ class PaperTable:
         return [
             Subject(
                 row["network"],
-                tuple((self.facts.get("arguments", {}) | row.get("arguments", {})).items()),
+                tuple(
+                    (name, tuple(value) if isinstance(value, list) else value)
+                    for name, value in (self.facts.get("arguments", {}) | row.get("arguments", {})).items()
+                ),
                 self.facts["classes"],
                 tuple(row.get("size") or self.facts["size"]),
             )
@@ -98,6 +101,16 @@ def paper_tables() -> dict[str, PaperTable]:
                 found[name] = PaperTable(name, **about, title=facts["title"], columns=facts["columns"],
                                          rows=facts["rows"], facts=facts)  # fmt: skip
     return found
+
+
+def size_tables() -> list[PaperTable]:
+    """The tables that give our networks' sizes, and all of a paper that gives none anywhere."""
+    tables = [table for table in paper_tables().values() if not table.figure]
+    sized = [
+        table for table in tables if any({"parameters", "gmacs"} & set(row) for row in table.rows if "network" in row)
+    ]
+    papers = {table.paper for table in sized}
+    return [table for table in tables if table in sized or table.paper not in papers]
 
 
 def table_named(name: str) -> PaperTable:
@@ -155,6 +168,37 @@ def table_text(table: PaperTable, rows: list[dict[str, Any]]) -> str:
         about += f"\nmIoU, ours: on {table.facts['dataset']} {table.facts['split']}"
         columns["mIoU %, ours"] = [decimals(row["ours"]["miou"], 100) for row in rows]
     return f"{about}\n\n{markdown_table([list(columns), *zip(*columns.values(), strict=True)])}"
+
+
+def sizes_text(table: PaperTable, counts: Mapping[Subject, tuple[float, float, float]]) -> str:
+    """The sizes of a table's networks in Markdown: ours, the paper's, by how much ours differ, and the reason that the
+    table gives. counts: parameters in millions, those with what only training needs, GMACs."""
+    cells = [["model", "network", "M parameters", "in training", "paper", "", "GMACs", "at", "paper", "", "why"]]
+    for row, subject in zip(table.rows, table.subjects(), strict=True):
+        if subject is None:
+            continue
+        parameters, in_training, gmacs = counts[subject]
+        cells.append([
+            row["model"],
+            f"`{subject.network}`" + "".join(f", {name} {value}" for name, value in subject.arguments),
+            decimals(parameters), decimals(in_training), plain(row.get("parameters")),
+            difference(parameters, row.get("parameters")),
+            decimals(gmacs), f"{subject.size[0]} x {subject.size[1]}", plain(row.get("gmacs")),
+            difference(gmacs, row.get("gmacs")),
+            row.get("why", ""),
+        ])  # fmt: skip
+    note = f"{table.facts['note']}\n\n" if "note" in table.facts else ""
+    return f"### {table.name}: {table.title}\n\n{note}{markdown_table(cells)}"
+
+
+def difference(ours: float, paper: float | None) -> str:
+    """By which part of the paper's figure ours is larger; "=" where that rounds to nothing, or where ours does to the
+    paper's figure."""
+    if paper is None:
+        return ""
+    part = ours / paper - 1
+    digits = len(str(paper).partition(".")[2])
+    return "=" if abs(part) < 5e-4 or round(ours, digits) == paper else f"{part:+.1%}"
 
 
 def plain(value: object) -> str:

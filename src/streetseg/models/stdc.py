@@ -49,8 +49,10 @@ def stdc1(
     head_bias: bool = False,
 ) -> STDCSeg:
     """STDC1-Seg. The paper: mIoU on Cityscapes val / test 72.2 / 71.9 at 512 x 1024 (STDC1-Seg50), 74.5 / 75.3 at
-    768 x 1536 (STDC1-Seg75). Counted: 8.3 M parameters, 67.5 GMACs at 1024 x 2048. `detail` and `head_bias` as in
-    STDCSeg."""
+    768 x 1536 (STDC1-Seg75). Counted: 8.3 M parameters, 67.5 GMACs at 1024 x 2048.
+
+    detail, head_bias: as in STDCSeg.
+    """
     return STDCSeg(num_classes, blocks=STDC1_BLOCKS, in_channels=in_channels, aux=aux, detail=detail,
                    head_bias=head_bias)  # fmt: skip
 
@@ -64,8 +66,10 @@ def stdc2(
     head_bias: bool = False,
 ) -> STDCSeg:
     """STDC2-Seg. The paper: mIoU on Cityscapes val / test 74.2 / 73.4 at 512 x 1024 (STDC2-Seg50), 77.0 / 76.8 at
-    768 x 1536 (STDC2-Seg75). Counted: 12.3 M parameters, 93.8 GMACs at 1024 x 2048. `detail` and `head_bias` as in
-    STDCSeg."""
+    768 x 1536 (STDC2-Seg75). Counted: 12.3 M parameters, 93.8 GMACs at 1024 x 2048.
+
+    detail, head_bias: as in STDCSeg.
+    """
     return STDCSeg(num_classes, blocks=STDC2_BLOCKS, in_channels=in_channels, aux=aux, detail=detail,
                    head_bias=head_bias)  # fmt: skip
 

@@ -51,6 +51,12 @@ CLASSIFIERS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+def descriptions() -> dict[str, str]:
+    """Every name and what its builder says of it, in one line."""
+    builders = MODELS | CLASSIFIERS
+    return {name: " ".join((builders[name].__doc__ or "").partition("\n\n")[0].split()) for name in sorted(builders)}
+
+
 def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -> Network:
     """The network of that name, initialised as in its paper; NetworkError where there is none.
 
