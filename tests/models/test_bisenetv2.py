@@ -1,4 +1,4 @@
-"""BiSeNetV2 beyond the reference: the paper's ablations, its GFLOPs, strides, what is refused, the backbones."""
+"""BiSeNetV2 beyond the reference and the contract: strides, what is refused, the backbones."""
 
 from __future__ import annotations
 
@@ -15,73 +15,12 @@ from streetseg.models.checkpoints import convert, load
 from streetseg.models.origins.bisenetv2 import TORCHVISION
 from streetseg.models.semantic_backbones import SEMANTIC_BACKBONES, ShuffleUnit
 
-ABLATIONS: list[dict[str, Any]] = [
-    {},
-    {"branches": "detail"},
-    {"branches": "semantic"},
-    {"aggregation": "sum"},
-    {"aggregation": "concat"},
-    {"width_ratio": 1 / 2},
-    {"width_ratio": 1 / 8},
-    {"width_ratio": 1 / 16},
-    {"gather_kernel": 1},
-    {"gather_expands": True},
-    {"gather_kernel": 1, "gather_expands": True},
-    {"double_depthwise": False},
-    {"context": False},
-    *({"expansion": expansion} for expansion in (1, 2, 4, 8)),
-    {"boosters": ("stage2", "stage3", "stage4", "stage5_4", "stage5_5")},
-    {"boosters": ("stage2", "stage3", "stage4")},
-    {"boosters": ("stage5_4", "stage5_5")},
-    *({"width": width} for width in (1.25, 1.5, 1.75, 2.0)),
-    *({"depth": depth} for depth in (2, 3, 4)),
-    *({"semantic": semantic} for semantic in SEMANTIC_BACKBONES),
-    {"interpolation": "bilinear", "aggregation_bias": True},
-    {"in_channels": 1},
-]
-
-
-@pytest.mark.parametrize("ablation", ABLATIONS, ids=str)
-def test_every_parameter_of_every_ablation_learns(ablation: dict[str, Any]) -> None:
-    torch.manual_seed(0)
-    # Half as wide with a narrow head, unless the ablation is the width: what is tested does not depend on either.
-    net = bisenetv2(5, aux=True, **{"width": 0.5, "head_width": 32, **ablation})
-    outputs = net(torch.randn(3, ablation.get("in_channels", 3), 32, 64))
-    assert outputs.logits.shape == (3, 5, 4, 8)
-    boosters = ("stage2", "stage3", "stage4", "stage5_4")
-    assert tuple(outputs.aux) == (() if "detail" in ablation.values() else ablation.get("boosters", boosters))
-
-    sum((logits.square().mean() for logits in (outputs.logits, *outputs.aux.values())), torch.tensor(0.0)).backward()
-    for name, parameter in net.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().max() > 0, name
-
 
 def gmacs(net: nn.Module, height: int, width: int) -> float:
     """Multiply-adds of convolutions and matrix products, in 1e9."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(torch.empty(1, 3, height, width, device="meta"))
     return counter.get_total_flops() / 2e9
-
-
-@pytest.mark.parametrize(
-    ("published", "ablation", "baseline"),
-    [
-        # Differences between rows of the paper's tables, in which the head, whose width it does not give, cancels out.
-        (21.98 - 20.77, {"aggregation": "concat"}, {"aggregation": "sum"}),
-        (21.15 - 20.77, {}, {"aggregation": "sum"}),
-        (21.15 - 21.07, {}, {"context": False}),
-        (22.49 - 17.78, {"expansion": 8}, {"expansion": 1}),
-        (33.50 - 21.15, {"depth": 4}, {}),
-        (118.51 - 85.94, {"width": 2.0, "depth": 3}, {"width": 2.0}),
-    ],
-)
-def test_costs_what_the_paper_says(published: float, ablation: dict[str, Any], baseline: dict[str, Any]) -> None:
-    """With the gather convolution that expands, as the paper's text has it; its count adds the norms, about 1 %."""
-    with torch.device("meta"):
-        one, other = (bisenetv2(19, gather_expands=True, **switches).eval() for switches in (ablation, baseline))
-    assert gmacs(one, 512, 1024) - gmacs(other, 512, 1024) == pytest.approx(published, rel=0.02, abs=0.01)
 
 
 def test_large_is_twice_as_wide_and_three_times_as_deep() -> None:
@@ -109,22 +48,8 @@ def test_sizes_need_only_be_multiples_of_8() -> None:
         net(torch.randn(1, 3, 36, 72))
 
 
-def test_without_aux_there_is_no_booster() -> None:
-    net = bisenetv2(2).eval()
-    with torch.inference_mode():
-        assert net(torch.randn(1, 3, 32, 32)).aux == {}
-    assert len(net.boosters) == 0
-
-
-def test_one_image_is_refused_in_training_only_for_the_context_embedding() -> None:
-    image = torch.randn(1, 3, 64, 64)
-    net = bisenetv2(2)
-    with pytest.raises(NetworkError, match="batches of 2 images or more, got 1") as refusal:
-        net(image)
-    assert "\n" not in str(refusal.value)
-    with torch.inference_mode():
-        assert net.eval()(image).logits.shape == (1, 2, 8, 8)
-    assert bisenetv2(2, context=False)(image).logits.shape == (1, 2, 8, 8)
+def test_one_image_trains_without_the_context_embedding() -> None:
+    assert bisenetv2(2, head_width=8, context=False)(torch.randn(1, 3, 64, 64)).logits.shape == (1, 2, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -208,18 +133,3 @@ def test_channel_shuffle_interleaves_the_halves() -> None:
         y = ShuffleUnit(8, 8, 1).eval()(x)
     assert torch.equal(y[:, ::2], x[:, :4])
     assert (y[:, 1::2] >= 0).all()
-
-
-def test_compiles_whole_and_exports() -> None:
-    torch.manual_seed(0)
-    net = bisenetv2(3, aux=True, head_width=8).eval()
-    image = torch.randn(1, 3, 32, 64)
-    with torch.inference_mode():
-        expected = net(image)
-    compiled = torch.compile(net, fullgraph=True, backend="eager")
-    exported = torch.export.export(net, (image,)).module()
-    for network in (compiled, exported):
-        with torch.no_grad():
-            outputs = network(image)
-        torch.testing.assert_close(outputs.logits, expected.logits)
-        torch.testing.assert_close(outputs.aux, expected.aux)
