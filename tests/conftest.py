@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,14 @@ os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg was installed without 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REAL_CAMVID = Path(os.environ.get("STREETSEG_CAMVID", Path(__file__).parents[2] / "shared" / "data" / "camvid"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Engines and benches set the threads of the whole process; the next test may compare two processes to the bit."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(scope="session")
