@@ -29,14 +29,20 @@ SIZES = [(1, 1), (3, 5000), (37, 53), (101, 131), (97, 129), (360, 480), (720, 9
 ONNX_ENGINES = [name for name, suffix in FORMATS.items() if suffix == ".onnx"]
 
 
+def plain(**options: Any) -> Segmenter:
+    """The package's weights on frames as they are, neither reduced nor enlarged by the card's scale."""
+    segmenter = Segmenter.open(**options)
+    return Segmenter(dataclasses.replace(segmenter.card, operating_scale=1.0), segmenter.engine)
+
+
 @pytest.fixture(scope="module")
 def openvino() -> Segmenter:
-    return Segmenter.open(engine="openvino", precision="float32")
+    return plain(engine="openvino", precision="float32")
 
 
 @pytest.fixture(scope="module")
 def onnxruntime() -> Segmenter:
-    return Segmenter.open(engine="onnxruntime")
+    return plain(engine="onnxruntime")
 
 
 @pytest.fixture(params=ONNX_ENGINES)
@@ -97,13 +103,13 @@ def test_engines_agree(openvino: Segmenter, onnxruntime: Segmenter) -> None:
 
 def test_threads_do_not_change_the_logits(onnxruntime: Segmenter) -> None:
     frame = part(104, 136)
-    one = Segmenter.open(engine="onnxruntime", threads=1).logits(frame)
+    one = plain(engine="onnxruntime", threads=1).logits(frame)
     assert np.abs(one - onnxruntime.logits(frame)).max() < 1e-3 * one.std()
 
 
 def test_more_sizes_than_are_kept_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streetseg.runtime.engines.openvino.COMPILED_SIZES", 1)
-    segmenter = Segmenter.open(engine="openvino", precision="float32", threads=1)
+    segmenter = plain(engine="openvino", precision="float32", threads=1)
     first = segmenter.logits(part(8, 8))
     assert segmenter.logits(part(8, 16)).shape == (1, 2, 11)
     np.testing.assert_array_equal(segmenter.logits(part(8, 8)), first)
@@ -155,13 +161,15 @@ def test_a_multiple_is_not_padded(onnxruntime: Segmenter) -> None:
         ((720, 960), None, 0.5, (180, 240)),
         ((100, 200), None, 0.75, (75, 150)),
         ((1, 1), None, 0.5, (1, 1)),
+        ((100, 200), None, 1.5, (150, 300)),
+        ((1080, 1920), None, 1.5, (540, 960)),
         ((720, 960), 720, 1.0, (720, 960)),
         ((720, 960), 2000, 1.0, (720, 960)),
         ((720, 960), 180, 1.0, (180, 240)),
         ((100, 10_000), 1, 1.0, (1, 100)),
     ],
 )
-def test_larger_frames_are_reduced_and_none_enlarged(
+def test_larger_frames_are_reduced_and_only_the_cards_scale_enlarges(
     onnxruntime: Segmenter, frame: tuple[int, int], size: int | None, scale: float, content: tuple[int, int]
 ) -> None:
     card = dataclasses.replace(onnxruntime.card, native_short_side=360, operating_scale=scale)
