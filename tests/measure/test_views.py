@@ -21,7 +21,9 @@ SIZE = (61, 90)
 
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
-    return Segmenter.open(engine="onnxruntime")
+    """The package's weights on frames as they are, not enlarged by the card's scale."""
+    segmenter = Segmenter.open(engine="onnxruntime")
+    return Segmenter(dataclasses.replace(segmenter.card, operating_scale=1.0), segmenter.engine)
 
 
 @pytest.fixture(scope="module")
