@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import Dataset
+from streetseg.data.stats import class_weights
 from streetseg.errors import NetworkError, OutputError, RecipeError, TrainingError
 from streetseg.models.checkpoints import save_weights
 from streetseg.models.outputs import Network
@@ -172,8 +173,8 @@ class Run:
         self.model = torch.compile(self.network) if recipe.compile else self.network
         if world() > 1:
             self.model = DistributedDataParallel(self.model, find_unused_parameters=unsupervised)
-        class_weights = weigh_classes(recipe, samples, len(self.classes)).to(device)
-        self.loss = make_loss(recipe, class_weights, getattr(self.network, "align_corners", False))
+        weights = weigh_classes(recipe, samples, len(self.classes)).to(device)
+        self.loss = make_loss(recipe, weights, getattr(self.network, "align_corners", False))
         self.step = 0
         self.best: dict[str, float] = {}
 
@@ -396,9 +397,8 @@ def weigh_classes(recipe: Recipe, samples: Samples, num_classes: int) -> Tensor:
     """The weight of each class in the loss (see Recipe.class_weight_power)."""
     if not recipe.class_weight_power:
         return torch.ones(num_classes)
-    counts = torch.from_numpy(count_pixels(samples, num_classes)).double()
-    weights = torch.log(1.02 + counts / counts.sum()) ** -recipe.class_weight_power
-    return (weights / weights.mean()).float()
+    weights = class_weights(count_pixels(samples, num_classes), recipe.class_weight_power)
+    return torch.from_numpy(weights).float()
 
 
 def normalise(frames: Tensor, recipe: Recipe) -> Tensor:
