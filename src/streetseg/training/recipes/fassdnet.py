@@ -103,3 +103,23 @@ def fassd_net_l2_camvid() -> Recipe:
         crop=(256, 384),
         aux_weights={},
     )
+
+
+def fassd_net_l2_camvid_enlarged() -> Recipe:
+    """FASSD-Net-L2 from scratch on CamVid enlarged to 540 x 720: the weights on the shelf.
+
+    streetseg train --recipe fassd_net_l2_camvid_enlarged --data CAMVID --out RUN
+
+    As ddrnet_23_slim_camvid_enlarged, in one stage: no weights to start from.
+    """
+    return dataclasses.replace(
+        fassd_net_l2_camvid(),
+        name="fassd_net_l2_camvid_enlarged",
+        split="trainval",
+        operating_scale=1.5,
+        iterations=6000,
+        crop=(320, 448),
+        jitter=0.5,
+        warmup_iterations=300,
+        ema_decay=0.999,
+    )

@@ -132,3 +132,23 @@ def stdc1_camvid() -> Recipe:
         aux_weights={"arm16": 1.0, "arm32": 1.0},
         detail_weights={"detail8": 1.0},
     )
+
+
+def stdc1_camvid_enlarged() -> Recipe:
+    """STDC1-Seg from scratch on CamVid enlarged to 540 x 720: the weights on the shelf.
+
+    streetseg train --recipe stdc1_camvid_enlarged --data CAMVID --out RUN
+
+    As ddrnet_23_slim_camvid_enlarged, in one stage: no weights to start from.
+    """
+    return dataclasses.replace(
+        stdc1_camvid(),
+        name="stdc1_camvid_enlarged",
+        split="trainval",
+        operating_scale=1.5,
+        iterations=6000,
+        crop=(320, 416),
+        jitter=0.5,
+        warmup_iterations=300,
+        ema_decay=0.999,
+    )

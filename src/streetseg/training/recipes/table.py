@@ -21,7 +21,9 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         ddrnet.ddrnet_23_slim_camvid,
         ddrnet.ddrnet_23_slim_camvid_enlarged,
         fassdnet.fassd_net_l2_camvid,
+        fassdnet.fassd_net_l2_camvid_enlarged,
         stdc.stdc1_camvid,
+        stdc.stdc1_camvid_enlarged,
         # The papers' experiments.
         bisenetv2.bisenetv2_cityscapes,
         bisenetv2.bisenetv2_large_cityscapes,
