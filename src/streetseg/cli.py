@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DONE, CHECK_FAILED, INTERRUPTED = 0, 1, 130
+BENCH_ROUNDS, VS_ROUNDS = 100, 10
 TABLE_ROUNDS = 20  # of `tables --bench`: some networks of the papers take a second a frame on a CPU
 
 
@@ -120,10 +121,18 @@ def parser() -> argparse.ArgumentParser:
     add_engine_options(verb, several=True)
     verb.add_argument(
         "--size", type=size, metavar="HxW",
-        help="frames of this size, unreduced (default: 4:3 at the first artefact's native short side)",
+        help="frames of this size, unreduced (default: 4:3 at the first artefact's native side; with --vs 1024x2048)",
     )  # fmt: skip
-    verb.add_argument("--rounds", type=int, default=100, help="how often each is timed (default: 100)")
-    verb.add_argument("--out", type=Path, metavar="DIR", help="folder for speed.json, speed.svg and speed.png")
+    verb.add_argument("--rounds", type=int, help="how often each is timed (default: 100; 10 with --vs)")
+    verb.add_argument(
+        "--vs",
+        choices=["torch-eager"],
+        help="networks instead of artefacts, beside the same in PyTorch and our targets",
+    )
+    verb.add_argument("--network", action="append", help="with --vs (default: four); can be repeated")
+    verb.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for speed.json; without --vs also speed.svg and .png"
+    )
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     verb.set_defaults(verb=bench)
 
@@ -216,7 +225,7 @@ def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) 
     else:
         verb.add_argument("--engine", help=engines)
     verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    verb.add_argument("--precision", help="float32 or bfloat16 (default: the fastest this machine has)")
+    verb.add_argument("--precision", help="float32, bfloat16, or float16 on a GPU (default: the fastest)")
 
 
 def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -232,10 +241,8 @@ def add_folder_options(verb: argparse.ArgumentParser) -> None:
 
 def predict(options: argparse.Namespace) -> int:
     """Segment images or a video; a bad image is reported and the others still done."""
-    from streetseg.runtime.engines.engine import cores
     from streetseg.runtime.files import make_folder
     from streetseg.runtime.frames import is_video, list_images
-    from streetseg.runtime.segmenter import Segmenter
     from streetseg.runtime.stream import in_order
 
     if any(map(is_video, options.paths)):
@@ -253,15 +260,7 @@ def predict(options: argparse.Namespace) -> int:
             for image in images
         ]
         make_folder(options.out)
-    segmenter = Segmenter.open(
-        options.weights,
-        engine=options.engine,
-        threads=options.threads,
-        precision=options.precision,
-        size=options.size,
-        streams=min(options.threads or cores(), len(jobs)),
-        cache=options.cache,
-    )
+    segmenter = open_segmenter(options, at_once=len(jobs))
 
     def report_one(job: tuple[Path, Path, Path]) -> dict[str, Any] | StreetsegError:
         try:
@@ -281,9 +280,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def predict_video(options: argparse.Namespace) -> int:
     """Segment one video."""
-    from streetseg.runtime.engines.engine import cores
     from streetseg.runtime.frames import is_live
-    from streetseg.runtime.segmenter import Segmenter
     from streetseg.runtime.video import segment_video
 
     if len(options.paths) > 1:
@@ -292,15 +289,7 @@ def predict_video(options: argparse.Namespace) -> int:
     live = is_live(source)
     name = "live" if live else Path(source).stem
     out = options.out if options.out.suffix and not options.out.is_dir() else options.out / f"{name}_overlay.mp4"
-    segmenter = Segmenter.open(
-        options.weights,
-        engine=options.engine,
-        threads=options.threads,
-        precision=options.precision,
-        size=options.size,
-        streams=1 if live else options.threads or cores(),
-        cache=options.cache,
-    )
+    segmenter = open_segmenter(options, at_once=1 if live else None)
     report = segment_video(
         segmenter,
         source,
@@ -328,6 +317,23 @@ def predict_video(options: argparse.Namespace) -> int:
         complain(f"interrupted; {out} holds the {report.frames} frames done so far" if report.frames else "interrupted")
         return INTERRUPTED
     return CHECK_FAILED if report.damaged or report.missing else DONE
+
+
+def open_segmenter(options: argparse.Namespace, at_once: int | None) -> Segmenter:
+    """What `predict` was asked to segment with, at most `at_once` frames at a time (None: a frame a thread)."""
+    from streetseg.runtime.engines.engine import cores
+    from streetseg.runtime.segmenter import Segmenter
+
+    threads = options.threads or cores()
+    return Segmenter.open(
+        options.weights,
+        engine=options.engine,
+        threads=options.threads,
+        precision=options.precision,
+        size=options.size,
+        streams=threads if at_once is None else min(threads, at_once),
+        cache=options.cache,
+    )
 
 
 def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
@@ -486,10 +492,16 @@ def bench(options: argparse.Namespace) -> int:
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
     from streetseg.runtime.shelf import find_weights
 
+    if options.rounds is None:
+        options.rounds = VS_ROUNDS if options.vs else BENCH_ROUNDS
     if options.rounds < 1:
         raise UsageError(f"--rounds must be at least 1, got {options.rounds}")
     if options.out:
         make_folder(options.out)
+    if options.vs:
+        return bench_against_eager(options)
+    if options.network:
+        raise UsageError("--network is for --vs torch-eager; name artefacts instead")
     artefacts = [find_weights(artefact) for artefact in options.artefacts] or [DEFAULT_WEIGHTS]
     short_side = read_card(artefacts[0]).native_short_side
     frame_size = options.size or (short_side, round(short_side * 4 / 3))
@@ -503,6 +515,32 @@ def bench(options: argparse.Namespace) -> int:
         write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
         speed_plot(facts).save(options.out / "speed")
     say(json.dumps(facts, indent=2) if options.json else speed_table(facts))
+    return DONE
+
+
+def bench_against_eager(options: argparse.Namespace) -> int:
+    """Measure networks, ours and eager PyTorch, taking turns."""
+    if options.artefacts or options.engine:
+        raise UsageError("--vs torch-eager takes no artefacts and no --engine; choose networks by --network")
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"--threads must be at least 1, got {options.threads}")
+    need_torch("streetseg bench --vs torch-eager")
+    from streetseg.runtime.engines.engine import cores
+    from streetseg.runtime.files import write_file
+    from streetseg.training.bench import NETWORKS
+    from streetseg.training.eager import SIZE, eager_table, measure_against_eager
+
+    facts = measure_against_eager(
+        options.network or NETWORKS,
+        options.size or SIZE,
+        options.threads or cores(),
+        options.precision,
+        options.rounds,
+        lambda rounds: progress(rounds, "round"),
+    )
+    if options.out:
+        write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
+    say(json.dumps(facts, indent=2) if options.json else eager_table(facts))
     return DONE
 
 

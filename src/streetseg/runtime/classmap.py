@@ -73,7 +73,7 @@ def fill(out: NDArray[np.uint8], logits: NDArray[np.float32], rows: Cells, colum
     """Write the class map into `out`: the numpy form."""
     corners = np.pad(np.argmax(logits, axis=2).astype(np.uint8), 1, mode="edge")
     cells = corners[:-1, :-1]  # the class of each cell that is uniform
-    mixed = (cells != corners[:-1, 1:]) | (cells != corners[1:, :-1]) | (cells != corners[1:, 1:])
+    mixed = mixed_cells(corners)
     mixed &= (rows.count > 0)[:, None] & (columns.count > 0)
 
     classes = cells.repeat(columns.count, axis=1).repeat(rows.count, axis=0)
@@ -87,6 +87,13 @@ def fill(out: NDArray[np.uint8], logits: NDArray[np.float32], rows: Cells, colum
         around = logits[rows.ends(i)[:, None], columns.ends(j)]  # 2 x 2 x cells x C
         pixels[y[:, None] * width + x] = interpolated_argmax(around, rows.weight[y], columns.weight[x])
     out[...] = classes
+
+
+def mixed_cells(corners: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Which of the (h - 1) x (w - 1) cells between h x w neighbouring classes a border crosses."""
+    cells = corners[:-1, :-1]
+    mixed: NDArray[np.bool_] = (cells != corners[:-1, 1:]) | (cells != corners[1:, :-1]) | (cells != corners[1:, 1:])
+    return mixed
 
 
 @dataclass(frozen=True)

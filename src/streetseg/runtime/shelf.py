@@ -34,8 +34,7 @@ def find_weights(given: str | Path) -> Path:
     path = Path(given)
     if path.suffix or path.parent != Path() or path.is_file():
         return path
-    shelf = json.loads(SHELF.read_text())
-    known = {entry["name"]: Weights(**entry) for entry in shelf["weights"]}
+    known = known_weights()
     if str(given) not in known:
         raise UsageError(
             f"{str(given)!r} is neither a file nor a name of weights; there are: {', '.join(known)}; "
@@ -47,7 +46,7 @@ def find_weights(given: str | Path) -> Path:
     for place in (PACKAGED / weights.file, CHECKOUT / weights.file, cached):
         if os.access(place, os.R_OK):  # unlike is_file, no error in a folder that is closed to us
             return place
-    base_url = os.environ.get("STREETSEG_WEIGHTS_URL") or shelf["base_url"]
+    base_url = os.environ.get("STREETSEG_WEIGHTS_URL") or json.loads(SHELF.read_text())["base_url"]
     if not base_url:
         raise ArtefactError(
             f"the weights {given} are neither in {CHECKOUT} nor in {cached.parent}, and no public address has them "
@@ -57,6 +56,11 @@ def find_weights(given: str | Path) -> Path:
 
     fetch(f"{base_url.rstrip('/')}/{weights.file}", cached, weights.size, weights.sha256)
     return cached
+
+
+def known_weights() -> dict[str, Weights]:
+    """The weights on the shelf by name."""
+    return {entry["name"]: Weights(**entry) for entry in json.loads(SHELF.read_text())["weights"]}
 
 
 def cache_folder() -> Path:
