@@ -50,8 +50,12 @@ def rewritten(program: Path, out: Path, changes: dict[str, bytes]) -> Path:
     return out
 
 
-def test_engines_agree(program: Path) -> None:
-    ours = Segmenter.open(program, threads=1)
+@pytest.fixture(scope="module")
+def ours(program: Path) -> Segmenter:
+    return Segmenter.open(program, threads=1)
+
+
+def test_engines_agree(ours: Segmenter) -> None:
     others = [Segmenter.open(DEFAULT_WEIGHTS, engine=name, precision="float32") for name in ("openvino", "onnxruntime")]
     for size in ((8, 8), (61, 97), (120, 160)):
         frame = render(0, (128, 160)).frame[: size[0], : size[1]].copy()
@@ -60,6 +64,15 @@ def test_engines_agree(program: Path) -> None:
             # All hold the same rounded weights, so only the order of float32 sums differs.
             theirs = other.logits(frame)
             np.testing.assert_allclose(logits, theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
+
+
+def test_bfloat16_is_close(program: Path, ours: Segmenter) -> None:
+    frame = render(0, (128, 160)).frame
+    half = Segmenter.open(program, threads=1, precision="bfloat16")
+    assert (ours.engine.precision, half.engine.precision) == ("float32", "bfloat16")
+    logits = half.logits(frame)
+    assert logits.dtype == np.float32
+    assert 0 < np.abs(logits - ours.logits(frame)).max() < 0.5 * logits.std()
 
 
 def test_the_program_is_bare_and_needs_no_networks_code(program: Path) -> None:
@@ -118,7 +131,7 @@ def test_an_artefact_and_an_engine_that_do_not_fit(program: Path) -> None:
         Segmenter.open(DEFAULT_WEIGHTS, engine="torch")
     with pytest.raises(EngineError, match=r"openvino runs NAME\.onnx, not .*take --engine torch"):
         Segmenter.open(program, engine="openvino")
-    with pytest.raises(EngineError, match="float32"):
-        Segmenter.open(program, precision="bfloat16")
+    with pytest.raises(EngineError, match=r"torch computes in .*, not in float16"):
+        Segmenter.open(program, precision="float16")
     with pytest.raises(EngineError, match="no engine 'tensorrt'"):
         Segmenter.open(program, engine="tensorrt")

@@ -38,7 +38,9 @@ def verify(path: Path, network: Network, card: ModelCard, engine: str) -> float:
     Returns the largest difference in units of the logits' standard deviation; VerificationError where it is above
     TOLERANCE or the graph puts out another shape.
     """
-    run = open_engine(engine, path, card, threads=1)  # on frames this small, more only wait for each other
+    run = open_engine(
+        engine, path, card, threads=1, precision="float32"
+    )  # on frames this small, more only wait for each other
     mean, std = torch.tensor(card.mean), torch.tensor(card.std)
     worst = 0.0
     for height, width in SIZES:

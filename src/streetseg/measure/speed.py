@@ -217,7 +217,7 @@ def rate(segmenter: Segmenter, frame: NDArray[np.uint8]) -> float:
 def measure_ceilings(entries: Sequence[Entry]) -> dict[str, Any]:
     """What the machine can do at most, with the entries' threads and in each of their precisions."""
     threads = entries[0].options["threads"] or cores()
-    precisions = sorted({entry.segmenter.engine.precision for entry in entries})
+    precisions = sorted({entry.segmenter.engine.precision for entry in entries if entry.artefact.suffix == ".onnx"})
     return {
         "copy_gb_per_second": round(copy_bandwidth(threads), 2),
         "matrix_product_gmacs_per_second": {

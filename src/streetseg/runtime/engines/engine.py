@@ -15,13 +15,13 @@ from streetseg.errors import ArtefactError, EngineError
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.files import make_folder
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "float16")  # of which an engine may refuse some
 
 
 class Engine(Protocol):
     """Runs one artefact. Several threads may call it at once: with as many streams, or the rest wait.
 
-    precision: the arithmetic it was opened with, "float32" or "bfloat16".
+    precision: the arithmetic it was opened with, one of PRECISIONS.
     """
 
     name: str

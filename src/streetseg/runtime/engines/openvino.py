@@ -51,6 +51,8 @@ class OpenVINOEngine:
         self.core = ov.Core()
         native = "bfloat16" if "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "float32"
         self.precision = precision or native
+        if precision == "float16":
+            raise EngineError("openvino computes in float32 or bfloat16 on CPUs, not in float16")
         if self.precision == "bfloat16" and native != "bfloat16":
             raise EngineError("this CPU has no bfloat16 arithmetic; take --precision float32")
         self.settings: dict[str, object] = {
