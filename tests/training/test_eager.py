@@ -82,8 +82,8 @@ def measured(network: str) -> dict[str, Any]:
 
 
 def test_targets_and_what_bounds_them() -> None:
-    row = judged(measured("ddrnet_23_slim"), {"one_thread": 100.0, "all_threads": 200.0})
-    # 10 GMACs take 50 ms at 200 GMACs/s, and 100 ms of one core.
+    row = judged(measured("ddrnet_23_slim"), 100.0, threads=2)
+    # 10 GMACs take 100 ms of one thread, 50 ms of two.
     assert row["cpu_ratio"] == 0.9
     assert row["targets"] == {
         "ratio": {"target": 20, "met": False, "at_ceiling": 16.0},
@@ -94,7 +94,7 @@ def test_targets_and_what_bounds_them() -> None:
     latency = eager.TARGETS[2]
     cells = eager.verdict(50.0, latency, row["targets"]["ours_ms"])
     assert cells == ["latency, ms", "50.0", "at most 40", "missed by 10.0", "50.0: out of reach here"]
-    assert judged(measured("stdc1"), {"one_thread": 1.0, "all_threads": 2.0})["targets"].keys() == {
+    assert judged(measured("stdc1"), 1.0, threads=2)["targets"].keys() == {
         "ratio",
         "frames_per_second",
     }
