@@ -16,9 +16,8 @@ def detail_target(label: Tensor) -> Tensor:
     is left out. Void, 255, is to this the largest class.
     """
     label = label.unsqueeze(1).float()
-    kernel = label.new_full((1, 1, 3, 3), -1.0)
-    kernel[..., 1, 1] = 8
-    fine, coarse = ((F.conv2d(label, kernel, stride=stride, padding=1) > 0).float() for stride in (1, 2))
+    # The Laplacian is positive where the pixel is above the mean of its 3 x 3; a convolution takes four times as long.
+    fine, coarse = ((label[..., ::s, ::s] > F.avg_pool2d(label, 3, s, padding=1)).float() for s in (1, 2))
     return torch.maximum(fine, F.interpolate(coarse, label.shape[-2:], mode="nearest"))
 
 
