@@ -223,3 +223,11 @@ def test_of_two_processes_one_fetches(server: Server, cache: Path, tmp_path: Pat
     (fetched,) = {process.communicate(timeout=60) for process in both}  # the same answers, whoever fetched it
     assert fetched == (f"{weights_in(cache)[0]}\n", "")
     assert server.ranges == ["bytes=0-"]
+
+
+def test_without_a_home_folder_a_line_says_where_to_keep_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("STREETSEG_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])  # a user whom the system does not know
+    with pytest.raises(UsageError, match="no home folder to keep weights in; set STREETSEG_CACHE"):
+        shelf.cache_folder()

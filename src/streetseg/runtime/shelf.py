@@ -67,4 +67,9 @@ def cache_folder() -> Path:
     """STREETSEG_CACHE, else streetseg/ in XDG_CACHE_HOME, else in ~/.cache."""
     if given := os.environ.get("STREETSEG_CACHE"):
         return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streetseg"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streetseg"
+    except RuntimeError:
+        raise UsageError(
+            "there is no home folder to keep weights in; set STREETSEG_CACHE to a folder for them, or give a file"
+        ) from None
