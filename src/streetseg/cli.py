@@ -400,6 +400,8 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.submission is not None and options.report is not None:
         raise UsageError("--submission scores nothing, so there is no --report; leave one of them out")
     dataset = open_dataset(options.data, options.dataset)
+    if dataset.note:
+        complain(f"note: {dataset.note}")
     if options.report is not None:
         make_folder(options.report)
     with runnable(options.artefact, options.engine) as artefact:
@@ -655,11 +657,14 @@ def train(options: argparse.Namespace) -> int:
     init = [] if options.init is None else [f"init={options.init}"]
     recipe = override(recipe_named(options.recipe), init + options.set)
     need_torch("streetseg train")
+    from streetseg.data.pairs import Dataset
     from streetseg.training.dataset import open_data
     from streetseg.training.train import train
 
     dataset = open_data(options.data, recipe, options.dataset)
     first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes, one speaks for all
+    if first and isinstance(dataset, Dataset) and dataset.note:
+        complain(f"note: {dataset.note}")
     try:
         weights = train(
             recipe, dataset, options.out, resume=options.resume, cache=options.cache, workers=options.workers

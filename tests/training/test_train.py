@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -86,6 +87,59 @@ def test_parts_of_a_batch_add_up_to_the_batch(camvid: Path, samples: Samples) ->
         run.train_step()
         gradients.append(torch.cat([p.grad.flatten() for p in run.network.parameters() if p.grad is not None]))
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5 * gradients[0].abs().max().item())
+
+
+# A network that compiles in seconds, at a rate that does not magnify rounding.
+COMPILED = ["network=bisenetv2", "network_arguments=branches:detail", "aux_weights=", "learning_rate=1e-5"]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of the compiler's own, when it starts
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_compiled_network_trains_as_it_does_uncompiled(camvid: Path, samples: Samples, precision: str) -> None:
+    losses, keys = [], []
+    with torch._inductor.config.patch(fallback_random=True):  # the dropout of both is one
+        for compiled in ("compile=true", "compile=false"):
+            run = Run(small(*COMPILED, compiled, f"precision={precision}"), open_dataset(camvid), samples, CPU)
+            losses.append([run.train_step()["main"] for _ in range(3)])
+            keys.append(list(run.state()["network"]))
+    torch._dynamo.reset()
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4 if precision == "float32" else 2e-2)
+    assert keys[0] == keys[1]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_without_a_compiler_a_line_says_what_to_do(
+    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    message = r"PyTorch cannot compile bisenetv2 here \(.*C\+\+.*no-compiler.*--set compile=false"
+    with (
+        torch._inductor.config.patch({"cpp.cxx": (None, str(tmp_path / "no-compiler"))}),
+        pytest.raises(TrainingError, match=message) as caught,
+    ):
+        train(small(*COMPILED, "compile=true"), camvid, tmp_path / "run", progress=False)
+    torch._dynamo.reset()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_second_evaluation_decodes_nothing(camvid: Path, samples: Samples, tmp_path: Path) -> None:
+    root = tmp_path / "camvid"
+    shutil.copytree(camvid, root)
+    run = Run(small("evaluate_every=1"), open_dataset(root), samples, CPU)
+    first, pictures = run.evaluate()
+    shutil.rmtree(root / "val")
+    again, _ = run.evaluate()
+    assert again == first
+    assert len(pictures) == 4
+
+
+def test_a_run_goes_on_without_the_weights_it_started_from(camvid: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    shutil.copy(Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors", weights)
+    recipe = small("iterations=1", "network=", f"init={weights}")
+    whole = train(recipe, camvid, tmp_path / "run", progress=False).read_bytes()
+    weights.unlink()
+    assert train(recipe, camvid, tmp_path / "run", resume=True, progress=False).read_bytes() == whole
 
 
 def test_clipping_bounds_the_gradient(camvid: Path, samples: Samples) -> None:

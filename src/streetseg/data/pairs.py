@@ -20,6 +20,7 @@ from streetseg.errors import DatasetError, StreetsegError
 from streetseg.runtime.frames import read_frame, resize
 
 T = TypeVar("T")
+Source = TypeVar("Source")
 
 IGNORE = 255
 SHOWN = 10  # names in an error, of what may be thousands
@@ -128,12 +129,13 @@ class Dataset:
         return resize(frame, size), nearest(label, size)
 
 
-def read_ahead(read: Callable[[Pair], T], pairs: Iterable[Pair]) -> Iterator[T]:
-    """`read` of each pair, in their order, by four threads that are at most AHEAD pairs ahead of who takes them."""
-    pairs = list(pairs)
+def read_ahead(read: Callable[[Source], T], sources: Iterable[Source]) -> Iterator[T]:
+    """`read` of each source (a pair, a sample's number), in their order, by four threads that are at most AHEAD sources
+    ahead of who takes them."""
+    sources = list(sources)
     with ThreadPoolExecutor(4) as pool:
-        for first in range(0, len(pairs), AHEAD):
-            yield from pool.map(read, pairs[first : first + AHEAD])
+        for first in range(0, len(sources), AHEAD):
+            yield from pool.map(read, sources[first : first + AHEAD])
 
 
 def read_lines(path: Path) -> list[str]:

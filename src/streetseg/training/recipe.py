@@ -44,6 +44,10 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 )  # fmt: skip
 
 
+# Fields that `resolve` fills in.
+LEFT_TO_CARD = ("network", "network_arguments", "mean", "std", "native_short_side", "operating_scale")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What `train` needs to know. Sizes are in pixels, rates per step, probabilities and shares 0 to 1.
@@ -180,16 +184,21 @@ class Recipe:
             raise RecipeError(f"batch {self.batch} cannot be taken in {self.accumulate} equal parts (accumulate)")
 
 
-def resolve(recipe: Recipe) -> Recipe:
+def resolve(recipe: Recipe, begun: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe with what it leaves to the card of `init` filled in: where `network` is "", the network, its
-    arguments, its input's statistics and its operating point are the card's. RecipeError where `init` is missing."""
-    if recipe.init and not Path(recipe.init).is_file():
+    arguments, its input's statistics and its operating point are the card's. RecipeError where `init` is missing.
+
+    begun: the resolved recipe of a run to go on with, which stands for the card: `init` is not read again.
+    """
+    if not begun and recipe.init and not Path(recipe.init).is_file():
         raise RecipeError(
             f"recipe {recipe.name} starts from {recipe.init}, which is no file here; name the weights: --init "
             "NAME.safetensors, or start from nothing: --init ''"
         )
     if recipe.network:
         return recipe
+    if begun:
+        return dataclasses.replace(recipe, **{name: begun[name] for name in LEFT_TO_CARD})
     if not recipe.init:
         raise RecipeError(f"recipe {recipe.name} takes its network from weights; name them: --init NAME.safetensors")
     card = read_card(Path(recipe.init))

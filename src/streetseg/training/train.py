@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import math
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +49,7 @@ from streetseg.training.schedule import learning_rate, make_optimiser
 from streetseg.training.validate import Judgement, TrainingEngine, validate, validate_classifier
 
 LOG_EVERY = 10  # steps
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 def train(
@@ -73,10 +76,12 @@ def train(
     Started by torchrun, the processes share each batch. Ctrl-C writes a checkpoint and raises KeyboardInterrupt. Raises
     a StreetsegError for what is the caller's to mend.
     """
-    recipe = resolve(recipe_named(recipe) if isinstance(recipe, str) else recipe)
-    dataset = open_data(data, recipe) if isinstance(data, str | Path) else data
     out = Path(out)
-    if (out / "checkpoint.pt").exists() and not resume:
+    checkpoint = out / "checkpoint.pt"
+    begun = load_checkpoint(checkpoint) if resume else None
+    recipe = resolve(recipe_named(recipe) if isinstance(recipe, str) else recipe, begun and begun["recipe"])
+    dataset = open_data(data, recipe) if isinstance(data, str | Path) else data
+    if checkpoint.exists() and not resume:
         raise OutputError(f"{out} already holds a run; go on with it by --resume, or choose another --out")
     try:
         device = join()
@@ -86,8 +91,11 @@ def train(
         if recipe.evaluate_every:  # a missing split is to be said now, not then
             (dataset.items if isinstance(dataset, LabelledImages) else dataset.pairs)(recipe.evaluate_split)
         samples = open_samples(dataset, recipe.split, recipe.native_short_side, cache)
-        run = Run(recipe, dataset, samples, device, workers)
-        weights = carry_out(run, out, resume, progress and rank() == 0)
+        run = Run(recipe, dataset, samples, device, workers, cache)
+        if begun is not None:
+            run.load_state(begun, checkpoint)
+        del begun  # as large as the network, its average and the optimiser together
+        weights = carry_out(run, out, progress and rank() == 0)
         leave()
     except (RuntimeError, MemoryError) as error:
         known = explain(error, recipe)
@@ -97,13 +105,11 @@ def train(
     return weights
 
 
-def carry_out(run: Run, out: Path, resume: bool, progress: bool) -> Path:
-    """Every step from the first, or the checkpoint's, to the last; returns the weights file."""
+def carry_out(run: Run, out: Path, progress: bool) -> Path:
+    """Every step from where the run stands to the last; returns the weights file."""
     recipe, main = run.recipe, rank() == 0
     checkpoint = out / "checkpoint.pt"
-    if resume:
-        run.load_state(load_checkpoint(checkpoint), checkpoint)
-    elif recipe.init:
+    if not run.step and recipe.init:
         taken = run.start_from(Path(recipe.init))
         if progress:
             tqdm.write(taken, file=sys.stderr)
@@ -157,10 +163,13 @@ class Run:
         samples: Samples,
         device: torch.device,
         workers: int = 0,
+        cache: Path | None = None,
     ) -> None:
         self.recipe, self.dataset, self.samples, self.device, self.workers = recipe, dataset, samples, device, workers
+        self.cache = cache
         self.classes = dataset.names if isinstance(dataset, LabelledImages) else dataset.labels.names
         check_shares(recipe, len(samples.names))
+        keep_memory()
         torch.manual_seed(recipe.seed)
         self.network = build_network(recipe, len(self.classes), aux=True).to(device)
         self.average = build_network(recipe, len(self.classes)).to(device).eval().requires_grad_(False)
@@ -260,7 +269,12 @@ class Run:
         engine, split = TrainingEngine(logits, self.device), self.recipe.evaluate_split
         if isinstance(self.dataset, LabelledImages):
             return validate_classifier(engine, self.dataset, split, self.recipe.crop)
-        return validate(engine, self.card(self.dataset), self.dataset, split)
+        return validate(engine, self.card(self.dataset), self.dataset, split, self.judged)
+
+    @cached_property
+    def judged(self) -> Samples:
+        """The samples of evaluate_split at their own size, decoded for the first evaluation."""
+        return open_samples(self.dataset, self.recipe.evaluate_split, sys.maxsize, self.cache)
 
     def improved(self, judged: dict[str, float]) -> bool:
         """Whether an evaluation is better than those before, by its first figure; if so, it is the best now."""
@@ -344,6 +358,14 @@ class Run:
         self.step, self.best = state["step"], state["best"]
 
 
+def keep_memory() -> None:
+    """Let glibc keep the memory of large tensors for the next step: otherwise it returns all above 32 MB at once, and
+    the kernel clears every page again, for up to a seventh of a step's time. It holds for the whole process."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
 def build_network(recipe: Recipe, num_classes: int, aux: bool = False) -> Network:
     """The recipe's network for its task, channels last. (A classifier has no strides, and nobody asks for them.)"""
     if recipe.task == "segmentation":
@@ -416,6 +438,12 @@ def explain(error: Exception, recipe: Recipe) -> TrainingError | None:
         return TrainingError(
             f"out of memory with batch {recipe.batch} in {recipe.accumulate} parts on {world()} processes and crop "
             f"{height} x {width}; lower batch or crop, or raise accumulate"
+        )
+    if recipe.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        cause = str(error).strip().splitlines()[0]
+        return TrainingError(
+            f"PyTorch cannot compile {recipe.network} here ({cause}); install a C++ compiler that it finds (g++, or "
+            "what CXX names), or train without: --set compile=false"
         )
     if lost_another(error):
         return TrainingError("another process of the run has ended; when its cause is mended, go on with --resume")

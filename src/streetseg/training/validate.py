@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streetseg.data.imagenet import LabelledImages
-from streetseg.data.pairs import Dataset, check_sizes
+from streetseg.data.pairs import Dataset, read_ahead
 from streetseg.errors import DatasetError
 from streetseg.measure.metrics import confusion_matrix, scores
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.frames import read_frame, resize
 from streetseg.runtime.segmenter import Segmenter
+from streetseg.training.dataset import Samples
 from streetseg.training.distributed import rank, summed, world
 
 Logits = Callable[[Tensor], Tensor]  # frames N x 3 x H x W, 0 to 1, on the device -> logits
@@ -40,19 +41,18 @@ class TrainingEngine:
         return logits
 
 
-def validate(engine: TrainingEngine, card: ModelCard, dataset: Dataset, split: str) -> Judgement:
+def validate(engine: TrainingEngine, card: ModelCard, dataset: Dataset, split: str, samples: Samples) -> Judgement:
     """mIoU and pixel accuracy from one confusion matrix over all pixels of a split, each process judging its share of
-    the frames; and the overlays of the first frames, by their names."""
+    the frames; and the overlays of the first frames, by their names. samples: the split's, at their own size."""
     segmenter, classes = Segmenter(card, engine), len(card.classes)
     matrix = np.zeros((classes, classes), np.int64)
-    pictures = {}
-    for n, pair in enumerate(dataset.pairs(split)[rank() :: world()]):
-        frame, label = read_frame(pair.image), dataset.read_label(pair)
-        check_sizes(pair, frame, label)
+    pictures: dict[str, NDArray[np.uint8]] = {}
+    mine = range(rank(), len(samples.names), world())
+    for i, (frame, label) in zip(mine, read_ahead(samples.read, mine), strict=True):
         result = segmenter(frame)
         matrix += confusion_matrix(label, result.classmap, classes)
-        if n < PICTURES:
-            pictures[pair.name] = result.overlay()
+        if len(pictures) < PICTURES:
+            pictures[samples.names[i]] = result.overlay()
     matrix = summed(torch.from_numpy(matrix).to(engine.device)).cpu().numpy()
     if not matrix.any():
         raise DatasetError(f"{dataset.root} ({dataset.name}) has no labelled pixel in split {split!r}")
