@@ -201,6 +201,20 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     verb.set_defaults(verb=export)
 
+    verb = verbs.add_parser("quantize", help="make an int8 artefact of an artefact, calibrated on a dataset")
+    verb.add_argument("artefact", type=Path, help="NAME.onnx, or a name")
+    add_data_options(verb)
+    verb.add_argument("--split", default="train", help="whose frames show the ranges of the values (train)")
+    verb.add_argument("--frames", type=int, default=100, metavar="N", help="so many of them (100)")
+    verb.add_argument("--validate", default="val", metavar="SPLIT", help="on which the drop is judged (val)")
+    verb.add_argument(
+        "--max-drop", type=float, default=0.5, metavar="POINTS",
+        help="mIoU points it may lose (0.5); operations go back to float until it loses no more",
+    )  # fmt: skip
+    verb.add_argument("--out", required=True, type=Path, metavar="NAME.onnx")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    verb.set_defaults(verb=quantize)
+
     actions = verbs.add_parser("data", help="check a dataset, or print its figures").add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -744,6 +758,25 @@ def export(options: argparse.Namespace) -> int:
         raise UsageError(f"--out {out} must be named NAME{target.suffix}")
     card, difference = target.export(options.weights, out, [read_accuracy(path) for path in options.accuracy])
     say(f"{out}: {card.network}, {len(card.classes)} classes; logits differ by {difference:.1e} of their deviation")
+    return DONE
+
+
+def quantize(options: argparse.Namespace) -> int:
+    """Make an int8 artefact; print what it lost and what stayed in float."""
+    from streetseg.data.table import open_dataset
+    from streetseg.export.quantize import quantize
+
+    result = quantize(
+        options.artefact,
+        open_dataset(options.data, options.dataset),
+        options.out,
+        split=options.split,
+        frames=options.frames,
+        validate=options.validate,
+        max_drop=options.max_drop,
+        progress=partial(progress, unit="frame"),
+    )
+    say(json.dumps(result.facts(), indent=2) if options.json else f"{options.out}: {result.table()}")
     return DONE
 
 

@@ -268,7 +268,7 @@ def test_every_row_of_the_papers_tables_trains_and_exports(
 
     if arguments:  # the networks themselves are exported above
         # Half precision would hide small faults of the graph.
-        monkeypatch.setattr("streetseg.export.onnx.SMALLEST_HALVED", float("inf"))
+        monkeypatch.setattr("streetseg.export.graph.SMALLEST_HALVED", float("inf"))
         network = build(name, 3, **arguments | narrow).eval()
         card = card_for(name, network, 3)
         path = tmp_path / "row.onnx"

@@ -17,22 +17,19 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import onnx
-import onnx.numpy_helper
 import onnx_ir
 import torch
 from torch import Tensor, nn
 
 from streetseg.errors import UsageError
+from streetseg.export.graph import halve_weights, strip, with_card
 from streetseg.export.verify import write_verified
 from streetseg.models.checkpoints import open_weights
 from streetseg.models.outputs import Network
-from streetseg.runtime.card import METADATA_KEY, Accuracy, ModelCard, onnx_content_hash
+from streetseg.runtime.card import Accuracy, ModelCard
 
 OPSET = 20
-# Smaller tensors are norms' and biases: nothing to save, and full precision where it is cheap.
-SMALLEST_HALVED = 1024
 
 
 def export_onnx(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> tuple[ModelCard, float]:
@@ -45,7 +42,7 @@ def export_onnx(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> 
     if accuracy:
         card = dataclasses.replace(card, accuracy=tuple(accuracy))
     model = to_onnx(network, card)
-    content, card = with_card(model, card)
+    content, card = with_card(model, card, "float16")
     return card, write_verified(out, content, network, card, "onnxruntime")
 
 
@@ -113,15 +110,6 @@ def forget_sizes(model: onnx_ir.Model) -> None:
     frame.shape, logits.shape = onnx_ir.Shape(["batch", "height", "width", 3]), shape
 
 
-def strip(graph: onnx.GraphProto) -> None:
-    """Leave out what the exporter notes down: stack traces with this machine's paths, and the sizes of intermediate
-    values, which hold for the example only (engines work out their own)."""
-    del graph.value_info[:]
-    for item in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
-        del item.metadata_props[:]
-        item.ClearField("doc_string")
-
-
 def fold_norms(network: Network) -> Network:
     """A copy whose batch norms are folded into the convolutions directly before them."""
     network = copy.deepcopy(network).eval()
@@ -138,31 +126,6 @@ def fold_sequence(sequence: nn.Sequential) -> None:
         if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             sequence[index] = nn.utils.fusion.fuse_conv_bn_eval(conv, norm)
             sequence[index + 1] = nn.Identity()
-
-
-def halve_weights(graph: onnx.GraphProto) -> None:
-    """Store the large float32 initialisers as float16, each followed by a cast back that engines fold away."""
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_HALVED:
-            continue
-        name, half = tensor.name, onnx.numpy_helper.to_array(tensor).astype(np.float16)
-        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
-        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = casts + list(graph.node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def with_card(model: onnx.ModelProto, card: ModelCard) -> tuple[bytes, ModelCard]:
-    """The serialised model carrying the card, and that card with the artefact's own hash and precision."""
-    del model.metadata_props[:]
-    content_hash = onnx_content_hash(model.SerializeToString(), Path("the exported graph"))
-    card = dataclasses.replace(
-        card, content_hash=content_hash, precision="float16", package_version=version("streetseg")
-    )
-    model.metadata_props.append(onnx.StringStringEntryProto(key=METADATA_KEY, value=card.to_json()))
-    return model.SerializeToString(), card
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from streetseg.export.onnx import SMALLEST_HALVED, FrameToLogits, fold_norms
+from streetseg.export.graph import SMALLEST_HALVED
+from streetseg.export.onnx import FrameToLogits, fold_norms
 from streetseg.export.verify import write_verified
 from streetseg.models.checkpoints import open_weights
 from streetseg.models.outputs import Network

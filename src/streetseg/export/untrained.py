@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streetseg.export.onnx import to_onnx, with_card
+from streetseg.export.graph import with_card
+from streetseg.export.onnx import to_onnx
 from streetseg.measure.speed import network_input, street_frame, take_turns
 from streetseg.measure.tables import Subject
 from streetseg.models.table import build
@@ -63,5 +64,5 @@ def write_untrained(subject: Subject, out: Path) -> None:
         native_short_side=min(subject.size),
         training_data="none: initial weights, to measure speed",
     )
-    content, _ = with_card(to_onnx(network, card), card)
+    content, _ = with_card(to_onnx(network, card), card, "float16")
     out.write_bytes(content)

@@ -1,0 +1,61 @@
+"""An artefact's graph: what is done to it whatever made it. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+
+from streetseg.runtime.card import METADATA_KEY, ModelCard, onnx_content_hash
+
+# Smaller tensors are norms' and biases: nothing to save, and full precision where it is cheap.
+SMALLEST_HALVED = 1024
+
+
+def strip(graph: onnx.GraphProto) -> None:
+    """Leave out what the exporter notes down: stack traces with this machine's paths, and the sizes of intermediate
+    values, which hold for the example only (engines work out their own)."""
+    del graph.value_info[:]
+    for item in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del item.metadata_props[:]
+        item.ClearField("doc_string")
+
+
+def halve_weights(graph: onnx.GraphProto) -> None:
+    """Store the large float32 initialisers as float16, each followed by a cast back that engines fold away."""
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_HALVED:
+            continue
+        name, half = tensor.name, onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = casts + list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def widen_weights(graph: onnx.GraphProto) -> None:
+    """The reverse of halve_weights: float32 initialisers, no casts."""
+    halves = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16}
+    casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in halves]
+    for cast in casts:
+        tensor = halves[cast.input[0]]
+        wide = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(wide, cast.output[0]))
+        graph.node.remove(cast)
+
+
+def with_card(model: onnx.ModelProto, card: ModelCard, precision: str) -> tuple[bytes, ModelCard]:
+    """The serialised model carrying the card, and that card with the artefact's own hash and precision."""
+    del model.metadata_props[:]
+    content_hash = onnx_content_hash(model.SerializeToString(), Path("the exported graph"))
+    card = dataclasses.replace(
+        card, content_hash=content_hash, precision=precision, package_version=version("streetseg")
+    )
+    model.metadata_props.append(onnx.StringStringEntryProto(key=METADATA_KEY, value=card.to_json()))
+    return model.SerializeToString(), card
