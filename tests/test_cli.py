@@ -511,6 +511,12 @@ def test_without_onnxruntime(drive: Path, tmp_path: Path) -> None:
     assert "pip install 'streetseg[onnxruntime]'" in message
 
 
+def test_without_nncf(camvid: Path, tmp_path: Path) -> None:
+    message = without("nncf", "quantize", DEFAULT_WEIGHTS, "--data", camvid, "--out", tmp_path / "a.onnx")
+    assert "streetseg quantize needs nncf, which is not installed" in message
+    assert "pip install 'streetseg[quantize]'" in message
+
+
 def test_predict_needs_no_pytorch(drive: Path, tmp_path: Path) -> None:
     code = "import sys; from streetseg.cli import main; main(); print('torch' in sys.modules)"
     command: list[str | Path] = [

@@ -1,7 +1,7 @@
 """Post-training quantisation: an artefact -> an int8 artefact, calibrated on frames and judged on labelled ones.
 
-NNCF chooses what is rounded to 8 bits, and how, with its defaults: symmetric ranges, one a channel for weights and one
-a tensor for activations, biases corrected (docs/performance.md has what other settings gave). The result is the same
+NNCF chooses what is rounded to 8 bits, and how: symmetric ranges, one a channel for weights and one a tensor for
+activations, biases corrected (docs/performance.md has what other settings gave). The result is the same
 kind of file: float32 logits, any frame size, any ONNX engine; its graph holds 8-bit weights, and a pair of
 QuantizeLinear and DequantizeLinear wherever activations are rounded.
 """
@@ -41,7 +41,7 @@ sys.modules[TELEMETRY] = None  # type: ignore[assignment]
 try:
     import nncf
     import onnx
-    from nncf.onnx.quantization.quantize_model import compress_quantize_weights_transformation
+    from nncf.quantization.advanced_parameters import QuantizationParameters
 
     from streetseg.export.graph import halve_weights, strip, widen_weights, with_card
 except ModuleNotFoundError as error:
@@ -138,22 +138,25 @@ def quantize(
     card = segmenter.card
     if card.precision == "int8":
         raise ArtefactError(f"{path} is int8 already; give the artefact that it was made from")
-    calibration, judged = evenly(dataset.pairs(split), frames), dataset.pairs(validate)
+    calibration = evenly(dataset.pairs(split), frames)
     if not calibration:
         raise DatasetError(f"{dataset.root} ({dataset.name}) has no frames in split {split!r}")
 
     model = onnx.load(path)
     widen_weights(model.graph)
-    judge = Judge(card, dataset, validate, progress)
-    before = judge.evaluation(model, judged).scores.miou
+    judge = Judge(model, card, dataset, validate, progress)
     with quiet():
         rounded = nncf.quantize_with_accuracy_control(
             model,
             calibration_dataset=nncf.Dataset(calibration, partial(network_input, segmenter)),
-            validation_dataset=nncf.Dataset(judged),
+            validation_dataset=nncf.Dataset(judge.pairs),
             validation_fn=judge,
             max_drop=max_drop / 100,
             subset_size=len(calibration),
+            # NNCF would give depthwise convolutions' activations a range a channel, which ONNX Runtime cannot run.
+            advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(
+                activations_quantization_params=QuantizationParameters(per_channel=False)
+            ),
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
                 ranking_subset_size=RANKING_FRAMES, num_ranking_workers=1
             ),
@@ -164,8 +167,8 @@ def quantize(
         # Judged once more, as the file that it becomes, so that the card's figure is this file's.
         content, card = with_card(rounded, card, "int8")
         temporary.write_bytes(content)
-        evaluation = judge.file(temporary, judged)
-        after = evaluation.scores.miou
+        evaluation = judge.file(temporary, judge.pairs)
+        before, after = judge.before.scores.miou, evaluation.scores.miou
         if before - after > max_drop / 100:
             raise VerificationError(
                 f"{path} loses {100 * (before - after):.2f} mIoU points in int8, allowed are {max_drop}; nothing was "
@@ -197,13 +200,18 @@ def network_input(segmenter: Segmenter, pair: Pair) -> dict[str, NDArray[np.uint
 class Judge:
     """What accuracy control asks: a model and pairs of the split -> mIoU over all of them, mIoU of each frame."""
 
-    def __init__(self, card: ModelCard, dataset: Dataset, split: str, progress: Progress) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, card: ModelCard, dataset: Dataset, split: str, progress: Progress
+    ) -> None:
         self.card, self.dataset, self.split, self.progress = card, dataset, split, progress
+        self.pairs = dataset.pairs(split)
+        self.before = self.evaluation(model, self.pairs)
         self.once_int8: set[str] = set()
 
     def __call__(self, model: onnx.ModelProto, pairs: Iterable[Pair]) -> tuple[float, list[float]]:
-        self.once_int8 |= int8_operations(model.graph)
-        evaluation = self.evaluation(model, pairs)
+        int8, some = int8_operations(model.graph), tuple(pairs)
+        self.once_int8 |= int8
+        evaluation = self.evaluation(model, some) if int8 or some != self.pairs else self.before
         return evaluation.scores.miou, [float(np.nan_to_num(frame.miou)) for frame in evaluation.frame_scores]
 
     def evaluation(self, model: onnx.ModelProto, pairs: Iterable[Pair]) -> Evaluation:
@@ -245,7 +253,6 @@ def quiet() -> Iterator[None]:
 
 def finish(model: onnx.ModelProto) -> None:
     """Make of what NNCF leaves an artefact's graph."""
-    compress_quantize_weights_transformation(model)
     strip(model.graph)
     whole_sizes(model.graph)
     halve_weights(model.graph)
@@ -282,9 +289,9 @@ def int8_operations(graph: onnx.GraphProto) -> set[str]:
     rounded: set[str] = set()
     found = set()
     for node, inputs in operations(graph):
-        if node.op_type in ROUNDING or (inputs and inputs <= rounded and node.op_type in HANDING_ON):
+        if node.op_type in ROUNDING or (inputs <= rounded and node.op_type in HANDING_ON):
             rounded.update(node.output)
-        elif inputs and inputs <= rounded and node.op_type not in HANDING_ON:
+        elif inputs <= rounded and node.op_type not in HANDING_ON:
             found.add(node.name)
     return found
 
@@ -307,7 +314,7 @@ def float_operations(graph: onnx.GraphProto, once_int8: set[str], places: dict[s
             reason = "accuracy"
         elif not inputs & after_rounding:
             reason = "before the first rounding"
-        elif has_weights(node):
+        elif node.op_type == "Conv":
             reason = "not quantised by NNCF"
         else:
             makers = sorted({made_by[name] for name in inputs} - ROUNDING)
@@ -325,10 +332,6 @@ def operations(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, set[str
             fixed.update(node.output)
         else:
             yield node, inputs
-
-
-def has_weights(node: onnx.NodeProto) -> bool:
-    return node.op_type in ("Conv", "Gemm", "MatMul")
 
 
 def places(graph: onnx.GraphProto) -> dict[str, str]:
