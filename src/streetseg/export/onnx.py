@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from streetseg.errors import UsageError
 from streetseg.export.graph import halve_weights, strip, with_card
+from streetseg.export.rewrites import rewrite
 from streetseg.export.verify import write_verified
 from streetseg.models.checkpoints import open_weights
 from streetseg.models.outputs import Network
@@ -90,6 +91,7 @@ def to_onnx(network: Network, card: ModelCard) -> onnx.ModelProto:
         assert program is not None
         forget_sizes(program.model)
         program.optimize()
+        rewrite(program.model)
     model = program.model_proto
     model.producer_name, model.producer_version = "streetseg", version("streetseg")
     strip(model.graph)

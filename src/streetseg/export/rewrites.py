@@ -1,0 +1,128 @@
+"""What is written differently in the exported graph, so that engines run it faster: the same function, other operators.
+
+On graphs as PyTorch's exporter leaves them, norms folded. Each rewrite takes the places that it knows, in whatever
+network, and returns how many there were. What each gains, and what was tried and gained nothing: docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir
+from numpy.typing import NDArray
+from onnx_ir import Graph, Model, Node, Value
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+
+def rewrite(model: Model) -> None:
+    """All rewrites, in place."""
+    project_before_resizing(model.graph)
+    part_expansions(model.graph)
+    RemoveUnusedNodesPass()(model)
+
+
+def project_before_resizing(graph: Graph) -> int:
+    """conv1x1(concat(resize(deep), skip)) -> resize(conv1x1(deep)) + conv1x1(skip), as in FC-HarDNet's fusions.
+
+    A 1x1 convolution mixes channels, a bilinear resize pixels, so their order is free; before, the convolution reads a
+    quarter of the pixels, the resize often has fewer channels, and nothing is concatenated.
+    """
+    found = 0
+    for conv in list(graph):
+        concat = maker(conv.inputs[0], "Concat") if conv.op_type == "Conv" else None
+        resized = maker(concat.inputs[0], "Resize") if concat and len(concat.inputs) == 2 else None
+        if concat is None or resized is None:
+            continue
+        weight, (deep, *roi_scale_size), skip = values(conv.inputs[1]), resized.inputs, concat.inputs[1]
+        channels = deep.shape[1] if deep and deep.shape else None
+        if weight.shape[2:] != (1, 1) or not isinstance(channels, int):
+            continue
+        of_deep = node("Conv", [deep, constant(graph, conv, "deep", weight[:, :channels])], conv)
+        enlarged = node("Resize", [of_deep.outputs[0], *roi_scale_size], resized)
+        of_skip = node("Conv", [skip, constant(graph, conv, "skip", weight[:, channels:]), *conv.inputs[2:]], conv)
+        total = onnx_ir.node("Add", [of_skip.outputs[0], enlarged.outputs[0]])
+        replace(graph, conv, [of_deep, enlarged, of_skip, total])
+        found += 1
+    return found
+
+
+def part_expansions(graph: Graph) -> int:
+    """A grouped convolution that makes m channels of each one -> m depthwise ones, concatenated, as in BiSeNetV2's
+    gather-and-expansion layers.
+
+    Engines have fast kernels for depthwise convolutions alone. The channels come in another order, which the
+    convolutions that read them take into their weights.
+    """
+    found = 0
+    for conv in list(graph):
+        groups = conv.attributes["group"].as_int() if "group" in conv.attributes else 1
+        if conv.op_type != "Conv" or groups == 1:
+            continue
+        weight, bias = values(conv.inputs[1]), values(conv.inputs[2])
+        parts = len(weight) // groups
+        if weight.shape[1] != 1 or parts == 1:
+            continue
+        branches = [
+            node(
+                "Conv",
+                [
+                    conv.inputs[0],
+                    constant(graph, conv, f"weight_{part}", weight[part::parts]),
+                    constant(graph, conv, f"bias_{part}", bias[part::parts]),
+                ],
+                conv,
+            )
+            for part in range(parts)
+        ]
+        order = np.arange(len(weight)).reshape(groups, parts).T.reshape(-1)
+        reorder_readers(graph, conv.outputs[0], order)
+        concat = onnx_ir.node("Concat", [branch.outputs[0] for branch in branches], attributes={"axis": 1})
+        replace(graph, conv, [*branches, concat])
+        found += 1
+    return found
+
+
+def reorder_readers(graph: Graph, value: Value, order: NDArray[np.int64]) -> None:
+    """Make what reads `value` expect its channels in `order`, through activations and depthwise convolutions on to the
+    next full one."""
+    for reader in value.consumers():
+        if reader.op_type == "Relu":
+            reorder_readers(graph, reader.outputs[0], order)
+            continue
+        assert reader.op_type == "Conv", reader.op_type
+        weight = values(reader.inputs[1])
+        if weight.shape[1] == 1:
+            reader.replace_input_with(1, constant(graph, reader, "weight", weight[order]))
+            reader.replace_input_with(2, constant(graph, reader, "bias", values(reader.inputs[2])[order]))
+            reorder_readers(graph, reader.outputs[0], order)
+        else:
+            reader.replace_input_with(1, constant(graph, reader, "weight", weight[:, order]))
+
+
+def maker(value: Value | None, op: str) -> Node | None:
+    """The node that puts out a value, where it is one of that kind."""
+    node = value.producer() if value else None
+    return node if node and node.op_type == op else None
+
+
+def values(constant: Value | None) -> NDArray[np.float32]:
+    assert constant is not None, "a convolution without bias"
+    assert constant.const_value is not None
+    return constant.const_value.numpy()
+
+
+def constant(graph: Graph, owner: Node, what: str, array: NDArray[np.float32]) -> Value:
+    """A new initialiser, named after the node that it comes from."""
+    tensor = onnx_ir.tensor(np.ascontiguousarray(array), name=f"{owner.outputs[0].name}_{what}")
+    value = onnx_ir.Value(name=tensor.name, const_value=tensor)
+    graph.register_initializer(value)
+    return value
+
+
+def node(op: str, inputs: list[Value | None], like: Node) -> Node:
+    """A node with the attributes of another."""
+    return onnx_ir.node(op, inputs, attributes=dict(like.attributes))
+
+
+def replace(graph: Graph, old: Node, new: list[Node]) -> None:
+    """Put nodes in the place of one; the last one's output takes over."""
+    onnx_ir.convenience.replace_nodes_and_values(graph, old, [old], new, old.outputs, new[-1].outputs)
