@@ -57,7 +57,7 @@ def part_expansions(graph: Graph) -> int:
         groups = conv.attributes["group"].as_int() if "group" in conv.attributes else 1
         if conv.op_type != "Conv" or groups == 1:
             continue
-        weight, bias = values(conv.inputs[1]), values(conv.inputs[2])
+        weight = values(conv.inputs[1])
         parts = len(weight) // groups
         if weight.shape[1] != 1 or parts == 1:
             continue
@@ -66,8 +66,10 @@ def part_expansions(graph: Graph) -> int:
                 "Conv",
                 [
                     conv.inputs[0],
-                    constant(graph, conv, f"weight_{part}", weight[part::parts]),
-                    constant(graph, conv, f"bias_{part}", bias[part::parts]),
+                    *(
+                        constant(graph, conv, f"{name}_{part}", array[part::parts])
+                        for name, array in parameters(conv).items()
+                    ),
                 ],
                 conv,
             )
@@ -91,8 +93,8 @@ def reorder_readers(graph: Graph, value: Value, order: NDArray[np.int64]) -> Non
         assert reader.op_type == "Conv", reader.op_type
         weight = values(reader.inputs[1])
         if weight.shape[1] == 1:
-            reader.replace_input_with(1, constant(graph, reader, "weight", weight[order]))
-            reader.replace_input_with(2, constant(graph, reader, "bias", values(reader.inputs[2])[order]))
+            for index, (name, array) in enumerate(parameters(reader).items(), 1):
+                reader.replace_input_with(index, constant(graph, reader, name, array[order]))
             reorder_readers(graph, reader.outputs[0], order)
         else:
             reader.replace_input_with(1, constant(graph, reader, "weight", weight[:, order]))
@@ -104,8 +106,13 @@ def maker(value: Value | None, op: str) -> Node | None:
     return node if node and node.op_type == op else None
 
 
+def parameters(conv: Node) -> dict[str, NDArray[np.float32]]:
+    """Weight, and bias where the exporter did not leave it out as all zeros."""
+    return {name: values(given) for name, given in zip(("weight", "bias"), conv.inputs[1:], strict=False)}
+
+
 def values(constant: Value | None) -> NDArray[np.float32]:
-    assert constant is not None, "a convolution without bias"
+    assert constant is not None
     assert constant.const_value is not None
     return constant.const_value.numpy()
 
