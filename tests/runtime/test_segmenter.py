@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +218,27 @@ def test_bfloat16_where_the_cpu_has_it() -> None:
     exact = Segmenter.open(precision="float32").logits(frame)
     logits = Segmenter.open(precision="bfloat16").logits(frame)
     assert 0 < np.abs(logits - exact).max() < 0.5 * exact.std()
+
+
+CLOSED_IN_THE_ORDER_OPENED = """
+import os, signal
+from streetseg.measure.machine import describe_machine
+from streetseg.runtime.segmenter import Segmenter
+
+opened = [Segmenter.open(threads=1) for _ in range(3)]
+describe_machine()
+while opened:
+    opened.pop(0)
+signal.signal(signal.SIGINT, lambda *_: print("asked to stop"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_signals_arrive_after_segmenters_have_gone() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", CLOSED_IN_THE_ORDER_OPENED], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (0, "asked to stop\n")
 
 
 @pytest.mark.parametrize("engine", ONNX_ENGINES)

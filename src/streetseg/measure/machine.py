@@ -18,7 +18,7 @@ from streetseg.runtime import kernel
 from streetseg.runtime.engines.engine import cores
 
 # Not openvino itself: that engine knows how to import it without its model converter.
-from streetseg.runtime.engines.openvino import ov  # type: ignore[attr-defined]
+from streetseg.runtime.engines.openvino import core, ov  # type: ignore[attr-defined]
 
 # Of a CPU's many flags those that decide how fast a network runs.
 TELLING_FLAGS = ("avx", "amx", "fma", "f16c", "asimd", "sve", "bf16", "i8mm")
@@ -32,7 +32,7 @@ REPEATS = 5
 def describe_machine() -> dict[str, Any]:
     """CPU, cores this process may use, flags, load, operating system, what computes class maps, and versions."""
     return {
-        "cpu": str(ov.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip(),
+        "cpu": str(core().get_property("CPU", "FULL_DEVICE_NAME")).strip(),
         "cores": cores(),
         "flags": cpu_flags(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -48,7 +48,7 @@ def cpu_flags() -> list[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return sorted(ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        return sorted(core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     flags = next((line.split(":")[1].split() for line in lines if line.startswith(("flags", "Features"))), [])
     return sorted(flag for flag in flags if flag.startswith(TELLING_FLAGS))
 
@@ -72,7 +72,7 @@ def matrix_product(precision: str, threads: int, clock: Callable[[], float] = ti
     model = ov.Model([ov.opset13.matmul(left, right, False, False)], [left, right])
     hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
     settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads}
-    request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
+    request = core().compile_model(model, "CPU", settings).create_infer_request()
     matrices = [np.ones((SIDE, SIDE), np.float32)] * 2
     return SIDE**3 / 1e9 / best_time(lambda: request.infer(matrices, share_inputs=True), clock)
 
@@ -109,7 +109,7 @@ class Work(NamedTuple):
 
 def work(artefact: Path, size: tuple[int, int]) -> Work:
     """Counted in the graph of an artefact (NAME.onnx) at an input of height and width `size`."""
-    model = ov.Core().read_model(artefact)
+    model = core().read_model(artefact)
     model.reshape([1, *size, 3])
     macs = values = 0
     for node in model.get_ops():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections import OrderedDict
@@ -48,8 +49,7 @@ class OpenVINOEngine:
     def __init__(
         self, path: Path, card: ModelCard, threads: int, precision: str | None, streams: int, cache: Path | None
     ) -> None:
-        self.core = ov.Core()
-        native = "bfloat16" if "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "float32"
+        native = "bfloat16" if "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "float32"
         self.precision = precision or native
         if precision == "float16":
             raise EngineError("openvino computes in float32 or bfloat16 on CPUs, not in float16")
@@ -64,7 +64,7 @@ class OpenVINOEngine:
         if cache is not None:
             self.settings["CACHE_DIR"] = str(cache)
         try:
-            self.model = self.core.read_model(path)
+            self.model = core().read_model(path)
         except RuntimeError as error:
             raise ArtefactError(f"{path} cannot be read by OpenVINO: {last_line(error)}") from None
         shape = self.model.output(0).get_partial_shape()
@@ -90,7 +90,7 @@ class OpenVINOEngine:
         with self.lock:
             if shape not in self.sizes:
                 self.model.reshape(list(shape))
-                model = self.core.compile_model(self.model, "CPU", self.settings)
+                model = core().compile_model(self.model, "CPU", self.settings)
                 self.sizes[shape] = Compiled(model, tuple(model.output(0).shape)[1:])
                 if len(self.sizes) > COMPILED_SIZES:
                     self.sizes.popitem(last=False)
@@ -103,6 +103,16 @@ def open_artefact(
 ) -> OpenVINOEngine:
     """The engine with the artefact loaded; see engine.open_engine."""
     return OpenVINOEngine(path, card, threads, precision, streams, cache)
+
+
+@functools.cache
+def core() -> ov.Core:
+    """OpenVINO itself: one for the process, never destroyed.
+
+    Each sets up a signal stack and, destroyed, sets up the one that it found, which another may have freed by then: the
+    next signal, Ctrl-C say, would crash the process.
+    """
+    return ov.Core()
 
 
 def last_line(error: Exception) -> str:
