@@ -131,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--network", action="append", help="with --vs (default: four); can be repeated")
     verb.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for speed.json; without --vs also speed.svg and .png"
+        "--out", type=Path, metavar="DIR", help="folder for speed.json; without --vs also for figures, SVG and PNG"
     )
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     verb.set_defaults(verb=bench)
@@ -502,7 +502,7 @@ def size(text: str) -> tuple[int, int]:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure artefacts on engines, taking turns."""
-    from streetseg.measure.speed import Entry, measure, speed_plot, speed_table
+    from streetseg.measure.speed import Entry, accuracy_plot, measure, speed_plot, speed_table
     from streetseg.runtime.card import read_card
     from streetseg.runtime.files import make_folder, write_file
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
@@ -530,6 +530,8 @@ def bench(options: argparse.Namespace) -> int:
     if options.out:
         write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
         speed_plot(facts).save(options.out / "speed")
+        if figure := accuracy_plot(facts):
+            figure.save(options.out / "accuracy")
     say(json.dumps(facts, indent=2) if options.json else speed_table(facts))
     return DONE
 

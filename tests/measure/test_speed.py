@@ -63,6 +63,7 @@ def test_the_table_says_what_was_found(facts: dict[str, Any]) -> None:
     assert facts["machine"]["versions"]["openvino"] in text
     assert "64 x 90, rendered street" in text
     for row in facts["rows"]:
+        assert f"| {row['accuracy'][0]['measured_on']} | " in text
         cells = [line for line in text.splitlines() if f"{row['engine']} {row['precision']}" in line]
         assert len(cells) == 4
         for line, way in zip(cells, ("network", "frame", "file"), strict=False):
@@ -107,7 +108,8 @@ def test_bench_writes_json_and_pictures(tmp_path: Path, capsys: pytest.CaptureFi
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "speed.json").read_text())
     assert (printed["frame"]["height"], printed["frame"]["width"]) == (32, 48)
-    assert {path.name for path in tmp_path.iterdir()} == {"speed.json", "speed.svg", "speed.png"}
+    figures = {f"{name}.{form}" for name in ("speed", "accuracy") for form in ("svg", "png")}
+    assert {path.name for path in tmp_path.iterdir()} == {"speed.json", *figures}
     assert "ddrnet_23_slim_camvid, onnxruntime float32" in (tmp_path / "speed.svg").read_text()
 
 

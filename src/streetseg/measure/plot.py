@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from io import BytesIO
+from itertools import cycle
 from math import ceil, floor, log10
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 Anchor = Literal["start", "middle", "end"]
 
 INK, PALE = "#222222", "#d9d9d9"
-COLOURS = ("#c0392b", "#2b6cb0", "#2e7d32")
+COLOURS = ("#c0392b", "#2b6cb0", "#2e7d32", "#6b3fa0", "#5f5f5f")
 RING = "#c77700"
 SHARPNESS = 2  # pixels of the PNG per unit of the SVG
 SIZE, TITLE_SIZE = 13, 16  # of text
@@ -101,7 +102,7 @@ class Point:
     ring: float | None = None
 
 
-def scatter(title: str, x_label: str, y_label: str, points: Sequence[Point], ring_label: str) -> Drawing:
+def scatter(title: str, x_label: str, y_label: str, points: Sequence[Point], ring_label: str = "") -> Drawing:
     """Points of one group share a colour; each is labelled beside itself, where there is room."""
     drawing = Drawing(1000, 700)
     left, top, right, bottom = 80, 60, 970, 590
@@ -137,16 +138,19 @@ def scatter(title: str, x_label: str, y_label: str, points: Sequence[Point], rin
             drawing.dot(ring_x, y, RING, hollow=True)
             taken.append((min(x, ring_x) - 7, y - 3, max(x, ring_x) + 7, y + 3))
     for point, (x, y) in zip(points, places, strict=True):
-        drawing.dot(x, y, COLOURS[groups.index(point.group)])
+        drawing.dot(x, y, COLOURS[groups.index(point.group) % len(COLOURS)])
         box = free_place(x, y, text_width(point.label), taken, (left, top, right, bottom))
         taken.append(box)
         drawing.text(box[0], (box[1] + box[3]) / 2, point.label)
 
-    x = float(left)
-    for name, colour in [*zip(groups, COLOURS, strict=False), *([(ring_label, RING)] if rings else [])]:
-        drawing.dot(x + 6, 675, colour, hollow=colour == RING)
-        drawing.text(x + 18, 675, name)
-        x += 18 + text_width(name) + 30
+    x, y = float(left), 655.0
+    for name, colour in [*zip(groups, cycle(COLOURS), strict=False), *([(ring_label, RING)] if rings else [])]:
+        width = 18 + text_width(name)
+        if x > left and x + width > right:
+            x, y = left, y + 20
+        drawing.dot(x + 6, y, colour, hollow=colour == RING)
+        drawing.text(x + 18, y, name)
+        x += width + 30
     return drawing
 
 

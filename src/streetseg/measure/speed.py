@@ -28,7 +28,7 @@ from streetseg.data.synthetic import render
 from streetseg.errors import EngineError
 from streetseg.measure.machine import copy_bandwidth, describe_machine, matrix_product, work
 from streetseg.measure.markdown import markdown_table
-from streetseg.measure.plot import Drawing, bars
+from streetseg.measure.plot import Drawing, Point, bars, scatter
 from streetseg.runtime.engines.engine import cores
 from streetseg.runtime.frames import read_frame, resize, write_classmap, write_image
 from streetseg.runtime.segmenter import Segmenter
@@ -70,6 +70,7 @@ class Entry:
             "engine": engine.name,
             "precision": engine.precision,
             "threads": self.options["threads"] or cores(),
+            "accuracy": [{"measured_on": one.measured_on, "miou": one.miou} for one in card.accuracy],
         }
 
 
@@ -260,6 +261,17 @@ def speed_plot(facts: dict[str, Any]) -> Drawing:
     return bars(f"Frames of {frame['height']} x {frame['width']}, one at a time", "milliseconds, median", rows)
 
 
+def accuracy_plot(facts: dict[str, Any]) -> Drawing | None:
+    """What the cards say of accuracy over what was measured of speed; None where no card says anything."""
+    points = [
+        Point(1e3 / row["latency_ms"]["frame"]["median"], 100 * one["miou"], label(row), one["measured_on"])
+        for row in facts["rows"]
+        for one in row["accuracy"]
+    ]
+    title = f"Accuracy by the cards, speed at {facts['frame']['height']} x {facts['frame']['width']}"
+    return scatter(title, f"frames/s, {WAYS['frame']}", "mIoU, %", points) if points else None
+
+
 def label(row: dict[str, Any]) -> str:
     return f"{Path(row['artefact']).stem}, {row['engine']} {row['precision']}"
 
@@ -291,7 +303,14 @@ def speed_table(facts: dict[str, Any]) -> str:
              f"{row['cold_start_s']:.2f}", written(row["peak_memory_mb"], ".0f"), written(row["gmacs"], ".2f"),
              written(row["share_of_matrix_product"], ".0%"), written(row["share_of_copy_bandwidth"], ".0%")]
         )  # fmt: skip
-    return "\n".join([*head, "", markdown_table(times), "", markdown_table(whole)])
+    accuracy = [["artefact", "accuracy measured on, says its card", "mIoU %"]]
+    accuracy += [
+        [name, one["measured_on"], f"{100 * one['miou']:.2f}"]
+        for name, said in {row["artefact"]: row["accuracy"] for row in rows}.items()
+        for one in said
+    ]
+    tables = [markdown_table(table) for table in (times, whole, accuracy) if len(table) > 1]
+    return "\n\n".join(["\n".join(head), *tables])
 
 
 def written(value: float | None, form: str) -> str:
