@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-import streetseg
 from streetseg.errors import OutputError, TrainingError
 from streetseg.runtime.files import write_file
 
@@ -51,7 +50,7 @@ def clear_unfinished(folder: Path) -> None:
 
 def versions() -> dict[str, str]:
     """What made a checkpoint: our version and a hash of our source, and the versions of what the result depends on."""
-    root = Path(streetseg.__file__).parent
+    root = Path(__file__).parents[1]
     source = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         source.update(path.relative_to(root).as_posix().encode() + path.read_bytes())

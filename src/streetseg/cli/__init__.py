@@ -1,0 +1,56 @@
+"""The command line: one verb a command. A verb imports its own room only, when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import NoReturn
+
+from streetseg.cli import bench, data, evaluate, predict, tables, train, weights
+from streetseg.cli.output import DONE, INTERRUPTED, complain
+from streetseg.errors import StreetsegError, UsageError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted."""
+    warnings.showwarning = lambda message, *_, **__: complain(message)
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        verb: Callable[[argparse.Namespace], int] = options.verb
+        return verb(options)
+    except StreetsegError as error:
+        complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """A command's verb and options; UsageError for a wrong one."""
+    if arguments[:2] == ["bench", "train"]:  # argparse has no room for a verb beside [ARTEFACT...]
+        arguments = ["bench train", *arguments[2:]]
+    return parser().parse_args(arguments)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, whose complaint about a wrong option is one line instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every verb and its options."""
+    top = Parser(prog="streetseg", description="Real-time semantic segmentation of road scenes.")
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+    for part in (predict, evaluate, bench, tables, train, weights, data):
+        part.add_verbs(verbs)
+    return top

@@ -1,0 +1,148 @@
+"""`streetseg evaluate` and `streetseg compare`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streetseg.cli.options import add_data_options, add_engine_options, need_torch
+from streetseg.cli.output import DONE, complain, progress, say
+from streetseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from streetseg.cli.options import Verbs
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """evaluate, compare."""
+    verb = verbs.add_parser("evaluate", help="accuracy of an artefact on a labelled dataset")
+    verb.add_argument(
+        "artefact", type=Path, help="NAME.onnx, NAME.pt2, a name, or NAME.safetensors, which is exported first"
+    )
+    add_data_options(verb)
+    verb.add_argument("--split", default="val", help="val, test, train, trainval, only:SEQUENCE, without:SEQUENCE")
+    add_engine_options(verb)
+    verb.add_argument(
+        "--scale", type=float, nargs="+", metavar="S", help="input scale instead of the card's; several are averaged"
+    )
+    verb.add_argument("--flip", action="store_true", help="average with the mirrored frame")
+    verb.add_argument("--window", type=int, nargs=2, metavar=("H", "W"), help="look through windows of this size")
+    verb.add_argument("--overlap", type=float, default=0.5, metavar="SHARE", help="of neighbouring windows (0.5)")
+    verb.add_argument(
+        "--trimap", type=int, nargs="+", default=[1, 3, 5, 10], metavar="K", help="bands at borders, in pixels"
+    )
+    verb.add_argument("--report", type=Path, metavar="DIR", help="write JSON, CSV and a page with pictures")
+    verb.add_argument("--worst", type=int, default=8, metavar="N", help="frames with pictures in the report (8)")
+    verb.add_argument("--submission", type=Path, metavar="DIR", help="only write the files that a test server takes")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    verb.set_defaults(verb=evaluate)
+
+    verb = verbs.add_parser("compare", help="whether two evaluations of the same frames really differ")
+    verb.add_argument("a", type=Path, metavar="A.json", help="from evaluate --json or --report")
+    verb.add_argument("b", type=Path, metavar="B.json")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    verb.set_defaults(verb=compare)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Judge an artefact on a split; print its scores, write its report."""
+    from streetseg.data.table import open_dataset
+    from streetseg.measure.boundary import WIDEST
+    from streetseg.measure.evaluate import evaluate
+    from streetseg.measure.report import WorstFrames, facts, table, to_json, write_report
+    from streetseg.measure.submission import write_submission
+    from streetseg.measure.views import Views, ViewSegmenter
+    from streetseg.runtime.files import make_folder
+    from streetseg.runtime.segmenter import Segmenter
+
+    scales, window = options.scale and tuple(options.scale), options.window and tuple(options.window)
+    views = Views(scales, options.flip, window, options.overlap)
+    if not all(1 <= width <= WIDEST for width in options.trimap):
+        raise UsageError(f"--trimap takes bands of 1 to {WIDEST} pixels, got {', '.join(map(str, options.trimap))}")
+    if options.worst < 0:
+        raise UsageError(f"--worst takes a number of frames, 0 or more, got {options.worst}")
+    if options.submission is not None and options.report is not None:
+        raise UsageError("--submission scores nothing, so there is no --report; leave one of them out")
+    dataset = open_dataset(options.data, options.dataset)
+    if dataset.note:
+        complain(f"note: {dataset.note}")
+    if options.report is not None:
+        make_folder(options.report)
+    with runnable(options.artefact, options.engine) as artefact:
+        segmenter = Segmenter.open(
+            artefact, engine=options.engine, threads=options.threads, precision=options.precision
+        )
+        card, predict = segmenter.card, ViewSegmenter(segmenter, views)
+        if options.submission is not None:
+            written = write_submission(
+                predict, card.classes, dataset, options.split, options.submission, partial(progress, unit="frame")
+            )
+            say(f"{written} files for the test server: {options.submission}")
+            return DONE
+        worst = WorstFrames(options.worst if options.report else 0, card.colours)
+        result = evaluate(
+            predict,
+            card.classes,
+            dataset,
+            options.split,
+            partial(progress, unit="frame"),
+            trimap_widths=tuple(options.trimap),
+            watch=worst,
+        )
+    frames = f"split {options.split}, {result.frames} frames"
+    how = {
+        "measured_on": f"{dataset.name}, {frames}; trained on {card.training_data}",
+        "weights": card.content_hash,
+        "engine": f"{segmenter.engine.name}, {segmenter.engine.precision}",
+        "views": views.describe(),
+        "command": evaluate_command(options, dataset.name),
+    }
+    found = facts(result, how)
+    say(to_json(found) if options.json else table(found))
+    if options.report is not None:
+        report = write_report(options.report, found, worst)
+        if not options.json:
+            say(f"report: {report}")
+    return DONE
+
+
+@contextlib.contextmanager
+def runnable(artefact: Path, engine: str | None) -> Iterator[Path]:
+    """The artefact itself; for unfolded weights, one exported from them for this engine, as long as it is needed."""
+    if artefact.suffix != ".safetensors":
+        yield artefact
+        return
+    need_torch(f"evaluating {artefact.name}, which must be exported first,")
+    from streetseg.export.table import TARGETS
+
+    target = TARGETS["torch" if engine == "torch" else "onnx"]
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / f"{artefact.stem}{target.suffix}"
+        target.export(artefact, exported)
+        yield exported
+
+
+def evaluate_command(options: argparse.Namespace, dataset: str) -> str:
+    """The command that gives these figures again; paths of this machine left out."""
+    parts = ["streetseg evaluate", options.artefact.name, "--data", dataset.upper(), "--split", options.split]
+    for name in ("engine", "precision", "scale", "window"):
+        value = getattr(options, name)
+        if value is not None:
+            parts += [f"--{name}", *(map(str, value) if isinstance(value, list) else [value])]
+    parts += ["--flip"] * options.flip + ["--overlap", str(options.overlap)] * (options.window is not None)
+    return " ".join(parts)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print two evaluations side by side, and which differences are real."""
+    from streetseg.measure.compare import compare, comparison_facts, comparison_table
+
+    differences = compare(options.a, options.b)
+    say(json.dumps(comparison_facts(differences), indent=2) if options.json else comparison_table(differences))
+    return DONE

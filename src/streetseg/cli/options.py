@@ -1,0 +1,35 @@
+"""What several verbs have: options, and the question for PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streetseg.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) -> None:
+    engines = "openvino (default) or onnxruntime; torch for NAME.pt2"
+    if several:
+        verb.add_argument("--engine", action="append", help=f"{engines}; can be repeated")
+    else:
+        verb.add_argument("--engine", help=engines)
+    verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    verb.add_argument("--precision", help="float32, bfloat16, or float16 on a GPU (default: the fastest)")
+
+
+def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) -> None:
+    verb.add_argument("--data", required=required, type=Path, metavar="DIR", help="the dataset's folder")
+    verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
+
+
+def need_torch(purpose: str) -> None:
+    """Say how to get PyTorch where it is missing."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise MissingExtraError("PyTorch", purpose, "train")

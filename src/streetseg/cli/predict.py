@@ -1,0 +1,181 @@
+"""`streetseg predict`: images and videos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streetseg.cli.options import add_engine_options
+from streetseg.cli.output import CHECK_FAILED, DONE, INTERRUPTED, complain, progress, say
+from streetseg.errors import StreetsegError, UsageError
+
+if TYPE_CHECKING:
+    from streetseg.cli.options import Verbs
+    from streetseg.runtime.frames import ImageFile
+    from streetseg.runtime.segmenter import Segmenter
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """predict."""
+    verb = verbs.add_parser("predict", help="class map and overlay of images or a video")
+    verb.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="an image, a folder, a pattern like 'drive/*.png'; or one video, /dev/video0 (a camera), rtsp://...",
+    )  # fmt: skip
+    verb.add_argument(
+        "--out", required=True, type=Path, help="folder for the results; NAME.jpg for one image, NAME.mp4 for a video"
+    )
+    video = verb.add_argument_group("for a video")
+    video.add_argument("--classmap", type=Path, metavar="PLACE", help="NAME.mkv (lossless) or a folder for PNGs")
+    video.add_argument("--every", type=int, metavar="N", help="segment each Nth frame only")
+    video.add_argument("--max-frames", type=int, metavar="N", help="stop after N segmented frames")
+    verb.add_argument("--weights", type=Path, metavar="WEIGHTS", help="an artefact, or a name (default: the package's)")
+    add_engine_options(verb)
+    verb.add_argument("--cache", type=Path, metavar="DIR", help="where OpenVINO may keep what it compiled")
+    verb.add_argument("--size", type=int, metavar="PIXELS", help="reduce frames to this short side")
+    verb.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+    verb.set_defaults(verb=predict)
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Segment images or a video; a bad image is reported and the others still done."""
+    from streetseg.runtime.files import make_folder
+    from streetseg.runtime.frames import is_video, list_images
+    from streetseg.runtime.stream import in_order
+
+    if any(map(is_video, options.paths)):
+        return predict_video(options)
+    for option in ("classmap", "every", "max_frames"):
+        if getattr(options, option) is not None:
+            raise UsageError(f"--{option.replace('_', '-')} is for a video, and none is given")
+    images = list_images(options.paths)
+    if options.out.suffix and not options.out.is_dir():
+        jobs = [one_job(images, options.out)]
+        make_folder(options.out.parent)
+    else:
+        jobs = [
+            (image.path, image.output(options.out, "_classes.png"), image.output(options.out, "_overlay"))
+            for image in images
+        ]
+        make_folder(options.out)
+    segmenter = open_segmenter(options, at_once=len(jobs))
+
+    def report_one(job: tuple[Path, Path, Path]) -> dict[str, Any] | StreetsegError:
+        try:
+            return predict_one(segmenter, *job)
+        except StreetsegError as error:
+            return error
+
+    exit_code = DONE
+    for report in progress(in_order(report_one, jobs, segmenter.workers), "image", len(jobs)):
+        if isinstance(report, StreetsegError):
+            complain(report)
+            exit_code = report.exit_code
+        else:
+            say(json.dumps(report) if options.json else describe(report))
+    return exit_code
+
+
+def predict_video(options: argparse.Namespace) -> int:
+    """Segment one video."""
+    from streetseg.runtime.frames import is_live
+    from streetseg.runtime.video import segment_video
+
+    if len(options.paths) > 1:
+        raise UsageError(f"predict takes one video at a time, got {len(options.paths)} paths; call it for each")
+    (source,) = options.paths
+    live = is_live(source)
+    name = "live" if live else Path(source).stem
+    out = options.out if options.out.suffix and not options.out.is_dir() else options.out / f"{name}_overlay.mp4"
+    segmenter = open_segmenter(options, at_once=1 if live else None)
+    report = segment_video(
+        segmenter,
+        source,
+        out,
+        options.classmap,
+        every=1 if options.every is None else options.every,
+        max_frames=options.max_frames,
+        progress=lambda frames, total: progress(frames, "frame", total),
+    )
+    rate = report.frames / report.seconds
+    if options.json:
+        say(json.dumps({"video": source, "overlay": str(out), **vars(report), "frames_per_second": round(rate, 2)}))
+    else:
+        dropped = f", {report.dropped} late ones dropped" if live else ""
+        say(
+            f"{source}: {report.width} x {report.height}; {report.frames} frames in {report.seconds:.1f} s, "
+            f"{rate:.1f} a second{dropped}; {out}"
+        )
+    if report.damaged or report.missing:
+        complain(
+            f"{source} is damaged: of {report.decoded} frames read {report.damaged} had to be patched up, and "
+            f"{report.missing} more are missing; {out} holds what could be read"
+        )
+    if report.interrupted:
+        complain(f"interrupted; {out} holds the {report.frames} frames done so far" if report.frames else "interrupted")
+        return INTERRUPTED
+    return CHECK_FAILED if report.damaged or report.missing else DONE
+
+
+def open_segmenter(options: argparse.Namespace, at_once: int | None) -> Segmenter:
+    """What `predict` was asked to segment with, at most `at_once` frames at a time (None: a frame a thread)."""
+    from streetseg.runtime.engines.engine import cores
+    from streetseg.runtime.segmenter import Segmenter
+
+    threads = options.threads or cores()
+    return Segmenter.open(
+        options.weights,
+        engine=options.engine,
+        threads=options.threads,
+        precision=options.precision,
+        size=options.size,
+        streams=threads if at_once is None else min(threads, at_once),
+        cache=options.cache,
+    )
+
+
+def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
+    """The single image and its outputs where --out names a file: that is the overlay, the class map goes beside it."""
+    if len(images) > 1:
+        raise UsageError(f"--out {out} names a file, but there are {len(images)} images; name a folder")
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
+    return images[0].path, out.with_name(f"{out.stem}_classes.png"), out
+
+
+def predict_one(segmenter: Segmenter, image: Path, classes: Path, overlay: Path) -> dict[str, Any]:
+    """Segment an image and write its class map and overlay; returns what there is to say about it."""
+    from streetseg.runtime.frames import read_frame, write_classmap, write_picture
+
+    start = time.perf_counter()
+    frame = read_frame(image)
+    decoded = time.perf_counter()
+    result = segmenter(frame)
+    segmented = time.perf_counter()
+    write_classmap(classes, result.classmap, result.colours)
+    overlay = write_picture(overlay, result.overlay())
+    written = time.perf_counter()
+    milliseconds = {
+        "decode": (decoded - start) * 1e3,
+        **result.milliseconds,
+        "write": (written - segmented) * 1e3,
+    }
+    return {
+        "image": str(image),
+        "width": frame.shape[1],
+        "height": frame.shape[0],
+        "milliseconds": {stage: round(value, 2) for stage, value in milliseconds.items()},
+        "share": {name: round(part, 6) for name, part in result.share().items()},
+        "classes": str(classes),
+        "overlay": str(overlay),
+    }
+
+
+def describe(report: dict[str, Any]) -> str:
+    """One line about a segmented image."""
+    times = ", ".join(f"{stage} {value:.1f}" for stage, value in report["milliseconds"].items())
+    shares = ", ".join(f"{name} {part:.1%}" for name, part in report["share"].items())
+    return f"{report['image']}: {report['width']} x {report['height']}; ms: {times}; {shares}"

@@ -1,0 +1,133 @@
+"""`streetseg tables`, the papers' tables with ours beside them, and `streetseg models`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streetseg.cli.options import add_data_options, add_engine_options, need_torch
+from streetseg.cli.output import DONE, progress, say
+from streetseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from streetseg.cli.options import Verbs
+    from streetseg.measure.tables import PaperTable
+
+TABLE_ROUNDS = 20  # of `tables --bench`: some networks of the papers take a second a frame on a CPU
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """tables, models."""
+    verb = verbs.add_parser("tables", help="the papers' tables and figures, ours beside them")
+    verb.add_argument("names", nargs="*", metavar="NAME", help="such as ddrnet-V; without one, the names are listed")
+    verb.add_argument("--bench", action="store_true", help="time the networks on this machine where the paper did")
+    add_engine_options(verb)
+    add_data_options(verb, required=False)
+    verb.add_argument(
+        "--weights", type=Path, action="append", metavar="WEIGHTS",
+        help="with --data: NAME.onnx, or a name, to judge (default: the package's); can be repeated",
+    )  # fmt: skip
+    verb.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for NAME.md and NAME.json, figures as svg and png"
+    )
+    verb.add_argument("--json", action="store_true", help="one JSON object a line instead of the tables")
+    verb.set_defaults(verb=tables)
+
+    verb = verbs.add_parser("models", help="the networks")
+    verb.add_argument("--table", action="store_true", help="their sizes, counted, beside the papers' figures")
+    verb.set_defaults(verb=models)
+
+
+def tables(options: argparse.Namespace) -> int:
+    """Print papers' tables with what is counted, timed and judged here; without a name, list them."""
+    from streetseg.measure.tables import Ours, joined, paper_tables, table_figure, table_named, table_text
+    from streetseg.runtime.files import make_folder, write_file
+
+    if not options.names:
+        for table in paper_tables().values():
+            say(f"{table.name}: {table.paper}, {table.title}")
+        return DONE
+    chosen = [table_named(name) for name in options.names]
+    need_torch("streetseg tables")
+    from streetseg.export.untrained import network_times
+    from streetseg.models.figures import count
+
+    if options.out:
+        make_folder(options.out)
+    mious = judge(options, chosen) if options.data else {}
+    subjects = {subject for table in chosen for subject in table.subjects() if subject}
+    times = {}
+    if options.bench:
+        times = network_times(
+            set().union(*(table.timed() for table in chosen)),
+            TABLE_ROUNDS,
+            engine=options.engine,
+            threads=options.threads,
+            precision=options.precision,
+            progress=lambda rounds: progress(rounds, "round"),
+        )
+    counted = {subject: count(*subject) for subject in subjects}
+    ours = Ours({subject: (found.parameters, found.gmacs) for subject, found in counted.items()}, times, mious)
+    for table in chosen:
+        rows = joined(table, ours)
+        text, facts = table_text(table, rows), json.dumps({"table": table.name, "source": table.source, "rows": rows})
+        say(facts if options.json else f"{text}\n")
+        if options.out:
+            write_file(options.out / f"{table.name}.md", f"{text}\n".encode())
+            write_file(options.out / f"{table.name}.json", facts.encode())
+            if table.figure:
+                table_figure(table, rows).save(options.out / table.name)
+    return DONE
+
+
+def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[tuple[str, str, str], float]:
+    """mIoU of --weights by network, dataset and split, for the tables that are on --data."""
+    from streetseg.data.table import open_dataset
+    from streetseg.measure.evaluate import evaluate
+    from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+
+    dataset = open_dataset(options.data, options.dataset)
+    splits = {table.facts["split"] for table in chosen if table.facts.get("dataset") == dataset.name}
+    if not splits:
+        names = ", ".join(table.name for table in chosen)
+        raise UsageError(
+            f"{options.data} is {dataset.name}, on which {names} is not; leave --data out, or take another"
+        )
+    mious = {}
+    for artefact in options.weights or [DEFAULT_WEIGHTS]:
+        segmenter = Segmenter.open(
+            artefact, engine=options.engine, threads=options.threads, precision=options.precision
+        )
+        for split in splits:
+            result = evaluate(
+                lambda frame: segmenter(frame).classmap,  # noqa: B023  # called before the next artefact
+                segmenter.card.classes,
+                dataset,
+                split,
+                lambda pairs: progress(pairs, "frame"),
+            )
+            if result.left_out or not result.judged.all():
+                raise UsageError(
+                    f"{artefact} and {dataset.name} have other classes, which no paper's table compares; "
+                    "take weights with the dataset's classes"
+                )
+            mious[segmenter.card.network, dataset.name, split] = result.scores.miou
+    return mious
+
+
+def models(options: argparse.Namespace) -> int:
+    """Print the networks, or the papers' tables of their sizes."""
+    need_torch("streetseg models")
+    from streetseg.measure.tables import size_tables, sizes_text
+    from streetseg.models.figures import count
+    from streetseg.models.table import descriptions
+
+    if options.table:
+        for table in size_tables():
+            say(f"{sizes_text(table, {subject: count(*subject) for subject in table.subjects() if subject})}\n")
+    else:
+        for name, description in descriptions().items():
+            say(f"{name:<25}  {description}")
+    return DONE

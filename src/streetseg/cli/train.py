@@ -1,0 +1,68 @@
+"""`streetseg train` and `streetseg recipes`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streetseg.cli.options import add_data_options, need_torch
+from streetseg.cli.output import DONE, INTERRUPTED, complain, say
+
+if TYPE_CHECKING:
+    from streetseg.cli.options import Verbs
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """train, recipes."""
+    verb = verbs.add_parser("train", help="train a network by a recipe")
+    verb.add_argument("--recipe", required=True, help="a recipe's name, or a TOML file that names its base")
+    add_data_options(verb)
+    verb.add_argument("--init", metavar="FILE", help="NAME.safetensors to start from; '' starts from nothing")
+    verb.add_argument("--out", required=True, type=Path, help="folder of the run")
+    verb.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the recipe")
+    verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    verb.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded frames there, if memory is too small")
+    verb.add_argument("--workers", type=int, default=2, metavar="N", help="threads that make batches ahead (2)")
+    verb.set_defaults(verb=train)
+
+    verb = verbs.add_parser("recipes", help="the recipes, a line each")
+    verb.set_defaults(verb=recipes)
+
+
+def train(options: argparse.Namespace) -> int:
+    """Run a recipe on a dataset."""
+    from streetseg.training.recipe import override
+    from streetseg.training.recipes.table import recipe_named
+
+    init = [] if options.init is None else [f"init={options.init}"]
+    recipe = override(recipe_named(options.recipe), init + options.set)
+    need_torch("streetseg train")
+    from streetseg.data.pairs import Dataset
+    from streetseg.training.dataset import open_data
+    from streetseg.training.train import train
+
+    dataset = open_data(options.data, recipe, options.dataset)
+    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes, one speaks for all
+    if first and isinstance(dataset, Dataset) and dataset.note:
+        complain(f"note: {dataset.note}")
+    try:
+        weights = train(
+            recipe, dataset, options.out, resume=options.resume, cache=options.cache, workers=options.workers
+        )
+    except KeyboardInterrupt:
+        if first:
+            complain(f"interrupted; if {options.out} holds a checkpoint.pt, the same command with --resume goes on")
+        return INTERRUPTED
+    if first:
+        say(f"{weights}: next, streetseg export {weights}")
+    return DONE
+
+
+def recipes(options: argparse.Namespace) -> int:
+    """Print the list of recipes."""
+    from streetseg.training.recipes.table import list_recipes
+
+    say(list_recipes())
+    return DONE
