@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,7 +78,8 @@ def test_it_measures_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
 
 def measured(network: str) -> dict[str, Any]:
     return {
-        "network": network, "gmacs": 10.0, "ours_ms": 50.0, "cpu_ms": 90.0, "frames_per_second": 30.0, "ratio": 16.0,
+        "network": network, "precision": "bfloat16",
+        "gmacs": 10.0, "ours_ms": 50.0, "cpu_ms": 90.0, "frames_per_second": 30.0, "ratio": 16.0,
         "eager_ms": {"nchw": 900.0, "channels_last": 800.0},
     }  # fmt: skip
 
@@ -100,6 +103,21 @@ def test_targets_and_what_bounds_them() -> None:
     }
 
 
+def test_of_int8_no_bound_is_known() -> None:
+    row = judged(measured("ddrnet_23_slim") | {"precision": "int8"}, 100.0, threads=2)
+    assert row["targets"]["ratio"] == {"target": 20, "met": False, "at_ceiling": None}
+    assert row["targets"].keys() == {"ratio", "frames_per_second", "ours_ms"}
+    assert eager.verdict(16.0, eager.TARGETS[0], row["targets"]["ratio"])[-2:] == ["missed by 4.0", "-"]
+
+
+def test_an_artefact_takes_the_place_of_the_shelfs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "mine.onnx"
+    shutil.copy(DEFAULT_WEIGHTS, mine)
+    command = ["bench", "--vs", "torch-eager", str(mine), "--size", "64x128", "--rounds", "1", "--threads", "1"]
+    assert main(command) == 0
+    assert "| ddrnet_23_slim | 64x128 | mine.onnx |" in capsys.readouterr().out
+
+
 def test_the_scale_is_the_papers_not_the_cards() -> None:
     frame = speed.street_frame((64, 128))
     assert read_card(DEFAULT_WEIGHTS).operating_scale != 1
@@ -109,8 +127,9 @@ def test_the_scale_is_the_papers_not_the_cards() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--vs", "torch-eager", "a.onnx"], "--vs torch-eager takes no artefacts and no --engine"),
-        (["--vs", "torch-eager", "--engine", "onnxruntime"], "takes no artefacts and no --engine"),
+        (["--vs", "torch-eager", "a.onnx"], "a.onnx does not exist"),
+        (["--vs", "torch-eager", "README.md"], "--vs torch-eager takes NAME.onnx, not README.md"),
+        (["--vs", "torch-eager", "--engine", "onnxruntime"], "--vs torch-eager takes no --engine"),
         (["--vs", "torch-eager", "--threads", "0"], "--threads must be at least 1, got 0"),
         (["--vs", "torch-eager", "--network", "ddrnet_23_slim", "--size", "60x100"], "give a --size of multiples of 8"),
         (["--vs", "tensorflow"], "invalid choice: 'tensorflow'"),

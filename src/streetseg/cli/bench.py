@@ -33,7 +33,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--vs",
         choices=["torch-eager"],
-        help="networks instead of artefacts, beside the same in PyTorch and our targets",
+        help="artefacts, or networks, beside the same network in PyTorch and our targets",
     )
     verb.add_argument("--network", action="append", help="with --vs (default: four); can be repeated")
     verb.add_argument(
@@ -99,18 +99,22 @@ def bench(options: argparse.Namespace) -> int:
 
 def bench_against_eager(options: argparse.Namespace) -> int:
     """Measure networks, ours and eager PyTorch, taking turns."""
-    if options.artefacts or options.engine:
-        raise UsageError("--vs torch-eager takes no artefacts and no --engine; choose networks by --network")
+    if options.engine:
+        raise UsageError("--vs torch-eager takes no --engine: ours is the artefact's default")
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"--threads must be at least 1, got {options.threads}")
     need_torch("streetseg bench --vs torch-eager")
     from streetseg.runtime.engines.engine import cores
     from streetseg.runtime.files import write_file
+    from streetseg.runtime.shelf import find_weights
     from streetseg.training.bench import NETWORKS
     from streetseg.training.eager import SIZE, eager_table, measure_against_eager
 
+    artefacts = [find_weights(artefact) for artefact in options.artefacts]
+    if others := [path.name for path in artefacts if path.suffix != ".onnx"]:
+        raise UsageError(f"--vs torch-eager takes NAME.onnx, not {others[0]}")
     facts = measure_against_eager(
-        options.network or NETWORKS,
+        [*artefacts, *(options.network or [])] or NETWORKS,
         options.size or SIZE,
         options.threads or cores(),
         options.precision,

@@ -4,10 +4,10 @@
   the logits upsampled to the frame's size, and their argmax. Twice, NCHW and channels last; the better counts.
 - Ours: `Segmenter`, all threads on one frame; frames a second are `Segmenter.stream`'s, a frame a thread.
 - PyTorch's time does not depend on the weights, which are initial ones there. Ours does, by the borders in the class
-  map: the shelf's weights run where it has them, and beside the time stand the share of mixed cells (classmap.py) and
-  what the class map took.
+  map: the shelf's weights run where it has them, or an artefact that is named, and beside the time stand the share of
+  mixed cells (classmap.py) and what the class map took.
 - The ceiling is a large matrix product in the row's precision on one thread, by its CPU time: what the network's
-  multiply-adds alone would take.
+  multiply-adds alone would take. Of int8 it is not measured.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from streetseg.runtime.shelf import find_weights, known_weights
 SIZE = (1024, 2048)  # Cityscapes' frames, for which the targets are
 CLASSES = 19  # of initial weights: Cityscapes'
 HALF_SIZE = ("stdc1", "stdc2", "bisenetv2", "bisenetv2_large")  # STDC-Seg50; BiSeNetV2, section 5.2
+INT8 = "int8"  # precision of an artefact's own, whatever the engine computes the rest in
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
@@ -64,7 +65,7 @@ TARGETS = (
 
 
 def measure_against_eager(
-    networks: Sequence[str],
+    subjects: Sequence[str | Path],
     size: tuple[int, int],
     threads: int,
     precision: str | None,
@@ -73,14 +74,16 @@ def measure_against_eager(
 ) -> dict[str, Any]:
     """Everything about every network at frames of height and width `size`: JSON-ready, see docs/performance.md.
 
-    precision: ours, as for Segmenter.open. Raises NetworkError, EngineError, and UsageError for a size that a network
-    takes only with padding, which the plain way does not know.
+    subjects: networks by their names, or artefacts (NAME.onnx). precision: ours, as for Segmenter.open. Raises
+    NetworkError, ArtefactError, EngineError, and UsageError for a size that a network takes only with padding, which
+    the plain way does not know.
     """
     frame = street_frame(size)
     machine = describe_machine()  # before we load it ourselves
     torch.set_num_threads(threads)
-    rows = [measure_network(network, frame, threads, precision, rounds, progress) for network in networks]
-    ceiling = round(matrix_product(rows[0]["precision"], 1, time.process_time), 1)
+    rows = [measure_network(subject, frame, threads, precision, rounds, progress) for subject in subjects]
+    floats = {row["precision"] for row in rows} - {INT8}
+    ceiling = round(matrix_product(floats.pop(), 1, time.process_time), 1) if floats else None
     return {
         "machine": machine,
         "frame": {"height": size[0], "width": size[1], "what": "rendered street, enlarged where needed"},
@@ -92,11 +95,14 @@ def measure_against_eager(
 
 
 def measure_network(
-    network: str, frame: NDArray[np.uint8], threads: int, precision: str | None, rounds: int, progress: Progress
+    subject: str | Path, frame: NDArray[np.uint8], threads: int, precision: str | None, rounds: int, progress: Progress
 ) -> dict[str, Any]:
     """The row of a network, before it is judged."""
     with tempfile.TemporaryDirectory() as folder:
-        artefact, weights = artefact_of(network, Path(folder) / "untrained.onnx")
+        if isinstance(subject, Path):
+            artefact, weights = subject, subject.name
+        else:
+            artefact, weights = artefact_of(subject, Path(folder) / "untrained.onnx")
         latency, streaming = (open_at(artefact, frame, streams, threads, precision) for streams in (1, threads))
         height, width = latency.content_size(frame)
         asked = work(artefact, (height, width))
@@ -112,10 +118,10 @@ def measure_network(
     medians = np.median(times, axis=1)
     better = 1 + int(np.argmin(medians[1:]))
     return {
-        "network": network,
+        "network": latency.card.network,
         "weights": weights,
         "network_input": [height, width],
-        "precision": latency.engine.precision,
+        "precision": INT8 if latency.card.precision == INT8 else latency.engine.precision,
         "gmacs": round(asked.gmacs, 3),
         "ours_ms": round(float(medians[0]), 3),
         "class_map_ms": round(float(np.median(class_map_ms)), 3),
@@ -181,28 +187,30 @@ def cpu_milliseconds(run: Callable[[], object]) -> float:
     return (time.process_time() - start) * 1e3
 
 
-def judged(row: dict[str, Any], ceiling: float, threads: int) -> dict[str, Any]:
+def judged(row: dict[str, Any], ceiling: float | None, threads: int) -> dict[str, Any]:
     """The row with its targets: whether they are met, and what the network's multiply-adds alone would allow.
 
-    ceiling: GMACs a second of CPU time.
+    ceiling: GMACs a second of CPU time in float.
     """
-    convolutions_cpu_ms = 1e3 * row["gmacs"] / ceiling
-    convolutions_ms = convolutions_cpu_ms / threads
-    row = row | {"cpu_ratio": round(row["cpu_ms"] / convolutions_cpu_ms, 3)}
-    at_ceiling = {
-        "ratio": min(row["eager_ms"].values()) / convolutions_ms,
-        "frames_per_second": 1e3 / convolutions_ms,
-        "ours_ms": convolutions_ms,
-        "cpu_ratio": 1.0,
-    }
+    at_ceiling: dict[str, float] = {}
+    if ceiling and row["precision"] != INT8:
+        convolutions_cpu_ms = 1e3 * row["gmacs"] / ceiling
+        convolutions_ms = convolutions_cpu_ms / threads
+        row = row | {"cpu_ratio": round(row["cpu_ms"] / convolutions_cpu_ms, 3)}
+        at_ceiling = {
+            "ratio": round(min(row["eager_ms"].values()) / convolutions_ms, 3),
+            "frames_per_second": round(1e3 / convolutions_ms, 3),
+            "ours_ms": round(convolutions_ms, 3),
+            "cpu_ratio": 1.0,
+        }
     targets = {
         target.key: {
             "target": target.limit,
             "met": bool(meets(row[target.key], target)),
-            "at_ceiling": round(at_ceiling[target.key], 3),
+            "at_ceiling": at_ceiling.get(target.key),
         }
         for target in TARGETS
-        if target.network in (None, row["network"])
+        if target.network in (None, row["network"]) and target.key in row
     }
     return row | {"targets": targets}
 
@@ -221,8 +229,9 @@ def eager_table(facts: dict[str, Any]) -> str:
         f"flags: {' '.join(machine['flags'])}",
         f"frame: {frame['height']} x {frame['width']}, {frame['what']}; {facts['rounds']} rounds; frame to class map, "
         "medians; PyTorch in eager float32 with initial weights",
-        f"ceiling: matrix product {facts['matrix_product_gmacs_per_cpu_second']:.0f} GMACs/s a thread",
     ]
+    if ceiling := facts["matrix_product_gmacs_per_cpu_second"]:
+        head.append(f"ceiling: matrix product {ceiling:.0f} GMACs/s a thread")
     times = [["network", "input", "weights", "precision", "ours ms", "of it class map", "mixed cells",
               "PyTorch NCHW ms", "channels last ms", "ratio", "frames/s in streams", "CPU ms", "GMACs"]]  # fmt: skip
     verdicts = [["network", "what", "reached", "target", "", "at the matrix ceiling"]]
@@ -242,11 +251,12 @@ def eager_table(facts: dict[str, Any]) -> str:
 def verdict(reached: float, target: Target, found: dict[str, Any]) -> list[str]:
     """The cells of a target: what, reached, target, met or not, and the bound."""
     sign = "at least" if target.at_least else "at most"
-    beyond = "" if found["met"] or meets(found["at_ceiling"], target) else ": out of reach here"
+    bound = found["at_ceiling"]
+    beyond = "" if bound is None or found["met"] or meets(bound, target) else ": out of reach here"
     return [
         target.words,
         f"{reached:.1f}",
         f"{sign} {target.limit:g}",
         "met" if found["met"] else f"missed by {abs(reached - target.limit):.1f}",
-        f"{found['at_ceiling']:.1f}{beyond}",
+        "-" if bound is None else f"{bound:.1f}{beyond}",
     ]
