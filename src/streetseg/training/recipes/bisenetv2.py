@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid
+from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, enlarged
 
 BOOSTERS = {"stage2": 1.0, "stage3": 1.0, "stage4": 1.0, "stage5_4": 1.0}
 
@@ -138,3 +138,13 @@ def bisenetv2_camvid() -> Recipe:
     return dataclasses.replace(
         ddrnet_23_slim_camvid(), name="bisenetv2_camvid", network="bisenetv2", aux_weights=BOOSTERS
     )
+
+
+def bisenetv2_camvid_enlarged() -> Recipe:
+    """BiSeNetV2 from scratch on CamVid enlarged to 540 x 720; no figure yet.
+
+    streetseg train --recipe bisenetv2_camvid_enlarged --data CAMVID --out RUN
+
+    As ddrnet_23_slim_camvid_enlarged, in one stage: no weights to start from.
+    """
+    return enlarged(bisenetv2_camvid())

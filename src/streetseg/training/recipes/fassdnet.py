@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid
+from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, enlarged
 
 
 def fassd_net_cityscapes() -> Recipe:
@@ -112,14 +112,4 @@ def fassd_net_l2_camvid_enlarged() -> Recipe:
 
     As ddrnet_23_slim_camvid_enlarged, in one stage: no weights to start from.
     """
-    return dataclasses.replace(
-        fassd_net_l2_camvid(),
-        name="fassd_net_l2_camvid_enlarged",
-        split="trainval",
-        operating_scale=1.5,
-        iterations=6000,
-        crop=(320, 448),
-        jitter=0.5,
-        warmup_iterations=300,
-        ema_decay=0.999,
-    )
+    return dataclasses.replace(enlarged(fassd_net_l2_camvid()), crop=(320, 448))

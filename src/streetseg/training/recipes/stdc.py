@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid
+from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, enlarged
 
 
 def stdc1_seg50_cityscapes() -> Recipe:
@@ -141,14 +141,4 @@ def stdc1_camvid_enlarged() -> Recipe:
 
     As ddrnet_23_slim_camvid_enlarged, in one stage: no weights to start from.
     """
-    return dataclasses.replace(
-        stdc1_camvid(),
-        name="stdc1_camvid_enlarged",
-        split="trainval",
-        operating_scale=1.5,
-        iterations=6000,
-        crop=(320, 416),
-        jitter=0.5,
-        warmup_iterations=300,
-        ema_decay=0.999,
-    )
+    return enlarged(stdc1_camvid())

@@ -18,6 +18,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         finetune.finetune,
         # From scratch on CamVid at 360 x 480, on two CPU cores.
         bisenetv2.bisenetv2_camvid,
+        bisenetv2.bisenetv2_camvid_enlarged,
         ddrnet.ddrnet_23_slim_camvid,
         ddrnet.ddrnet_23_slim_camvid_enlarged,
         fassdnet.fassd_net_l2_camvid,
