@@ -1,4 +1,4 @@
-"""`streetseg evaluate` and `streetseg compare`."""
+"""`streetseg evaluate`, `streetseg pool` and `streetseg compare`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """evaluate, compare."""
+    """evaluate, pool, compare."""
     verb = verbs.add_parser("evaluate", help="accuracy of an artefact on a labelled dataset")
     verb.add_argument(
         "artefact", type=Path, help="NAME.onnx, NAME.pt2, a name, or NAME.safetensors, which is exported first"
@@ -42,6 +42,11 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--submission", type=Path, metavar="DIR", help="only write the files that a test server takes")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=evaluate)
+
+    verb = verbs.add_parser("pool", help="one figure of evaluations of different frames, such as left-out drives")
+    verb.add_argument("evaluations", nargs="+", type=Path, metavar="FILE.json", help="from evaluate --json or --report")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    verb.set_defaults(verb=pool)
 
     verb = verbs.add_parser("compare", help="whether two evaluations of the same frames really differ")
     verb.add_argument("a", type=Path, metavar="A.json", help="from evaluate --json or --report")
@@ -137,6 +142,16 @@ def evaluate_command(options: argparse.Namespace, dataset: str) -> str:
             parts += [f"--{name}", *(map(str, value) if isinstance(value, list) else [value])]
     parts += ["--flip"] * options.flip + ["--overlap", str(options.overlap)] * (options.window is not None)
     return " ".join(parts)
+
+
+def pool(options: argparse.Namespace) -> int:
+    """Print the evaluation of all frames of several."""
+    from streetseg.measure.pool import pool
+    from streetseg.measure.report import table, to_json
+
+    found = pool(options.evaluations)
+    say(to_json(found) if options.json else table(found))
+    return DONE
 
 
 def compare(options: argparse.Namespace) -> int:
