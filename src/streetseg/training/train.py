@@ -134,7 +134,8 @@ def carry_out(run: Run, out: Path, progress: bool) -> Path:
                     run.save_average(out / f"{recipe.name}_best.safetensors")
             if due(run.step, LOG_EVERY, recipe) or judged:
                 entry["images_per_second"] = round((run.step - first) * recipe.batch / (time.monotonic() - start), 2)
-                bar.set_postfix({name: f"{value:.4g}" for name, value in entry.items()} | run.best_so_far())
+                figures = {name: f"{value:.4g}" for name, value in entry.items()} | run.best_so_far()
+                bar.set_postfix(figures, refresh=False)  # at the bar's own pace, for who keeps it in a file
                 if log:
                     log.add(run.step, entry, pictures)
             if (stop or due(run.step, recipe.checkpoint_every, recipe)) and log:
