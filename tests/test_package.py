@@ -48,7 +48,8 @@ def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "tests/test_package.py", "docs/card.md", "hatch_build.py"):
         assert name in names
-    assert source.stat().st_size < 60e6
+    assert not [name for name in names if name.startswith("weights/")]  # those of the checkout are fetched by name
+    assert source.stat().st_size < 30e6
 
 
 def test_without_a_compiler_the_wheel_is_pure_and_says_so(tmp_path: Path) -> None:
