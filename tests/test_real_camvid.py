@@ -30,7 +30,7 @@ FOLDS = CHECKOUT / "folds"  # trained without a drive, to be judged on it
 
 @pytest.mark.parametrize("name", known_weights())
 def test_weights_reach_what_their_card_says(real_camvid: Path, name: str) -> None:
-    """bfloat16 machines may differ from the float32 figure by a little."""
+    """bfloat16 may differ from the float32 figure by a little, and int8 from one machine to the other."""
     shipped = find_weights(name)
     judged = {read_card(path).content_hash: path for path in (shipped, *FOLDS.glob("*.onnx"))}
     said, dataset = read_card(shipped).accuracy, open_dataset(real_camvid)
@@ -41,4 +41,5 @@ def test_weights_reach_what_their_card_says(real_camvid: Path, name: str) -> Non
         assert one.measured_on.endswith(f"trained on {card.training_data}")
         split = one.measured_on.split(", ")[1].removeprefix("split ")
         scores = evaluate(lambda frame, s=segmenter: s(frame).classmap, card.classes, dataset, split).scores
-        assert scores.miou == pytest.approx(one.miou, abs=1e-4 if segmenter.engine.precision == "float32" else 5e-3)
+        exact = segmenter.engine.precision == "float32" and card.precision != "int8"
+        assert scores.miou == pytest.approx(one.miou, abs=1e-4 if exact else 5e-3)
