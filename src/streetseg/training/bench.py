@@ -69,7 +69,9 @@ def measure_network(recipe: Recipe, dataset: Dataset, threads: int, rounds: int,
     """The row of a network."""
     samples = open_samples(dataset, recipe.split, recipe.native_short_side, None)
     ours = TimedRun(recipe, dataset, samples, CPU)
-    with ThreadPoolExecutor(threads) as workers:
+    # One thread each, as a DataLoader's workers. With teams of their own, more threads would stand by than there are
+    # cores, and OpenMP would put those of every step to sleep between two operations.
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
         nchw, channels_last = (
             PlainRun(recipe, dataset, workers, layout) for layout in (torch.contiguous_format, torch.channels_last)
         )
