@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import islice, repeat
@@ -30,6 +31,7 @@ FIRST, LAST, ALLOWED = 1_000, 10_000, 1 << 20  # frames, frames, bytes
 
 def state() -> tuple[int, int, int]:
     """Resident bytes, open descriptors, threads of this process, those of libraries too."""
+    time.sleep(0.3)  # what is under way ends: a class map has threads of its own while it is made
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))  # noqa: PTH208
 
