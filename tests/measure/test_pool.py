@@ -40,10 +40,14 @@ def test_mistakes_are_one_line(
 ) -> None:
     train, val, whole = parts
     other = evaluated(camvid, "val", tmp_path / "flip", "--flip")
+    nameless = json.loads(val.read_text())
+    del nameless["images"][0]["name"]
+    (tmp_path / "nameless.json").write_text(json.dumps(nameless))
     for given, complaint in (
         ([train, whole], "is in several of the evaluations"),
         ([train, other], "differ in views; pool evaluations of one kind"),
         ([train, val.with_name("classes.csv")], "classes.csv is no result of streetseg evaluate"),
+        ([train, tmp_path / "nameless.json"], "nameless.json is no result of streetseg evaluate"),
         ([tmp_path / "none.json"], "none.json is no result of streetseg evaluate"),
     ):
         capsys.readouterr()

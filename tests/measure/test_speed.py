@@ -70,6 +70,14 @@ def test_the_table_says_what_was_found(facts: dict[str, Any]) -> None:
             assert f" {row['latency_ms'][way]['median']:.1f} " in line
 
 
+def test_artefacts_of_one_name_keep_their_accuracies_apart(facts: dict[str, Any]) -> None:
+    one, other = (row | {"content_hash": str(n)} for n, row in enumerate(facts["rows"]))
+    other["accuracy"] = [{"measured_on": "another street", "miou": 0.1234}]
+    text = speed_table(facts | {"rows": [one, other]})
+    assert f"| {one['accuracy'][0]['measured_on']} |" in text
+    assert "| another street" in text
+
+
 def test_entries_take_turns() -> None:
     calls: list[str] = []
     runs = [[lambda name=name: calls.append(name) for name in ways] for ways in ("abc", "xyz")]  # type: ignore[misc]

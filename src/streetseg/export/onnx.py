@@ -50,8 +50,7 @@ def export_onnx(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> 
 def read_accuracy(path: Path) -> Accuracy:
     """What `streetseg evaluate --json` printed into a file; UsageError where it is something else."""
     try:
-        facts = json.loads(path.read_text())
-        return Accuracy(**{field.name: facts[field.name] for field in dataclasses.fields(Accuracy)})
+        return Accuracy.of(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is no result of streetseg evaluate --json ({error})") from None
 

@@ -1,9 +1,9 @@
 """Post-training quantisation: an artefact -> an int8 artefact, calibrated on frames and judged on labelled ones.
 
 NNCF chooses what is rounded to 8 bits, and how: symmetric ranges, one a channel for weights and one a tensor for
-activations, biases corrected (docs/performance.md has what other settings gave). The result is the same
-kind of file: float32 logits, any frame size, any ONNX engine; its graph holds 8-bit weights, and a pair of
-QuantizeLinear and DequantizeLinear wherever activations are rounded.
+activations (docs/performance.md says why), biases corrected. The result is the same kind of file: float32 logits, any
+frame size, any ONNX engine; its graph holds 8-bit weights, and a pair of QuantizeLinear and DequantizeLinear wherever
+activations are rounded.
 """
 
 from __future__ import annotations
@@ -236,8 +236,7 @@ def measured(evaluation: Evaluation, card: ModelCard, dataset: Dataset, split: s
         "engine": "openvino, float32",
         "command": f"streetseg evaluate {out.name} --data {dataset.name.upper()} --split {split} --precision float32",
     }
-    found = facts(evaluation, how)
-    return Accuracy(**{field.name: found[field.name] for field in dataclasses.fields(Accuracy)})
+    return Accuracy.of(facts(evaluation, how))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import UsageError
+from streetseg.measure.report import evaluation_facts
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -101,8 +101,7 @@ def mean_iou(iou: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def read_counts(path: Path) -> Counts:
     """What compare needs of an evaluation's JSON; UsageError where it is something else."""
-    try:
-        facts = json.loads(path.read_text())
+    with evaluation_facts(path) as facts:
         classes, images = facts["classes"], facts["images"]
         matrices = np.zeros((len(images), len(classes), len(classes)))
         for index, image in enumerate(images):
@@ -117,8 +116,6 @@ def read_counts(path: Path) -> Counts:
             matrices.sum(1),
         )
         return select(counts, counts.frames, judged)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UsageError(f"{path} is no result of streetseg evaluate --json or --report ({error})") from None
 
 
 def select(counts: Counts, frames: tuple[str, ...], classes: tuple[str, ...]) -> Counts:

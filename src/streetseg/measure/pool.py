@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from streetseg.errors import UsageError
 from streetseg.measure.evaluate import Evaluation, FrameScore
-from streetseg.measure.report import facts
+from streetseg.measure.report import evaluation_facts, facts
 
 SAME = ("classes", "not_judged", "left_out", "views")  # in all evaluations that are pooled
 
@@ -21,21 +20,25 @@ def pool(paths: Sequence[Path]) -> dict[str, Any]:
     """What `streetseg evaluate --json` or `--report` wrote of different frames, as the evaluation of all of them: the
     confusion matrices added, the scores anew; borders are left out. UsageError for files of another kind, or whose
     classes or views differ, and where a frame would count twice."""
-    found = [read(path) for path in paths]
+    found, matrices, frame_scores = [], [], []
+    for path in paths:
+        with evaluation_facts(path) as part:
+            found.append({key: part[key] for key in (*SAME, "uncounted_pixels", "measured_on", "weights", "engine")})
+            matrices.append(np.array(part["confusion"], np.int64))
+            frame_scores += [frame_score(image) for image in part["images"]]
     first = found[0]
     for path, other in zip(paths, found, strict=True):
         if differing := [key for key in SAME if other[key] != first[key]]:
             raise UsageError(f"{paths[0]} and {path} differ in {', '.join(differing)}; pool evaluations of one kind")
-    frames = Counter(image["name"] for part in found for image in part["images"])
-    if twice := [name for name, times in frames.items() if times > 1]:
+    if twice := [name for name, times in Counter(frame.name for frame in frame_scores).items() if times > 1]:
         raise UsageError(f"{twice[0]} is in several of the evaluations; pool evaluations of different frames")
     result = Evaluation(
         names=tuple(first["classes"]),
         judged=np.array([name not in first["not_judged"] for name in first["classes"]]),
         left_out=tuple(first["left_out"]),
-        matrix=np.sum([part["confusion"] for part in found], axis=0, dtype=np.int64),
+        matrix=np.sum(matrices, axis=0),
         uncounted=sum(part["uncounted_pixels"] for part in found),
-        frame_scores=tuple(frame_score(image) for part in found for image in part["images"]),
+        frame_scores=tuple(frame_scores),
         boundary=None,
     )
     how = {
@@ -46,18 +49,6 @@ def pool(paths: Sequence[Path]) -> dict[str, Any]:
         "command": f"streetseg pool {' '.join(path.name for path in paths)}",
     }
     return facts(result, how)
-
-
-def read(path: Path) -> dict[str, Any]:
-    """An evaluation's facts; UsageError where the file holds something else."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-        needed = (*SAME, "confusion", "images", "uncounted_pixels", "measured_on", "weights", "engine")
-        if missing := [key for key in needed if key not in found]:
-            raise ValueError(f"no {missing[0]}")
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"{path} is no result of streetseg evaluate --json or --report ({error})") from None
-    return found
 
 
 def frame_score(image: dict[str, Any]) -> FrameScore:

@@ -6,7 +6,8 @@ import csv
 import heapq
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from streetseg.errors import UsageError
 from streetseg.measure.boundary import DIAGONAL_SHARE
 from streetseg.measure.evaluate import Evaluation, JudgedFrame
 from streetseg.measure.metrics import mean, scores
@@ -120,6 +122,16 @@ def remarks(facts: dict[str, Any]) -> list[str]:
         lines.append(f"not in the labels, so not judged: {', '.join(facts['not_judged'])}")
     share = facts["uncounted_pixels"] / (facts["pixels"] + facts["uncounted_pixels"])
     return [*lines, f"{percent(share)} of the pixels are void or left out and do not count"]
+
+
+@contextmanager
+def evaluation_facts(path: Path) -> Iterator[dict[str, Any]]:
+    """The facts that `streetseg evaluate` wrote into a file, to be taken apart inside; UsageError where it holds
+    something else."""
+    try:
+        yield json.loads(path.read_text())
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise UsageError(f"{path} is no result of streetseg evaluate --json or --report ({error})") from None
 
 
 class WorstFrames:

@@ -16,7 +16,7 @@ import struct
 import types
 import typing
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -46,6 +46,11 @@ class Accuracy:
     miou: float
     iou: dict[str, float | None]
     command: str
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Accuracy:
+        """What an entry needs of an evaluation's facts; KeyError where they lack it."""
+        return cls(**{field.name: facts[field.name] for field in dataclasses.fields(cls)})
 
 
 @dataclass(frozen=True)

@@ -99,10 +99,7 @@ def measure_network(
 ) -> dict[str, Any]:
     """The row of a network, before it is judged."""
     with tempfile.TemporaryDirectory() as folder:
-        if isinstance(subject, Path):
-            artefact, weights = subject, subject.name
-        else:
-            artefact, weights = artefact_of(subject, Path(folder) / "untrained.onnx")
+        artefact, weights = artefact_of(subject, Path(folder) / "untrained.onnx")
         latency, streaming = (open_at(artefact, frame, streams, threads, precision) for streams in (1, threads))
         height, width = latency.content_size(frame)
         asked = work(artefact, (height, width))
@@ -133,15 +130,18 @@ def measure_network(
     }
 
 
-def artefact_of(network: str, untrained: Path) -> tuple[Path, str]:
-    """The shelf's artefact of a network and its name; where there is none, one with initial weights, written."""
+def artefact_of(subject: str | Path, untrained: Path) -> tuple[Path, str]:
+    """An artefact itself; of a network the shelf's, or where there is none, one with initial weights, written. And what
+    to call its weights."""
+    if isinstance(subject, Path):
+        return subject, subject.name
     for name, weights in known_weights().items():
-        if weights.network == network:
+        if weights.network == subject:
             try:
                 return find_weights(name), name
             except ArtefactError:  # not here and not to be had
                 continue
-    write_untrained(Subject(network, (), CLASSES, SIZE), untrained)
+    write_untrained(Subject(subject, (), CLASSES, SIZE), untrained)
     return untrained, "initial"
 
 
@@ -163,7 +163,7 @@ class Eager:
     """A network with initial weights as PyTorch runs it: uint8 frame H x W x 3 to uint8 class map H x W."""
 
     def __init__(self, card: ModelCard, layout: torch.memory_format) -> None:
-        torch.manual_seed(0)  # the weights of write_untrained
+        torch.manual_seed(0)  # the same weights in either layout
         network = build(card.network, len(card.classes), **card.network_arguments).eval()
         self.network = network.to(memory_format=layout)  # type: ignore[call-overload]
         self.mean, self.std = (torch.tensor(values).view(3, 1, 1) for values in (card.mean, card.std))
