@@ -192,7 +192,7 @@ def ddrnet_23_slim_camvid() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_enlarged() -> Recipe:
-    """DDRNet-23-slim on CamVid enlarged to 540 x 720, from ddrnet_23_slim_camvid on: the weights that ship.
+    """DDRNet-23-slim on CamVid enlarged to 540 x 720, from ddrnet_23_slim_camvid on: the second stage.
 
     streetseg train --recipe ddrnet_23_slim_camvid_enlarged --data CAMVID --out RUN
 
@@ -200,6 +200,23 @@ def ddrnet_23_slim_camvid_enlarged() -> Recipe:
     """
     return dataclasses.replace(
         enlarged(ddrnet_23_slim_camvid()), init="ddrnet_23_slim_camvid.safetensors", learning_rate=1.2e-3
+    )
+
+
+def ddrnet_23_slim_camvid_restart() -> Recipe:
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_enlarged once more from its own result on: the weights that ship.
+
+    streetseg train --recipe ddrnet_23_slim_camvid_restart --data CAMVID --out RUN
+
+    A warm restart of the learning rate, with stronger colours for cameras that are not CamVid's. It looks for `init`,
+    which weights/ of the repository has, in the current folder.
+    """
+    return dataclasses.replace(
+        ddrnet_23_slim_camvid_enlarged(),
+        name="ddrnet_23_slim_camvid_restart",
+        init="ddrnet_23_slim_camvid_enlarged.safetensors",
+        iterations=4800,
+        jitter=0.7,
     )
 
 

@@ -21,6 +21,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         bisenetv2.bisenetv2_camvid_enlarged,
         ddrnet.ddrnet_23_slim_camvid,
         ddrnet.ddrnet_23_slim_camvid_enlarged,
+        ddrnet.ddrnet_23_slim_camvid_restart,
         fassdnet.fassd_net_l2_camvid,
         fassdnet.fassd_net_l2_camvid_enlarged,
         stdc.stdc1_camvid,
