@@ -181,8 +181,9 @@ def fits(value: object, kind: Any) -> bool:
     return kind is Any or type(value) is kind
 
 
-def read_card(path: Path) -> ModelCard:
+def read_card(path: Path | str) -> ModelCard:
     """The card of an artefact (.onnx, .pt2) or unfolded weights (.safetensors), once the content hash is confirmed."""
+    path = Path(path)
     content = read_bytes(path)
     if path.suffix == ".onnx":
         text, found = onnx_card(content, path), onnx_content_hash(content, path)

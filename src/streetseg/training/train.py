@@ -58,7 +58,7 @@ def train(
     out: Path | str,
     *,
     resume: bool = False,
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     workers: int = 2,
     progress: bool = True,
 ) -> Path:
@@ -76,7 +76,7 @@ def train(
     Started by torchrun, the processes share each batch. Ctrl-C writes a checkpoint and raises KeyboardInterrupt. Raises
     a StreetsegError for what is the caller's to mend.
     """
-    out = Path(out)
+    out, cache = Path(out), None if cache is None else Path(cache)
     checkpoint = out / "checkpoint.pt"
     begun = load_checkpoint(checkpoint) if resume else None
     recipe = resolve(recipe_named(recipe) if isinstance(recipe, str) else recipe, begun and begun["recipe"])
