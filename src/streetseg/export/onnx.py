@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,10 +21,10 @@ import onnx_ir
 import torch
 from torch import Tensor, nn
 
-from streetseg.errors import UsageError
 from streetseg.export.graph import halve_weights, strip, with_card
 from streetseg.export.rewrites import rewrite
 from streetseg.export.verify import write_verified
+from streetseg.measure.report import evaluation_facts
 from streetseg.models.checkpoints import open_weights
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import Accuracy, ModelCard
@@ -49,10 +48,8 @@ def export_onnx(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> 
 
 def read_accuracy(path: Path) -> Accuracy:
     """What `streetseg evaluate --json` printed into a file; UsageError where it is something else."""
-    try:
-        return Accuracy.of(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no result of streetseg evaluate --json ({error})") from None
+    with evaluation_facts(path) as facts:
+        return Accuracy.of(facts)
 
 
 class FrameToLogits(nn.Module):
