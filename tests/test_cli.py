@@ -253,7 +253,7 @@ def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
         (["evaluate", "{weights}", "--data", "{empty}", "--scale", "0"], "above 0 and at most 4, got 0.0"),
         (["evaluate", "{weights}", "--data", "{empty}", "--trimap", "3", "0"], "bands of 1 to 150 pixels, got 3, 0"),
         (["evaluate", "{weights}", "--data", "{empty}", "--worst", "-1"], "0 or more, got -1"),
-        (["compare", "{empty}/a.json", "{weights}"], "a.json is no result of streetseg evaluate"),
+        (["compare", "{empty}/a.json", "{weights}"], "a.json cannot be read: No such file or directory"),
         (["train", "--recipe", "none", "--data", "{empty}", "--out", "{out}"], "none"),
     ],
 )

@@ -48,7 +48,7 @@ def test_mistakes_are_one_line(
         ([train, other], "differ in views; pool evaluations of one kind"),
         ([train, val.with_name("classes.csv")], "classes.csv is no result of streetseg evaluate"),
         ([train, tmp_path / "nameless.json"], "nameless.json is no result of streetseg evaluate"),
-        ([tmp_path / "none.json"], "none.json is no result of streetseg evaluate"),
+        ([tmp_path / "none.json"], "none.json cannot be read: No such file or directory"),
     ):
         capsys.readouterr()
         assert main(["pool", *map(str, given)]) == 2

@@ -130,7 +130,11 @@ def evaluation_facts(path: Path) -> Iterator[dict[str, Any]]:
     something else."""
     try:
         yield json.loads(path.read_text())
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}; give what streetseg evaluate --json or --report wrote"
+        ) from None
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UsageError(f"{path} is no result of streetseg evaluate --json or --report ({error})") from None
 
 
