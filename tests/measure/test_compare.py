@@ -106,5 +106,5 @@ def test_what_cannot_be_compared(write: Callable[..., Path], tmp_path: Path) -> 
         with pytest.raises(UsageError, match="is no result of streetseg evaluate") as caught:
             compare(a, tmp_path / "bad.json")
         assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match="missing.json cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"missing\.json cannot be read: No such file"):
         compare(tmp_path / "missing.json", a)

@@ -114,6 +114,44 @@ def test_a_view_follows_from_its_seed_alone() -> None:
         assert 1 / 1.1 - 1e-9 <= view.scale_x / view.scale_y <= 1.1 + 1e-9
 
 
+def test_blur_noise_and_neither_come_from_the_recipe() -> None:
+    assert {(v.blur, v.noise) for v in (draw_view(seed, LABEL, recipe()) for seed in range(20))} == {(0.0, 0.0)}
+    views = [draw_view(seed, LABEL, recipe(blur=0.8, noise=0.5)) for seed in range(400)]
+    assert -0.4 <= min(v.blur for v in views) < -0.35 < 0.75 < max(v.blur for v in views) <= 0.8
+    assert 0.045 < max(v.noise for v in views) <= 0.05
+    assert 150 < sum(v.noise == 0 for v in views) < 250
+    assert draw_view(3, LABEL, recipe()).gamma == draw_view(3, LABEL, recipe(blur=0.8, noise=0.5)).gamma
+
+
+def test_blur_spreads_and_sharpening_undoes() -> None:
+    frame = torch.full((1, 11, 11, 3), 100, dtype=torch.uint8)
+    frame[0, 5, 5] = 200
+    label = torch.zeros(1, 11, 11, dtype=torch.uint8)
+
+    def point(blur: float) -> torch.Tensor:
+        return augment(Batch(frame, label, [(11, 11)], [plain(blur=blur)]), (11, 11))[0][0] * 255 - 100
+
+    torch.testing.assert_close(point(1.0).sum((1, 2)), torch.full((3,), 100.0), atol=0.1, rtol=0)
+    row = torch.tensor([0.0, 1.0, 4.0, 6.0, 4.0, 1.0, 0.0]) / 16 * 6 / 16 * 100
+    torch.testing.assert_close(point(1.0)[:, 5, 2:9], row.expand(3, 7), atol=1e-2, rtol=0)
+    torch.testing.assert_close(point(0.5), point(1.0) / 2 + point(0.0) / 2, atol=1e-2, rtol=0)
+    assert point(-0.5)[0, 5, 5] > 130
+    assert point(-0.5)[0, 5, 4] < -2
+
+
+def test_noise_is_the_samples_own_and_stays_inside_it() -> None:
+    frames = torch.full((2, 60, 80, 3), 128, dtype=torch.uint8)
+    labels = torch.zeros(2, 60, 80, dtype=torch.uint8)
+    views = [plain(noise=0.05, noise_seed=seed) for seed in (1, 2)]
+    noisy, seen_labels = augment(Batch(frames, labels, [(60, 80), (40, 80)], views), (60, 80))
+    assert 0.048 < noisy[0].std() < 0.052
+    assert abs(torch.corrcoef(torch.stack([noisy[0, :, :40].flatten(), noisy[1, :, :40].flatten()]))[0, 1]) < 0.1
+    torch.testing.assert_close(noisy[1, :, 40:], torch.full((3, 20, 80), 0.5))
+    assert (seen_labels[0] == 0).all()
+    again, _ = augment(Batch(frames[:1], labels[:1], [(60, 80)], views[:1]), (60, 80))
+    assert torch.equal(again[0], noisy[0])
+
+
 def test_scales_are_the_papers_list_times_the_operating_scale() -> None:
     drawn = [
         draw_view(seed, LABEL, recipe(scale_list=(0.5, 1.0, 1.5), operating_scale=0.5, aspect=1.0)).scale_x

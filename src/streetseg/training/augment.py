@@ -22,6 +22,8 @@ from streetseg.training.recipe import Recipe
 Bytes = NDArray[np.uint8]
 
 CROPS_TRIED = 10  # of those more than max_category_ratio of which is one class, or that do not fit into the image
+MAX_NOISE = 0.1  # standard deviation at strength 1, of values of 0 to 1
+BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # a blur of one pixel standard deviation
 SHAPE_RANGE = (3 / 4, 4 / 3)  # width to height of what a classifier's crop shows (Szegedy et al., 2015, Section 6)
 
 
@@ -30,6 +32,8 @@ class View:
     """What one sample is to look like: drawn by `draw_view` or `draw_classifier_view`, applied by `augment`.
 
     left, top: the crop's corner in pixels of the scaled source. scale_x, scale_y: crop pixels per source pixel.
+    blur: 1 blurs the source by a pixel, 0 leaves it, below 0 sharpens. noise: its standard deviation in the source, of
+    values of 0 to 1, drawn from noise_seed.
     """
 
     left: float
@@ -40,6 +44,9 @@ class View:
     colour: Tensor
     offset: Tensor
     gamma: float
+    blur: float = 0.0
+    noise: float = 0.0
+    noise_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,11 +114,14 @@ def uniform_from(seed: int) -> Uniform:
 
 
 def view_at(uniform: Uniform, left: float, top: float, scale_x: float, scale_y: float, recipe: Recipe) -> View:
-    """The view there, its flip and colours drawn."""
+    """The view there, its flip, colours, blur and noise drawn."""
     flip = uniform(0, 1) < recipe.flip
     colour, offset = draw_colour(uniform, recipe.jitter)
     gamma = math.exp(uniform(-0.5, 0.5) * recipe.jitter)
-    return View(left, top, scale_x, scale_y, flip, colour, offset, gamma)
+    blur = uniform(-0.5, 1) * recipe.blur
+    noise = max(0.0, uniform(-1, 1)) * MAX_NOISE * recipe.noise  # half of the samples stay clean
+    noise_seed = int(uniform(0, 2**31))
+    return View(left, top, scale_x, scale_y, flip, colour, offset, gamma, blur, noise, noise_seed)
 
 
 def draw_colour(uniform: Uniform, jitter: float) -> tuple[Tensor, Tensor]:
@@ -144,6 +154,16 @@ def cut_out(view: View, frame: Bytes, crop: tuple[int, int]) -> tuple[slice, sli
     return rows, columns, dataclasses.replace(view, left=left, top=top)
 
 
+def worsen(frame: Tensor, view: View) -> None:
+    """Blurs or sharpens a source, 3 x H x W, and adds noise, in place: what lens and sensor do before all else."""
+    if view.blur:
+        kernel = torch.outer(BINOMIAL, BINOMIAL).to(frame).expand(3, 1, 5, 5)
+        frame.lerp_(F.conv2d(F.pad(frame.unsqueeze(0), (2, 2, 2, 2), mode="replicate"), kernel, groups=3)[0], view.blur)
+    if view.noise:
+        generator = torch.Generator(frame.device).manual_seed(view.noise_seed)
+        frame.add_(torch.randn(frame.shape, generator=generator, device=frame.device), alpha=view.noise)
+
+
 def augment(batch: Batch, crop: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The crops of a batch, on its device: frames N x 3 x h x w float32, 0 to 1; labels N x h x w uint8.
 
@@ -151,7 +171,8 @@ def augment(batch: Batch, crop: tuple[int, int]) -> tuple[Tensor, Tensor]:
     colours change.
     """
     frames = batch.frames.permute(0, 3, 1, 2).float().div_(255).sub_(0.5)
-    for n, (height, width) in enumerate(batch.sizes):
+    for n, ((height, width), view) in enumerate(zip(batch.sizes, batch.views, strict=True)):
+        worsen(frames[n, :, :height, :width], view)
         frames[n, :, height:] = 0
         frames[n, :, :, width:] = 0
     height, width = frames.shape[-2:]

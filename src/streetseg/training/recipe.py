@@ -32,8 +32,8 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
         lambda value: value >= 0, "0 or more",
     ),
     (
-        ("flip", "jitter", "momentum", "warmup_start", "ema_decay", "ohem_min_kept", "bootstrap_min_kept",
-         "label_smoothing"),
+        ("flip", "jitter", "blur", "noise", "momentum", "warmup_start", "ema_decay", "ohem_min_kept",
+         "bootstrap_min_kept", "label_smoothing"),
         lambda value: 0 <= value <= 1, "0 to 1",
     ),
     (("max_category_ratio",), lambda value: 0 < value <= 1, "above 0 and at most 1"),
@@ -73,7 +73,8 @@ class Recipe:
     max_category_ratio: a crop more than this share of which is one class is drawn again, up to ten times; 1 is off.
     aspect: up to this ratio between the two axes' scales.
     flip: probability of a mirrored frame.
-    jitter: strength of the colour augmentation, 0 (none) to 1.
+    jitter: strength of the colour augmentation, 0 (none) to 1. blur: strength of blur and, half as far, sharpening.
+        noise: strength of noise, in half of the samples.
 
     Steps
 
@@ -129,6 +130,8 @@ class Recipe:
     aspect: float = 1.0
     flip: float = 0.5
     jitter: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
 
     iterations: int
     batch: int
