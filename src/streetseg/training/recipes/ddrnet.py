@@ -204,7 +204,7 @@ def ddrnet_23_slim_camvid_enlarged() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_restart() -> Recipe:
-    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_enlarged once more from its own result on: the weights that ship.
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_enlarged once more from its own result on: the third stage.
 
     streetseg train --recipe ddrnet_23_slim_camvid_restart --data CAMVID --out RUN
 
@@ -217,6 +217,25 @@ def ddrnet_23_slim_camvid_restart() -> Recipe:
         init="ddrnet_23_slim_camvid_enlarged.safetensors",
         iterations=4800,
         jitter=0.7,
+    )
+
+
+def ddrnet_23_slim_camvid_cameras() -> Recipe:
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_restart once more: the fourth stage, the weights that ship.
+
+    streetseg train --recipe ddrnet_23_slim_camvid_cameras --data CAMVID --out RUN
+
+    Another restart, with the blur and noise of other cameras. It looks for `init`, which weights/ of the repository
+    has, in the current folder. Another seed, or the samples would come in the third stage's order.
+    """
+    return dataclasses.replace(
+        ddrnet_23_slim_camvid_restart(),
+        name="ddrnet_23_slim_camvid_cameras",
+        init="ddrnet_23_slim_camvid_restart.safetensors",
+        iterations=5000,
+        blur=0.5,
+        noise=0.5,
+        seed=1,
     )
 
 

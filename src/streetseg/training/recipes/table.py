@@ -22,6 +22,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         ddrnet.ddrnet_23_slim_camvid,
         ddrnet.ddrnet_23_slim_camvid_enlarged,
         ddrnet.ddrnet_23_slim_camvid_restart,
+        ddrnet.ddrnet_23_slim_camvid_cameras,
         fassdnet.fassd_net_l2_camvid,
         fassdnet.fassd_net_l2_camvid_enlarged,
         stdc.stdc1_camvid,
