@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+from streetseg.cli import main
 from streetseg.data.camvid import LABELS
 from streetseg.errors import ArtefactError, UsageError, VerificationError
 from streetseg.export import onnx as exporter
@@ -108,11 +109,15 @@ def test_weights_of_another_network_are_told(weights: Path, tmp_path: Path) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_accuracy_goes_on_the_card(tmp_path: Path) -> None:
+def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path) -> None:
     path = tmp_path / "val.json"
     facts = {"measured_on": "x", "weights": "0f", "engine": "e", "miou": 0.5, "iou": {"road": 0.5, "sky": None}}
     path.write_text(json.dumps({**facts, "command": "c", "frames": 1}))
-    assert exporter.read_accuracy(path).iou == {"road": 0.5, "sky": None}
+    out, took = tmp_path / "a.onnx", "1.2 hours on one core"
+    assert main(["export", str(weights), "--out", str(out), "--accuracy", str(path), "--training-time", took]) == 0
+    card = read_card(out)
+    assert [entry.iou for entry in card.accuracy] == [{"road": 0.5, "sky": None}]
+    assert card.training_time == took
     path.write_text("{}")
     with pytest.raises(UsageError, match="no result of streetseg evaluate"):
         exporter.read_accuracy(path)

@@ -42,6 +42,10 @@ def add_verbs(verbs: Verbs) -> None:
         "--accuracy", type=Path, action="append", default=[], metavar="FILE",
         help="put this result of evaluate --json on the card; can be repeated",
     )  # fmt: skip
+    verb.add_argument(
+        "--training-time", default="", metavar="TEXT",
+        help="put on the card how long the training took and on which machine",
+    )  # fmt: skip
     verb.set_defaults(verb=export)
 
     verb = verbs.add_parser("quantize", help="make an int8 artefact of an artefact, calibrated on a dataset")
@@ -115,7 +119,8 @@ def export(options: argparse.Namespace) -> int:
     out = options.out or options.weights.with_suffix(target.suffix)
     if out.suffix != target.suffix:
         raise UsageError(f"--out {out} must be named NAME{target.suffix}")
-    card, difference = target.export(options.weights, out, [read_accuracy(path) for path in options.accuracy])
+    accuracy = [read_accuracy(path) for path in options.accuracy]
+    card, difference = target.export(options.weights, out, accuracy, options.training_time)
     say(f"{out}: {card.network}, {len(card.classes)} classes; logits differ by {difference:.1e} of their deviation")
     return DONE
 

@@ -32,18 +32,26 @@ from streetseg.runtime.card import Accuracy, ModelCard
 OPSET = 20
 
 
-def export_onnx(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> tuple[ModelCard, float]:
+def export_onnx(
+    weights: Path, out: Path, accuracy: Sequence[Accuracy] = (), training_time: str = ""
+) -> tuple[ModelCard, float]:
     """Unfolded weights (NAME.safetensors) -> the artefact `out` (NAME.onnx); returns its card and how far it differs.
 
-    accuracy: measured figures to put on the card. The artefact is run and compared with the network before it takes
-    its name; VerificationError otherwise.
+    accuracy, training_time: measured figures to put on the card. The artefact is run and compared with the network
+    before it takes its name; VerificationError otherwise.
     """
-    network, card = open_weights(weights)
-    if accuracy:
-        card = dataclasses.replace(card, accuracy=tuple(accuracy))
+    network, card = open_measured(weights, accuracy, training_time)
     model = to_onnx(network, card)
     content, card = with_card(model, card, "float16")
     return card, write_verified(out, content, network, card, "onnxruntime")
+
+
+def open_measured(weights: Path, accuracy: Sequence[Accuracy], training_time: str) -> tuple[Network, ModelCard]:
+    """`open_weights`, with these figures in place of those that the card has, where there are any."""
+    network, card = open_weights(weights)
+    return network, dataclasses.replace(
+        card, accuracy=tuple(accuracy) or card.accuracy, training_time=training_time or card.training_time
+    )
 
 
 def read_accuracy(path: Path) -> Accuracy:

@@ -12,7 +12,8 @@ from streetseg.runtime.card import ModelCard
 
 @dataclass(frozen=True)
 class Target:
-    """The suffix of a target's artefacts, and what makes one: weights, out, accuracy -> card, difference."""
+    """The suffix of a target's artefacts, and what makes one: weights, out, accuracy, training time -> card,
+    difference."""
 
     suffix: str
     export: Callable[..., tuple[ModelCard, float]]

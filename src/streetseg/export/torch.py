@@ -14,18 +14,17 @@ from pathlib import Path
 import torch
 
 from streetseg.export.graph import SMALLEST_HALVED
-from streetseg.export.onnx import FrameToLogits, fold_norms
+from streetseg.export.onnx import FrameToLogits, fold_norms, open_measured
 from streetseg.export.verify import write_verified
-from streetseg.models.checkpoints import open_weights
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import PROGRAM_CARD, Accuracy, ModelCard, program_content_hash
 
 
-def export_torch(weights: Path, out: Path, accuracy: Sequence[Accuracy] = ()) -> tuple[ModelCard, float]:
+def export_torch(
+    weights: Path, out: Path, accuracy: Sequence[Accuracy] = (), training_time: str = ""
+) -> tuple[ModelCard, float]:
     """Unfolded weights (NAME.safetensors) -> the program `out` (NAME.pt2); otherwise as export_onnx."""
-    network, card = open_weights(weights)
-    if accuracy:
-        card = dataclasses.replace(card, accuracy=tuple(accuracy))
+    network, card = open_measured(weights, accuracy, training_time)
     content, card = with_card(to_program(network, card), card)
     return card, write_verified(out, content, network, card, "torch")
 

@@ -66,6 +66,7 @@ class ModelCard:
         papers; above 1 small frames are enlarged, which shows the network thin things that its stride would swallow.
     native_short_side: frames with a longer short side are reduced to it; smaller ones are left alone.
     precision: of the stored weights.
+    training_time: what the training by `recipe` took, and on which machine; "" where nobody wrote it down.
     content_hash: SHA-256 over graph and weights, metadata left out.
     """
 
@@ -94,6 +95,7 @@ class ModelCard:
     limits: tuple[str, ...] = ()
     content_hash: str = ""
     network_arguments: dict[str, Any] = field(default_factory=dict)
+    training_time: str = ""
     card_version: int = CARD_VERSION
 
     def to_json(self) -> str:
