@@ -104,6 +104,14 @@ def test_the_manifest_names_every_artefact() -> None:
     assert SHELF.read_text() == expected, f"{SHELF} must be:\n{expected}"
 
 
+@pytest.mark.parametrize("name", [entry["name"] for entry in json.loads(SHELF.read_text())["weights"]])
+def test_every_card_on_the_shelf_tells_where_its_weights_come_from(name: str) -> None:
+    card = read_card(find_weights(name))
+    assert card.training_data == "camvid, split trainval"
+    assert card.recipe["name"].startswith(card.network)
+    assert all((card.terms, card.training_time, card.accuracy, card.limits))
+
+
 def test_names_and_paths(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     Path("plain").touch()
