@@ -23,7 +23,8 @@ Bytes = NDArray[np.uint8]
 
 CROPS_TRIED = 10  # of those more than max_category_ratio of which is one class, or that do not fit into the image
 MAX_NOISE = 0.1  # standard deviation at strength 1, of values of 0 to 1
-BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # a blur of one pixel standard deviation
+BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # one pixel standard deviation
+BLUR = torch.outer(BINOMIAL, BINOMIAL).expand(3, 1, 5, 5)  # of each channel by itself
 SHAPE_RANGE = (3 / 4, 4 / 3)  # width to height of what a classifier's crop shows (Szegedy et al., 2015, Section 6)
 
 
@@ -157,8 +158,8 @@ def cut_out(view: View, frame: Bytes, crop: tuple[int, int]) -> tuple[slice, sli
 def worsen(frame: Tensor, view: View) -> None:
     """Blurs or sharpens a source, 3 x H x W, and adds noise, in place: what lens and sensor do before all else."""
     if view.blur:
-        kernel = torch.outer(BINOMIAL, BINOMIAL).to(frame).expand(3, 1, 5, 5)
-        frame.lerp_(F.conv2d(F.pad(frame.unsqueeze(0), (2, 2, 2, 2), mode="replicate"), kernel, groups=3)[0], view.blur)
+        padded = F.pad(frame.unsqueeze(0), (2, 2, 2, 2), mode="replicate")
+        frame.lerp_(F.conv2d(padded, BLUR.to(frame), groups=3)[0], view.blur)
     if view.noise:
         generator = torch.Generator(frame.device).manual_seed(view.noise_seed)
         frame.add_(torch.randn(frame.shape, generator=generator, device=frame.device), alpha=view.noise)
