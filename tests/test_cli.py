@@ -215,6 +215,27 @@ def test_places_that_cannot_be_written_to(drive: Path, tmp_path: Path, run: Run)
     assert files_below(out) == {"a"} | outputs("1", "b/1")
 
 
+def test_nothing_that_is_to_be_segmented_is_written_over(drive: Path, tmp_path: Path, run: Run) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(drive, photos)
+    shutil.copy(photos / "1.png", photos / "1_classes.png")
+    before = {name: (photos / name).read_bytes() for name in files_below(photos)}
+    for path, out in [(photos / "a/2.jpg", photos / "a/2.jpg"), (photos / "a" / ".." / "1.png", photos / "1.png")]:
+        assert f"{out} is to be segmented, and a result would" in refusal(run("predict", path, "--out", out))
+    assert "1_classes.png is to be segmented" in refusal(run("predict", photos, "--out", photos))
+    assert {name: (photos / name).read_bytes() for name in files_below(photos)} == before
+
+
+def test_results_are_not_segmented_the_next_time(
+    drive: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(drive, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    for _ in range(2):
+        assert run("predict", ".", "--out", "results", *ONNXRUNTIME)[0] == 0
+        assert files_below(Path("results")) == outputs("1", "a/1", "a/2", "b/1")
+
+
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text there")
 def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.png")
@@ -242,6 +263,7 @@ def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
         (["predict", "{drive}", "--out", "{out}", "--engine", "tensorflow"], "there are openvino, onnxruntime"),
         (["predict", "{drive}", "--out", "{out}", "--precision", "int8"], "there are float32, bfloat16"),
         (["predict", "{drive}/missing.png", "--out", "{out}"], "missing.png is not there"),
+        (["predict", "", "--out", "{out}"], "a path is empty"),
         (["predict", "{drive}", "{drive}/c/*.png", "--out", "{out}"], "c/*.png is not there"),
         (["predict", "{empty}", "--out", "{out}"], "empty holds no image"),
         (["predict", "{drive}", "--out", "{out}", "--weights", "net"], "'net' is neither a file nor a name of weights"),
@@ -318,7 +340,8 @@ def many(drive: Path, tmp_path: Path) -> list[str | Path]:
     return ["predict", photos, "--out", tmp_path / "out", *ONNXRUNTIME]
 
 
-def test_interrupted(many: list[str | Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted(number: signal.Signals, many: list[str | Path], tmp_path: Path) -> None:
     # A process started in the background may have been told to ignore the signal.
     code = (
         "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -328,7 +351,7 @@ def test_interrupted(many: list[str | Path], tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "streetseg: interrupted\n")
     found = files_below(tmp_path / "out")
@@ -349,6 +372,27 @@ def test_output_closed_early(many: list[str | Path], tmp_path: Path) -> None:
     assert (process.returncode, errors) == (0, "")
     found = files_below(tmp_path / "out")
     assert all(re.fullmatch(r"\d+_(classes\.png|overlay\.jpg)", name) for name in found)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_without_anywhere_to_print(stream: str, drive: Path, tmp_path: Path) -> None:
+    closed = f"import sys; sys.{stream} = None; import streetseg.cli; raise SystemExit(streetseg.cli.main())"
+    command = [sys.executable, "-c", closed, "predict", drive, "--out", tmp_path / "out", *ONNXRUNTIME]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == (4 if stream == "stderr" else 0)
+    assert files_below(tmp_path / "out") == outputs("1", "a/1", "a/2", "b/1")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disks_behind_what_is_printed(drive: Path, tmp_path: Path) -> None:
+    command = [*STREETSEG, "predict", drive / "1.png", "--out", tmp_path, *ONNXRUNTIME]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        message = "streetseg: results cannot be printed: No space left on device; send them elsewhere\n"
+        assert (done.returncode, done.stderr) == (2, message)
+        done = subprocess.run([*STREETSEG, "predict", "missing.png", "--out", tmp_path], stderr=full)
+        assert done.returncode == 2
 
 
 # evaluate

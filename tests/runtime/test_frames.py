@@ -125,6 +125,13 @@ def test_16_bit_pgm() -> None:
     np.testing.assert_array_equal(decoded(data), as_three(np.array([[0x12, 0xFF]], np.uint8)))
 
 
+def test_12_bit_tiff_is_scaled_by_its_own_depth() -> None:
+    entries = {256: 2, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 3}  # two pixels in three bytes
+    values = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, at) for tag, at in entries.items())
+    data = struct.pack("<2sHI", b"II", 42, 12) + b"\x12\x3f\xff\0" + struct.pack("<H", len(entries)) + values + bytes(4)
+    np.testing.assert_array_equal(decoded(data), as_three(np.array([[0x12, 0xFF]], np.uint8)))
+
+
 def test_pixels_of_unknown_range_are_refused() -> None:
     assert "floating-point" in refusal(encoded(GREY.astype(np.float32), "TIFF"))
     assert "0 to 65535" in refusal(encoded(np.array([[-1, 5]], np.int32), "TIFF"))
@@ -589,6 +596,12 @@ def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_image(path, PHOTO)
     np.testing.assert_array_equal(read_frame(path), PHOTO)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    for name in ("x" * 251 + ".png", "\u8857" * 83 + ".png"):
+        write_file(tmp_path / name, b"data")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"data"] * 2
 
 
 def test_places_that_cannot_be_written_to(tmp_path: Path) -> None:

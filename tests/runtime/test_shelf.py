@@ -167,6 +167,15 @@ def test_a_later_call_goes_on(server: Server, cache: Path, knows_ranges: bool) -
     assert not half.exists()
 
 
+def test_a_part_of_something_else_is_fetched_anew(server: Server, cache: Path) -> None:
+    part = cache / SHA256[:16] / f".{FILE}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"<html>Welcome to our hotel</html>")
+    assert find_weights(NAME).read_bytes() == CONTENT
+    assert server.ranges == ["bytes=33-", "bytes=0-"]
+    assert not part.exists()
+
+
 def test_another_file_is_refused(server: Server, cache: Path) -> None:
     server.content = CONTENT[:-1] + b"\0"
     with pytest.raises(ArtefactError, match=f"is another file than .* instead of {SHA256[:12]}.*try again"):

@@ -25,20 +25,23 @@ from streetseg.data.synthetic import render
 from streetseg.errors import StreetsegError, UsageError, VideoError
 from streetseg.runtime import video as video_module
 from streetseg.runtime.segmenter import Segmenter
-from streetseg.runtime.video import VideoReader, segment_video, upright_rgb
+from streetseg.runtime.video import VideoReader, VideoWriter, segment_video, upright_rgb
 
 TICK = Fraction(1, 12800)
 SIZE = (48, 64)
 STREET = render(5, (96, 256)).frame
 
 
-def write_video(path: Path, pts: list[int], size: tuple[int, int] = SIZE, codec: str = "libx264") -> Path:
+def write_video(
+    path: Path, pts: list[int], size: tuple[int, int] = SIZE, codec: str = "libx264", aspect: Fraction = Fraction(1)
+) -> Path:
     """A ride along a street: a frame at each timestamp, in ticks; and an audio track where the container is MP4."""
-    with av.open(path, "w") as container:
+    with av.open(f"file:{path}", "w") as container:
         stream = container.add_stream(codec, rate=25, options={"g": "10"} if codec == "libx264" else {})
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p" if size[0] % 2 == size[1] % 2 == 0 else "yuv444p"
         stream.time_base = stream.codec_context.time_base = TICK
+        stream.codec_context.sample_aspect_ratio = aspect
         audio = container.add_stream("aac", rate=8000, layout="mono") if path.suffix == ".mp4" else None
         for index, at in enumerate(pts):
             left = index % (256 - size[1])
@@ -144,6 +147,37 @@ def test_a_phones_video_is_turned_upright(ride: Path, segmenter: Segmenter, tmp_
     assert (report.width, report.height) == (48, 64)
 
 
+def test_pixels_that_are_not_square_stay_so(segmenter: Segmenter, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "wide.mp4", steady(3), aspect=Fraction(4, 3))
+    for name in ("o.mp4", "o.mkv"):
+        segment_video(segmenter, str(source), tmp_path / name)
+        with av.open(tmp_path / name) as container:
+            assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+def test_a_time_as_a_name(ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    segment_video(segmenter, str(ride), Path("12:30:05.mp4"), max_frames=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["12:30:05.mp4"]
+
+
+@pytest.mark.parametrize("height", [360, 720])
+def test_colours_are_those_that_players_show(height: int, tmp_path: Path) -> None:
+    colour = np.full((height, 64, 3), (30, 200, 40), np.uint8)
+    writer = VideoWriter(tmp_path / "a.mp4", colour, Fraction(25), TICK, Fraction(1))
+    writer.add(colour, 0)
+    writer.finish()
+    with av.open(tmp_path / "a.mp4") as container:
+        frame = next(container.decode(video=0))
+        assert (frame.colorspace, frame.color_range) == (1 if height == 720 else 6, 1)
+        luma = 0.2126 * 30 + 0.7152 * 200 + 0.0722 * 40 if height == 720 else 0.299 * 30 + 0.587 * 200 + 0.114 * 40
+        assert frame.to_ndarray()[0, 0] == pytest.approx(16 + luma * 219 / 255, abs=1)
+        tagged = upright_rgb(frame, colour.shape[:2])
+        frame.colorspace = 2  # as of most cameras' files, which do not say
+        for pixels in (tagged, upright_rgb(frame, colour.shape[:2])):
+            assert np.abs(pixels.astype(int) - colour).max() <= 3
+
+
 # Damage
 
 
@@ -154,6 +188,31 @@ def test_a_sound_video_has_as_many_frames_as_it_claims(name: str, tmp_path: Path
         assert len(list(reader)) == reader.decoded == 30
         assert reader.expected in ((None,) if name == "a.avi" else (30,) if name != "a.ts" else (29, 30, 31))
         assert (reader.damaged, reader.missing) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+@pytest.mark.parametrize(
+    "pts",
+    [
+        [128_000 + at for at in steady(30)],
+        [*steady(30), *(30 * 512 + 1024 * k for k in range(30))],
+        [at * at * 32 for at in range(40)],
+    ],
+    ids=["a piece of a longer one", "half as fast in its second half", "slower and slower"],
+)
+def test_a_sound_video_is_not_called_damaged(name: str, pts: list[int], tmp_path: Path) -> None:
+    with VideoReader(str(write_video(tmp_path / name, pts))) as reader:
+        assert len(list(reader)) == len(pts)
+        assert (reader.damaged, reader.missing) == (0, 0)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_our_own_videos_are_sound(every: int, ride: Path, segmenter: Segmenter, tmp_path: Path) -> None:
+    segment_video(segmenter, str(ride), tmp_path / "o.mkv", tmp_path / "c.mkv", every=every)
+    for name in ("o.mkv", "c.mkv"):
+        with VideoReader(str(tmp_path / name)) as reader:
+            assert len(list(reader)) == -(-25 // every)
+            assert (reader.damaged, reader.missing) == (0, 0)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
@@ -201,7 +260,8 @@ def test_a_video_cut_short_is_told_by_the_exit_code(
 # Ends before the end
 
 
-def test_an_interruption_keeps_what_is_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Path) -> None:
     source = write_video(tmp_path / "long.mp4", steady(3000))
     out = tmp_path / "out"
     command = [sys.executable, "-m", "streetseg", "predict", source, "--out", out / "o.mp4", "--engine", "onnxruntime"]
@@ -209,7 +269,7 @@ def test_an_interruption_keeps_what_is_done(tmp_path: Path) -> None:
         while process.poll() is None and not list(out.glob(".o*")):
             time.sleep(0.02)
         time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert [path.name for path in out.iterdir()] == ["o.mp4"]

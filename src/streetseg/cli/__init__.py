@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from streetseg.cli import bench, data, evaluate, predict, tables, train, weights
-from streetseg.cli.output import DONE, INTERRUPTED, complain
+from streetseg.cli.output import DONE, INTERRUPTED, complain, discard_output
 from streetseg.errors import StreetsegError, UsageError
 
 
@@ -20,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         verb: Callable[[argparse.Namespace], int] = options.verb
-        return verb(options)
+        with ends_as_interrupts():
+            return verb(options)
     except StreetsegError as error:
         complain(error)
         return error.exit_code
@@ -28,9 +31,26 @@ def main(arguments: list[str] | None = None) -> int:
         complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has had enough. Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()  # whoever read it has had enough
         return DONE
+
+
+@contextlib.contextmanager
+def ends_as_interrupts() -> Iterator[None]:
+    """Inside, what ends a service or a closed terminal's commands (SIGTERM, SIGHUP) is an interruption as Ctrl-C is, so
+    that a recording is finished and no half-written file is left. Signals that are ignored (nohup) stay so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows lacks one
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

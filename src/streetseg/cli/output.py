@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Iterable, Sized
 from typing import Any, TypeVar
+
+from streetseg.errors import OutputError
 
 T = TypeVar("T")
 
@@ -18,7 +22,7 @@ def progress(items: Iterable[T], unit: str, total: int | None = None) -> Iterabl
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    if total in (0, 1) or not sys.stderr.isatty():
+    if total in (0, 1) or sys.stderr is None or not sys.stderr.isatty():
         return items
     from tqdm import tqdm
 
@@ -27,20 +31,35 @@ def progress(items: Iterable[T], unit: str, total: int | None = None) -> Iterabl
 
 
 def say(line: str) -> None:
-    """A line of results, above a progress bar if there is one."""
-    write(line, sys.stdout)
+    """A line of results, above a progress bar if there is one; OutputError where it cannot be printed."""
+    try:
+        write(line, sys.stdout)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise OutputError(f"results cannot be printed: {error.strerror or error}; send them elsewhere") from None
 
 
 def complain(problem: object) -> None:
     """One line about what went wrong."""
-    write(f"streetseg: {' '.join(str(problem).split())}", sys.stderr)
+    with contextlib.suppress(OSError):  # nobody is left to tell; the exit code says it, too
+        write(f"streetseg: {' '.join(str(problem).split())}", sys.stderr)
+
+
+def discard_output() -> None:
+    """Send what is still printed nowhere: Python would complain once more when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write(line: str, stream: Any) -> None:
+    if stream is None:  # closed by whoever called us
+        return
     encoding = stream.encoding or "utf-8"
     line = line.encode(encoding, "backslashreplace").decode(encoding)  # a file's name may hold what cannot be shown
     bars = sys.modules.get("tqdm")
     if bars is not None:
         bars.tqdm.write(line, file=stream)
     else:
-        print(line, file=stream, flush=True)
+        print(line, file=stream)
+    stream.flush()

@@ -51,16 +51,18 @@ def predict(options: argparse.Namespace) -> int:
     for option in ("classmap", "every", "max_frames"):
         if getattr(options, option) is not None:
             raise UsageError(f"--{option.replace('_', '-')} is for a video, and none is given")
-    images = list_images(options.paths)
+    images = list_images(options.paths, options.out)
     if options.out.suffix and not options.out.is_dir():
         jobs = [one_job(images, options.out)]
-        make_folder(options.out.parent)
+        folder = options.out.parent
     else:
         jobs = [
             (image.path, image.output(options.out, "_classes.png"), image.output(options.out, "_overlay"))
             for image in images
         ]
-        make_folder(options.out)
+        folder = options.out
+    refuse_overwriting(jobs)
+    make_folder(folder)
     segmenter = open_segmenter(options, at_once=len(jobs))
 
     def report_one(job: tuple[Path, Path, Path]) -> dict[str, Any] | StreetsegError:
@@ -139,11 +141,25 @@ def open_segmenter(options: argparse.Namespace, at_once: int | None) -> Segmente
 
 def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
     """The single image and its outputs where --out names a file: that is the overlay, the class map goes beside it."""
+    from streetseg.runtime.frames import PICTURE_SUFFIXES
+
     if len(images) > 1:
         raise UsageError(f"--out {out} names a file, but there are {len(images)} images; name a folder")
-    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+    if out.suffix.lower() not in PICTURE_SUFFIXES:
         raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
     return images[0].path, out.with_name(f"{out.stem}_classes.png"), out
+
+
+def refuse_overwriting(jobs: list[tuple[Path, Path, Path]]) -> None:
+    """UsageError where a result would take the place of an image that is to be segmented."""
+    from streetseg.runtime.frames import PICTURE_SUFFIXES
+
+    inputs = {image.resolve() for image, _, _ in jobs}
+    for _, classes, overlay in jobs:
+        # An overlay's suffix may not be settled yet.
+        for path in (classes, overlay, *(overlay.with_name(overlay.name + suffix) for suffix in PICTURE_SUFFIXES)):
+            if path.resolve() in inputs:
+                raise UsageError(f"{path} is to be segmented, and a result would replace it; choose another --out")
 
 
 def predict_one(segmenter: Segmenter, image: Path, classes: Path, overlay: Path) -> dict[str, Any]:

@@ -31,16 +31,15 @@ def fetch(url: str, path: Path, size: int, sha256: str) -> None:
         with FileLock(part.with_suffix(".lock")):
             if path.is_file():  # another process fetched it while we waited
                 return
-            download(url, part, size)
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != sha256:
+            begun = part.is_file()  # by another call, perhaps with a page that asked to log in
+            while (found := download(url, part, size)) != sha256:
                 part.unlink()
-                raise ArtefactError(
-                    f"what came from {url} is another file than this streetseg knows (sha256 {found[:12]} instead of "
-                    f"{sha256[:12]}) and was thrown away; try again, or look at STREETSEG_WEIGHTS_URL"
-                )
+                if not begun:
+                    raise ArtefactError(
+                        f"what came from {url} is another file than this streetseg knows (sha256 {found[:12]} instead "
+                        f"of {sha256[:12]}) and was thrown away; try again, or look at STREETSEG_WEIGHTS_URL"
+                    )
+                begun = False
             part.replace(path)
     except OSError as error:
         raise OutputError(
@@ -48,8 +47,9 @@ def fetch(url: str, path: Path, size: int, sha256: str) -> None:
         ) from None
 
 
-def download(url: str, part: Path, size: int) -> None:
-    """Append to a part of a file what it lacks, however often the connection breaks, while each brings something."""
+def download(url: str, part: Path, size: int) -> str:
+    """Append to a part of a file what it lacks, however often the connection breaks, while each brings something;
+    returns the SHA-256 of the whole."""
     with part.open("ab") as file:
         have = file.tell()
         with tqdm(desc=url, initial=have, total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
@@ -58,6 +58,9 @@ def download(url: str, part: Path, size: int) -> None:
                     file.write(chunk)
                     bar.update(len(chunk))
                 have = file.tell()
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def rest_of(url: str, start: int, size: int) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,8 +22,9 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
     passes through.
     """
     # In the same folder, for a rename across file systems is not atomic; hidden, so that no search takes it up;
-    # with the suffix, for engines tell formats by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_native_id()}.part{path.suffix}")
+    # with the suffix, for engines tell formats by it. A long stem is cut, for the name must not become too long.
+    stem = f"{path.stem[:32]}.{zlib.crc32(os.fsencode(path.name)):08x}"
+    temporary = path.with_name(f".{stem}.{os.getpid()}-{threading.get_native_id()}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

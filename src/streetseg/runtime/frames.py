@@ -44,8 +44,10 @@ VIDEO_SUFFIXES = (
 PNG_LEVEL = 1
 JPEG_QUALITY = 92
 JPEG_MAX_SIDE = 65_500
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")  # what is written
 
 EXIF_ORIENTATION = 0x0112
+TIFF_BITS = 0x0102  # BitsPerSample
 # How each orientation becomes upright: rows and columns swapped?, then the steps along rows and columns.
 UPRIGHT = {
     1: (False, 1, 1),
@@ -138,9 +140,10 @@ def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
         raise ValueError("its pixels are floating-point numbers, whose black and white are not known; save it as 8-bit")
     if image.mode.startswith("I"):  # 16-bit grey; in some formats Pillow holds it in 32 bits
         grey = np.asarray(image)
+        bits = min(16, getattr(image, "tag_v2", {}).get(TIFF_BITS, (16,))[0])  # TIFF has grey of 12 bits, too
         if grey.min() < 0 or grey.max() > 0xFFFF:
             raise ValueError("its grey values leave the range of 16 bits, 0 to 65535; save it as 8-bit")
-        return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2)
+        return np.repeat((grey >> (bits - 8)).astype(np.uint8)[..., None], 3, axis=2)
     if image.has_transparency_data:
         black = Image.new("RGB", image.size)
         image = image.convert("RGBA")
@@ -233,11 +236,12 @@ class ImageFile:
         return folder / self.name.parent / (self.name.name + suffix)
 
 
-def list_images(patterns: Iterable[str | Path]) -> list[ImageFile]:
+def list_images(patterns: Iterable[str | Path], results: Path | None = None) -> list[ImageFile]:
     """The images that the user means, each once, in natural order (frame2 before frame10).
 
     patterns: image files, folders (searched to the bottom for SUFFIXES, without hidden files and linked folders) and
         glob patterns, which the shell need not have expanded.
+    results: the folder that results go to. Where it lies in a folder that is searched, what it holds is left out.
 
     An image in a given folder is named by its path relative to that folder, any other by its bare name; namesakes
     take on as many of their parent folders as it takes to tell them apart, or, in one folder, their suffix: the files
@@ -248,7 +252,7 @@ def list_images(patterns: Iterable[str | Path]) -> list[ImageFile]:
     found: dict[Path, tuple[Path, int]] = {}  # true location -> path as given, parts of it that make its name
     for pattern in patterns:
         try:
-            for path, depth in expand(pattern):
+            for path, depth in expand(pattern, results):
                 found.setdefault(path.parent.resolve() / path.name, (path, depth))
         except OSError as error:
             raise UsageError(f"{error.filename or pattern} cannot be searched: {error.strerror}") from None
@@ -257,8 +261,10 @@ def list_images(patterns: Iterable[str | Path]) -> list[ImageFile]:
     return sorted(images, key=lambda image: natural_key(image.path))
 
 
-def expand(pattern: str | Path) -> list[tuple[Path, int]]:
+def expand(pattern: str | Path, results: Path | None) -> list[tuple[Path, int]]:
     """The image files behind one pattern, each with the number of its last parts that make its name."""
+    if not str(pattern):  # a shell's variable that is not set; as a Path it is the whole current folder
+        raise UsageError("a path is empty; give an image, a folder, or a pattern such as 'frames/*.png'")
     given = Path(pattern)
     # Not Path.glob: it takes no absolute pattern and finds hidden files.
     matches = [given] if given.exists() else [Path(match) for match in glob(str(pattern), recursive=True)]  # noqa: PTH207
@@ -267,7 +273,7 @@ def expand(pattern: str | Path) -> list[tuple[Path, int]]:
     found: list[tuple[Path, int]] = []
     for match in matches:
         if match.is_dir():
-            found += [(path, len(path.relative_to(match).parts)) for path in images_below(match)]
+            found += [(path, len(path.relative_to(match).parts)) for path in images_below(match, results)]
         elif match == given or match.suffix.lower() in SUFFIXES:
             found.append((match, 1))
     if not found:
@@ -275,13 +281,18 @@ def expand(pattern: str | Path) -> list[tuple[Path, int]]:
     return found
 
 
-def images_below(folder: Path) -> Iterable[Path]:
-    """The image files in a folder and its subfolders, hidden ones left out; OSError if one cannot be searched."""
+def images_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
+    """The image files in a folder and its subfolders, hidden ones and the subfolder `without` left out; OSError if one
+    cannot be searched."""
+    top, left_out = folder.resolve(), without and without.resolve()
 
     def refuse(error: OSError) -> None:
         raise error
 
     for root, folders, files in os.walk(folder, onerror=refuse):
+        if left_out == Path(root).resolve() != top:
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if not name.startswith(".") and name.lower().endswith(SUFFIXES):
@@ -344,7 +355,7 @@ def write_image(path: Path, frame: NDArray[np.uint8]) -> None:
 def write_picture(path: Path, frame: NDArray[np.uint8]) -> Path:
     """Write a picture by its name's suffix; a name without a picture's gets ".jpg", or ".png" where it is too large for
     a JPEG. Returns the file."""
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
         path = path.with_name(path.name + (".jpg" if max(frame.shape) <= JPEG_MAX_SIDE else ".png"))
     write_image(path, frame)
     return path

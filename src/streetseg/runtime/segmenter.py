@@ -115,6 +115,7 @@ class Segmenter:
 
     def stream(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Result]:
         """Segment frames, in order: while one is in the network, the next is read and the class map of the last made.
+        Each must be an array of its own, not a buffer that is filled again.
 
         Memory is bounded; an error, also one of `frames`, is raised in its frame's place; closing the generator early
         stops its threads.

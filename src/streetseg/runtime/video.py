@@ -29,6 +29,7 @@ from streetseg.runtime.stream import Newest, in_order
 
 try:
     import av
+    from av.video.reformatter import ColorRange, Colorspace
 except ModuleNotFoundError:
     raise MissingExtraError("PyAV", "video", "video") from None
 
@@ -41,6 +42,13 @@ LIVE_TIMEOUT = 10.0  # seconds until a camera or stream that gives nothing is gi
 CLOCK_RATE = 240
 
 OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
+# A steady video that lost frames has a few gaps; where there are more, and at this share of its frames, it never was.
+UNEVEN_GAPS, UNEVEN_SHARE = 4, 0.1
+
+# Video that does not say how its YUV is meant is taken for BT.709's from this height on, for BT.601's below, by players
+# as by us. What is written says it (ITU-T H.273: the code points).
+HD_HEIGHT = 720
+BT709, UNSPECIFIED, BT601 = 1, 2, 6
 # x264: quick enough to keep up with the network, and no artefacts that one would take for the network's.
 OVERLAY_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "20"}
 
@@ -48,15 +56,16 @@ OVERLAY_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "20"}
 class VideoReader:
     """The frames of a source, to be read once.
 
-    size: H, W as stored. time_base: seconds that one step of a timestamp stands for. rate: frames a second. expected:
-    the frames that the file claims to hold, None where it does not say. decoded, damaged, lost: counted as they are
-    read: frames, those of them that the decoder had to patch, and packets that it could not make a frame of.
+    size: H, W as stored. aspect: of a stored pixel, width to height. time_base: seconds that one step of a timestamp
+    stands for. rate: frames a second. expected: the frames that the file claims to hold, None where it does not say.
+    Counted as they are read: decoded, frames; damaged, those of them that the decoder had to patch; lost, packets that
+    it could not make a frame of; gaps, between frames, longer than the rate says.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.live = is_live(source)
-        self.decoded = self.damaged = self.lost = 0
+        self.decoded = self.damaged = self.lost = self.gaps = 0
         try:
             self.container = self.open()
         except av.FFmpegError as error:
@@ -73,6 +82,7 @@ class VideoReader:
         if self.size[0] * self.size[1] > MAX_PIXELS:
             self.container.close()
             raise VideoError(f"{source} has {self.size[1]} x {self.size[0]} pixels; at most {MAX_PIXELS:,} are allowed")
+        self.aspect = self.stream.sample_aspect_ratio or Fraction(1)
         self.stream.thread_type = "AUTO"
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
         self.time_base = self.stream.time_base or 1 / self.rate
@@ -106,9 +116,11 @@ class VideoReader:
         for frame in self.decode():
             self.decoded += 1
             self.damaged += frame.is_corrupt
-            if last is not None and (frame.pts is None or frame.pts <= last):
-                frame.pts = last + step
-            last = frame.pts = frame.pts or 0
+            at = frame.pts
+            if at is None or (last is not None and at <= last):
+                at = 0 if last is None else last + step
+            self.gaps += last is not None and at - last > 1.5 * step
+            last = frame.pts = at
             yield frame
 
     def decode(self) -> Iterator[av.VideoFrame]:
@@ -129,6 +141,8 @@ class VideoReader:
     @property
     def missing(self) -> int:
         """Once all is read: the frames that should have come and did not."""
+        if self.gaps > max(UNEVEN_GAPS, UNEVEN_SHARE * self.decoded):
+            return self.lost  # an uneven rate whatever the file says of it: its length says nothing about a number
         return max(self.lost, (self.expected or 0) - self.decoded)
 
     def __enter__(self) -> VideoReader:
@@ -141,12 +155,13 @@ class VideoReader:
 
 
 def duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    """The video's length in seconds, by what the file says of it."""
+    """The video's length in seconds, from its first frame on, by what the file says of it."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     with contextlib.suppress(KeyError, ValueError):  # Matroska
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        end = int(hours) * 3600 + int(minutes) * 60 + float(seconds)  # counted from 0, wherever the first frame is
+        return end - float((stream.start_time or 0) * (stream.time_base or 0))
     if container.duration and len(container.streams) == 1:
         return container.duration / av.time_base
     return None
@@ -154,28 +169,37 @@ def duration(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 def upright_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
     """A decoded frame as uint8 RGB, H x W x 3, brought to size (H, W, as stored), then turned as a phone asks for."""
-    rgb = frame.to_ndarray(format="rgb24", height=size[0], width=size[1])
+    matrix = Colorspace.ITU709 if frame.colorspace == UNSPECIFIED and size[0] >= HD_HEIGHT else None
+    rgb = frame.to_ndarray(format="rgb24", height=size[0], width=size[1], src_colorspace=matrix)
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)), np.uint8)
 
 
 class VideoWriter:
     """A video file being written: overlays as H.264, class maps, H x W, without any loss as FFV1 in 8-bit grey."""
 
-    def __init__(self, path: Path, picture: NDArray[np.uint8], rate: Fraction, time_base: Fraction) -> None:
+    def __init__(
+        self, path: Path, picture: NDArray[np.uint8], rate: Fraction, time_base: Fraction, aspect: Fraction
+    ) -> None:
         self.format = "rgb24" if picture.ndim == 3 else "gray"
         height, width = picture.shape[:2]
-        self.container = av.open(path, "w")
+        self.container = av.open(f"file:{path}", "w")
         self.stream = self.container.add_stream("libx264" if picture.ndim == 3 else "ffv1", rate=rate)
         self.stream.height, self.stream.width = height, width
         self.stream.pix_fmt = "gray"
+        codec = self.stream.codec_context
+        self.matrix = None
         if picture.ndim == 3:
             self.stream.options = OVERLAY_OPTIONS
             self.stream.pix_fmt = "yuv420p" if height % 2 == width % 2 == 0 else "yuv444p"
-        self.stream.time_base = self.stream.codec_context.time_base = time_base
-        self.time_base = time_base
+            self.matrix, meaning = (Colorspace.ITU709, BT709) if height >= HD_HEIGHT else (Colorspace.ITU601, BT601)
+            codec.colorspace = codec.color_primaries = codec.color_trc = meaning
+            codec.color_range = ColorRange.MPEG
+            codec.sample_aspect_ratio = aspect
+        self.stream.time_base = codec.time_base = self.time_base = time_base
 
     def add(self, picture: NDArray[np.uint8], pts: int) -> None:
         frame = av.VideoFrame.from_ndarray(picture, format=self.format)
+        frame = frame.reformat(format=self.stream.pix_fmt, dst_colorspace=self.matrix)
         frame.pts, frame.time_base = pts, self.time_base
         self.container.mux(self.stream.encode(frame))
 
@@ -245,7 +269,9 @@ def segment_video(
             return SegmentedFrame(index, frame.pts or 0, result.overlay(), result.classmap)
 
         def writer(path: Path, picture: NDArray[np.uint8]) -> VideoWriter:
-            return VideoWriter(outputs.enter_context(whole_file(path)), picture, reader.rate, reader.time_base)
+            temporary = outputs.enter_context(whole_file(path))
+            aspect = reader.aspect if picture.shape[:2] == reader.size else 1 / reader.aspect  # turned by a quarter
+            return VideoWriter(temporary, picture, reader.rate / every, reader.time_base, aspect)
 
         chosen = islice(islice(enumerate(newest or reader), 0, None, every), max_frames)
         done = outputs.enter_context(closing(in_order(work, chosen, segmenter.workers)))
