@@ -82,7 +82,7 @@ FAULTS = {
     ),
     "JPEG mask": (
         lambda root: save_as(mask(root, "train", 1), LABEL, "JPEG"),
-        r"0001\.png is a JPEG, whose compression changes the labels; save masks as PNG",
+        r"0001\.png cannot be read as a label image: it is a JPEG, whose compression changes the labels; save masks as",
     ),
     "in both splits": (
         lambda root: shutil.copy(image(root, "train", 1), image(root, "val", 1)),

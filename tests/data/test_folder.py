@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +109,31 @@ def test_an_unknown_split_is_told_with_ten_sequences_at_most(flat: Path) -> None
         open_dataset(flat).pairs("dev")
 
 
+def test_a_folder_of_its_own_makes_a_drive(written: Path, tmp_path: Path) -> None:
+    for place, suffix in (("images", ".jpg"), ("masks", ".png")):
+        for name in ("train/monday/cam_0000", "train/tuesday/cam_0000", "val/monday/cam_0001", "val/0001"):
+            path = (tmp_path / place / name).with_suffix(suffix)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(written / "flat" / place / f"drive_0000{suffix}", path)
+    shutil.copy(written / "flat" / "classes.yaml", tmp_path)
+    dataset = open_dataset(tmp_path)
+    assert {pair.sequence for pair in dataset.pairs("trainval")} == {"monday/cam", "tuesday/cam", "frames"}
+    assert len(dataset.pairs("only:monday/cam")) == 2
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_masks_of_few_bits_hold_their_values(bits: int, flat: Path) -> None:
+    mask = np.arange(64, dtype=np.uint8).reshape(8, 8) % min(1 << bits, 11)
+    rows = b"".join(b"\0" + np.packbits(np.unpackbits(row[:, None], axis=1)[:, 8 - bits :]).tobytes() for row in mask)
+    chunks = [(b"IHDR", struct.pack(">2I5B", 8, 8, bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, data in chunks:
+        png += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    (flat / "masks" / "drive_0000.png").write_bytes(png)
+    dataset = open_dataset(flat)
+    np.testing.assert_array_equal(dataset.read_label(dataset.pairs("train")[0]), mask)
+
+
 def test_images_of_one_name_are_refused(flat: Path) -> None:
     Image.new("RGB", (8, 8)).save(flat / "images" / "drive_0000.png")
     with pytest.raises(DatasetError, match=r"drive_0000.jpg and drive_0000.png have one name"):
@@ -199,6 +226,11 @@ def test_cvat_background_counts_where_classes_yaml_says_so(cvat: Path) -> None:
 def test_a_broken_cvat_export_is_one_line(cvat: Path) -> None:
     (cvat / "labelmap.txt").write_text("road:128,64::\n")
     with pytest.raises(DatasetError, match=r"labelmap\.txt, line 1 is 'road:128,64::'; expected NAME:RED,GREEN,BLUE::"):
+        open_dataset(cvat)
+    (cvat / "labelmap.txt").write_text("background:0,0,0::\nroad:1,2,3::\ntyre:0,0,0::\n")
+    with pytest.raises(
+        DatasetError, match=r"labelmap\.txt gives colour \(0, 0, 0\) to two classes; each needs its own"
+    ):
         open_dataset(cvat)
     (cvat / "labelmap.txt").write_bytes(b"\xff\x00")
     with pytest.raises(DatasetError, match=r"labelmap\.txt cannot be read as text"):

@@ -174,6 +174,9 @@ def test_cocostuff_has_171_classes_and_says_what_is_wrong_with_a_mat(tmp_path: P
         savemat(pair.label, content)
         with pytest.raises(DatasetError, match=message):
             dataset.read_label(pair)
+    pair.image.unlink()
+    with pytest.raises(DatasetError, match=rf"train\.txt lists {pair.image.stem}, and images/.* is not there"):
+        open_dataset(tmp_path)
     pair.label.write_bytes(b"no matrix")
     with pytest.raises(DatasetError, match="cannot be read as a label image"):
         dataset.read_label(pair)

@@ -125,8 +125,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 OURS = {
     "ddrnet_23_slim_camvid", "ddrnet_23_slim_camvid_enlarged", "ddrnet_23_slim_camvid_restart",
     "ddrnet_23_slim_camvid_cameras",
-    "stdc1_camvid", "stdc1_camvid_enlarged", "bisenetv2_camvid", "bisenetv2_camvid_enlarged",
-    "fassd_net_l2_camvid", "fassd_net_l2_camvid_enlarged", "finetune",
+    "stdc1_camvid", "stdc1_camvid_enlarged",
+    "bisenetv2_camvid", "bisenetv2_camvid_enlarged", "bisenetv2_camvid_restart",
+    "fassd_net_l2_camvid", "fassd_net_l2_camvid_enlarged", "fassd_net_l2_camvid_restart",
+    "finetune",
 }  # fmt: skip
 
 
@@ -194,6 +196,9 @@ def test_settings_are_read_by_type() -> None:
         ("flip=50", "must be 0 to 1"),
         ("warmup=exponential", "needs warmup_start above 0"),
         ("weight_decay=-1", "must be 0 or more"),
+        ("seed=20261122", "seed is 20261122; it must be 0 to 16777215"),
+        ("momentum=1", "AdamW needs a momentum below 1"),
+        ("loss_stride=500", "must be at most the crop's shorter side, 256"),
         ("batch", "not of the form FIELD=VALUE"),
     ],
 )
@@ -201,6 +206,11 @@ def test_wrong_settings_are_named(setting: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message) as caught:
         override(recipe_named("ddrnet_23_slim_camvid"), [setting])
     assert "\n" not in str(caught.value)
+
+
+def test_nesterov_needs_momentum() -> None:
+    with pytest.raises(RecipeError, match="nesterov needs a momentum above 0"):
+        override(recipe_named("ddrnet_23_slim_camvid"), ["optimiser=sgd", "nesterov=true", "momentum=0"])
 
 
 def test_an_unknown_recipe_offers_the_nearest() -> None:

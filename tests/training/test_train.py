@@ -9,17 +9,19 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from small_recipe import FLOAT32, small
 
 from streetseg.cli import main
 from streetseg.data.layouts import write_cityscapes, write_cocostuff, write_folder, write_imagenet
 from streetseg.data.table import open_dataset
-from streetseg.errors import OutputError, RecipeError, TrainingError
+from streetseg.errors import ImageError, NetworkError, OutputError, RecipeError, TrainingError
 from streetseg.measure.evaluate import evaluate
 from streetseg.models.checkpoints import open_weights
-from streetseg.runtime.segmenter import Segmenter
+from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.training.checkpoint import load_checkpoint
 from streetseg.training.dataset import Samples, count_pixels, open_data, open_samples
 from streetseg.training.recipe import override, resolve
@@ -163,6 +165,15 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(camvid: Path, tmp_path:
     other = small("iterations=1", "network=stdc1", "aux_weights=")
     with pytest.raises(TrainingError, match="other settings of network, aux_weights"):
         train(other, camvid, tmp_path, resume=True, progress=False)
+    fewer = tmp_path / "fewer"
+    shutil.copytree(camvid, fewer)
+    for part in ("train", "trainannot"):
+        sorted((fewer / part).iterdir())[0].unlink()
+    with pytest.raises(TrainingError, match="is of a run on other frames; resume with the same data"):
+        train(small("iterations=1"), fewer, tmp_path, resume=True, progress=False)
+    torch.save({"model": torch.zeros(3)}, tmp_path / "checkpoint.pt")
+    with pytest.raises(TrainingError, match="is no checkpoint of a run; name a folder"):
+        train(small(), camvid, tmp_path, resume=True, progress=False)
     (tmp_path / "checkpoint.pt").write_bytes(whole[:1000])
     with pytest.raises(TrainingError, match="damaged"):
         train(small(), camvid, tmp_path, resume=True, progress=False)
@@ -182,6 +193,14 @@ def test_a_loss_that_is_no_number_stops_the_run(camvid: Path, tmp_path: Path) ->
         (["aux_weights=high5:1"], RecipeError, "ddrnet_23_slim has no auxiliary head high5; there are high4"),
         (["learning_rate_factors=hed:10"], RecipeError, "has no module 'hed'; there are aux_head, "),
         (["precision=float16"], TrainingError, "float16 needs a GPU"),
+        (["detail_weights=high4:1"], RecipeError, "head high4 of ddrnet_23_slim belongs in aux_weights"),
+        (
+            ["network=stdc1", "aux_weights=detail8:1"],
+            RecipeError,
+            "head detail8 of stdc1 belongs in detail_weights",
+        ),
+        (["network_arguments=x:1"], NetworkError, "ddrnet_23_slim got an unexpected .* 'x'; it takes num_classes, "),
+        ([f"init={DEFAULT_WEIGHTS}"], RecipeError, "from unfolded weights, NAME.safetensors, not from .*onnx"),
         (["crop=1048576,1048576"], TrainingError, "out of memory with batch 4 .* crop 1048576 x 1048576; lower batch"),
     ],
 )
@@ -199,7 +218,7 @@ def test_mistakes_on_the_command_line_are_a_line_and_exit_code_2(
     camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(data: Path, *settings: str) -> str:
-        options = [part for setting in settings for part in ("--set", setting)]
+        options = [f"--set={setting}" if setting[0] != "-" else setting for setting in settings]
         recipe = ["--recipe", "ddrnet_23_slim_camvid", *options]
         assert main(["train", *recipe, "--data", str(data), "--out", str(tmp_path / "run")]) == 2
         errors = capsys.readouterr().err.splitlines()
@@ -216,6 +235,20 @@ def test_mistakes_on_the_command_line_are_a_line_and_exit_code_2(
     labels = sorted((wrong / "trainannot").iterdir())
     labels[0].write_bytes((camvid / "train" / labels[0].name).read_bytes())
     assert f"{labels[0]}: expected one channel of class indices" in said(wrong)
+    for label in labels:
+        Image.fromarray(np.full((96, 128), 11, np.uint8)).save(label)
+    assert "no pixel of split 'train' has a class that counts" in said(wrong)
+    assert "workers must be 0 or more, got -1" in said(camvid, "--workers=-1")
+
+
+def test_frames_that_cannot_be_judged_are_said_before_the_first_step(camvid: Path, tmp_path: Path) -> None:
+    root = tmp_path / "camvid"
+    shutil.copytree(camvid, root)
+    frame = sorted((root / "val").iterdir())[-1]
+    frame.write_bytes(frame.read_bytes()[:1000])
+    with pytest.raises(ImageError, match=f"{frame.name} cannot be decoded"):
+        train(small("evaluate_every=6"), root, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run" / "log.jsonl").exists()
 
 
 @pytest.fixture(scope="module")

@@ -84,6 +84,9 @@ def published_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
         path = root / "imageLists" / name
         if path.is_file():
             stems = [line.strip() for line in read_lines(path) if line.strip()]
+            for stem in stems:
+                if not (root / "images" / f"{stem}.jpg").is_file():
+                    raise DatasetError(f"{path} lists {stem}, and images/{stem}.jpg is not there; get the file again")
             splits[split] = tuple(
                 Pair(f"{split}/{stem}", root / "images" / f"{stem}.jpg", label_of(root, stem), SEQUENCE)
                 for stem in stems

@@ -12,10 +12,9 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from streetseg.data.folder import CLASSES_FILE, OwnClass, own_dataset, read_classes
-from streetseg.data.pairs import Dataset, read_lines
+from streetseg.data.folder import CLASSES_FILE, OwnClass, distinct, own_dataset, read_classes
+from streetseg.data.pairs import Dataset, open_mask, read_lines
 from streetseg.errors import DatasetError
 
 LABELMAP = "labelmap.txt"
@@ -56,10 +55,10 @@ def read_labelmap(path: Path) -> list[OwnClass]:
             raise DatasetError(f"{path}, line {number} is {line!r}; expected NAME:RED,GREEN,BLUE::")
         red, green, blue = map(int, colour)
         classes.append(OwnClass(parts[0], len(classes), (red, green, blue), ignore=parts[0] == "background"))
-    return classes
+    return distinct(path, classes)
 
 
 def read_painted(path: Path) -> np.ndarray:
     """The colours of a mask; its palette's where it has one. A grey mask holds the labels' places in labelmap.txt."""
-    with Image.open(path) as image:
+    with open_mask(path) as image:
         return np.asarray(image.convert("RGB") if image.mode == "P" else image)

@@ -149,8 +149,10 @@ def below(split: str, name: str) -> str:
 
 
 def sequence_of(name: str) -> str:
-    """The drive a frame belongs to: its name without the number at its end ("frames" where that is all)."""
-    return re.sub(r"[\W_]*\d+$", "", Path(name).name) or "frames"
+    """The drive a frame belongs to: its name without the split's folder and the number at its end ("frames" where that
+    is all)."""
+    split, slash, rest = name.partition("/")
+    return re.sub(r"[\W_]*\d+$", "", rest if slash and split in SPLITS else name) or "frames"
 
 
 def decoder(classes: list[OwnClass]) -> Callable[[np.ndarray], np.ndarray]:
@@ -196,6 +198,11 @@ def read_classes(path: Path) -> list[OwnClass]:
     if not isinstance(entries, list) or not entries:
         raise DatasetError(f"{path} must be a list with a line '- NAME' for each class")
     classes = [read_class(entry, place, f"{path}, class {place + 1}") for place, entry in enumerate(entries)]
+    return distinct(path, classes)
+
+
+def distinct(path: Path, classes: list[OwnClass]) -> list[OwnClass]:
+    """The classes that a file lists; DatasetError where two of them share what tells them apart."""
     for field in ("name", "index", "colour"):
         seen = set()
         for entry in classes:

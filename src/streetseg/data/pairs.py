@@ -24,6 +24,7 @@ Source = TypeVar("Source")
 
 IGNORE = 255
 SHOWN = 10  # names in an error, of what may be thousands
+GREY_STEPS = {"L;2": 85, "L;4": 17}  # what Pillow multiplies grey values of fewer than 8 bits by
 AHEAD = 64  # decoded samples in memory while whoever takes them is slower
 
 
@@ -47,8 +48,19 @@ class Pair:
 
 def read_pixels(path: Path) -> np.ndarray:
     """The pixels of a label image as they are stored: H x W values or palette indices, or H x W x channels."""
-    with Image.open(path) as image:
-        return np.asarray(image)
+    with open_mask(path) as image:
+        step = GREY_STEPS.get(str(image.tile[0].args), 1)
+        pixels = np.asarray(image, np.uint8 if image.mode == "1" else None)
+        return pixels if step == 1 else pixels // np.uint8(step)
+
+
+def open_mask(path: Path) -> Image.Image:
+    """A label image; ValueError for a JPEG, whose compression changes the labels."""
+    image = Image.open(path)
+    if image.format in ("JPEG", "MPO"):
+        image.close()
+        raise ValueError("it is a JPEG, whose compression changes the labels; save masks as PNG")
+    return image
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from streetseg.data.pairs import Dataset, Pair, check_sizes, read_ahead
 from streetseg.errors import DatasetError, ImageError
 from streetseg.runtime.frames import read_frame
-
-JPEG_MAGIC = b"\xff\xd8\xff"
 
 Progress = Callable[[Iterable[Pair]], Iterable[Pair]]
 
@@ -57,8 +54,6 @@ def examine(dataset: Dataset, pair: Pair) -> Sample:
     if pair.label is None:
         return sample
     try:
-        if is_jpeg(pair.label):
-            raise DatasetError(f"{pair.label} is a JPEG, whose compression changes the labels; save masks as PNG")
         label = dataset.read_label(pair)
         if frame is not None:
             check_sizes(pair, frame, label)
@@ -66,12 +61,3 @@ def examine(dataset: Dataset, pair: Pair) -> Sample:
     except DatasetError as error:
         sample.problems.append(str(error))
     return sample
-
-
-def is_jpeg(path: Path) -> bool:
-    """Whether a file's content is a JPEG, whatever its name says; False where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(JPEG_MAGIC)) == JPEG_MAGIC
-    except OSError:
-        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -65,4 +66,9 @@ def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -
     """
     if name not in MODELS:
         raise NetworkError(f"no network {name!r}; there are {', '.join(MODELS)}")
+    takes = signature(MODELS[name])
+    try:
+        takes.bind(num_classes, aux=aux, **arguments)
+    except TypeError as error:
+        raise NetworkError(f"network {name} {error}; it takes {', '.join(takes.parameters)}") from None
     return MODELS[name](num_classes, aux=aux, **arguments)

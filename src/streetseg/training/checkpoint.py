@@ -17,6 +17,7 @@ from torch import Tensor
 from streetseg.errors import OutputError, TrainingError
 from streetseg.runtime.files import write_file
 
+STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}  # what a run goes on from
 CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
 
 
@@ -39,6 +40,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path} does not exist: there is no run to resume; leave out --resume") from None
     except Exception as error:  # torch.load raises whatever the damaged bytes lead it to
         raise TrainingError(f"{path} is no checkpoint of a run, or is damaged ({type(error).__name__})") from None
+    if not isinstance(state, dict) or not state.keys() >= STATE:
+        raise TrainingError(f"{path} is no checkpoint of a run; name a folder that `streetseg train` has made")
     return state
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,14 +26,15 @@ class Log:
 
     def __init__(self, out: Path, step: int) -> None:
         self.path = out / "log.jsonl"
-        kept = [line for line in read_lines(self.path) if json.loads(line)["step"] <= step]
+        kept = [line for line in read_lines(self.path) if step_of(line) <= step]
         write_file(self.path, b"".join(kept))
-        self.file = self.path.open("ab", buffering=0)
         self.board: Any = None
-        if find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
+        with self.writing():
+            self.file = self.path.open("ab")
+            if find_spec("tensorboard"):
+                from torch.utils.tensorboard import SummaryWriter
 
-            self.board = SummaryWriter(out / "tensorboard", purge_step=step + 1)
+                self.board = SummaryWriter(out / "tensorboard", purge_step=step + 1)
 
     def __enter__(self) -> Log:
         return self
@@ -47,6 +49,7 @@ class Log:
         """One more line; pictures (H x W x 3) go to TensorBoard only."""
         with self.writing():
             self.file.write(json.dumps({"step": step, **values}).encode() + b"\n")
+            self.file.flush()
             if self.board:
                 for name, value in values.items():
                     self.board.add_scalar(name, value, step)
@@ -68,6 +71,14 @@ class Log:
             raise OutputError(
                 f"{self.path.parent} cannot be written to: {error.strerror}; make room, then go on with --resume"
             ) from None
+
+
+def step_of(line: bytes) -> float:
+    """The step of a line of the log; beyond all others where it is damaged."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
 
 
 def read_lines(path: Path) -> list[bytes]:

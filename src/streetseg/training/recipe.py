@@ -28,7 +28,7 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     ),
     (("scale", "scale_list", "std"), lambda value: value > 0, "above 0"),
     (
-        ("warmup_iterations", "evaluate_every", "seed", "learning_rate", "weight_decay", "clip_norm"),
+        ("warmup_iterations", "evaluate_every", "learning_rate", "weight_decay", "clip_norm"),
         lambda value: value >= 0, "0 or more",
     ),
     (
@@ -36,6 +36,7 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
          "bootstrap_min_kept", "label_smoothing"),
         lambda value: 0 <= value <= 1, "0 to 1",
     ),
+    (("seed",), lambda value: 0 <= value < 1 << 24, f"0 to {(1 << 24) - 1}"),  # beyond, streams of numbers overflow
     (("max_category_ratio",), lambda value: 0 < value <= 1, "above 0 and at most 1"),
     (
         ("operating_scale",), lambda value: 0 < value <= MAX_OPERATING_SCALE,
@@ -183,6 +184,15 @@ class Recipe:
                     raise RecipeError(f"field {name} is {value}; it must be {allowed}")
         if self.warmup == "exponential" and self.warmup_start <= 0:
             raise RecipeError(f"an exponential warm-up needs warmup_start above 0, got {self.warmup_start}")
+        if self.optimiser == "adamw" and self.momentum == 1:
+            raise RecipeError("AdamW needs a momentum below 1, got 1")
+        if self.nesterov and not self.momentum:
+            raise RecipeError("nesterov needs a momentum above 0, got 0")
+        if max(self.loss_stride, self.aux_loss_stride) > min(self.crop):
+            raise RecipeError(
+                f"loss_stride {self.loss_stride} and aux_loss_stride {self.aux_loss_stride} must be at most the crop's "
+                f"shorter side, {min(self.crop)}"
+            )
         if self.batch % self.accumulate:
             raise RecipeError(f"batch {self.batch} cannot be taken in {self.accumulate} equal parts (accumulate)")
 
@@ -198,6 +208,8 @@ def resolve(recipe: Recipe, begun: Mapping[str, Any] | None = None) -> Recipe:
             f"recipe {recipe.name} starts from {recipe.init}, which is no file here; name the weights: --init "
             "NAME.safetensors, or start from nothing: --init ''"
         )
+    if not begun and recipe.init and not recipe.init.endswith(".safetensors"):
+        raise RecipeError(f"training starts from unfolded weights, NAME.safetensors, not from {recipe.init}")
     if recipe.network:
         return recipe
     if begun:

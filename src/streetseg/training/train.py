@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import hashlib
 import math
 import sys
 import time
@@ -23,7 +24,7 @@ from tqdm import tqdm
 from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import Dataset
 from streetseg.data.stats import class_weights
-from streetseg.errors import NetworkError, OutputError, RecipeError, TrainingError
+from streetseg.errors import DatasetError, NetworkError, OutputError, RecipeError, TrainingError, UsageError
 from streetseg.models.checkpoints import save_weights
 from streetseg.models.outputs import Network
 from streetseg.models.table import CLASSIFIERS, build
@@ -71,11 +72,13 @@ def train(
     resume: go on where the checkpoint of an interrupted run of the same recipe stands, to the bit; otherwise a folder
         that holds a run is refused.
     cache: folder of a memory-mapped cache of the decoded samples, for data larger than memory.
-    workers: threads that make batches ahead.
+    workers: threads that make batches ahead, 0 or more.
 
     Started by torchrun, the processes share each batch. Ctrl-C writes a checkpoint and raises KeyboardInterrupt. Raises
     a StreetsegError for what is the caller's to mend.
     """
+    if workers < 0:
+        raise UsageError(f"workers must be 0 or more, got {workers}")
     out, cache = Path(out), None if cache is None else Path(cache)
     checkpoint = out / "checkpoint.pt"
     begun = load_checkpoint(checkpoint) if resume else None
@@ -88,10 +91,10 @@ def train(
         if rank() == 0:
             make_folder(out)
             clear_unfinished(out)
-        if recipe.evaluate_every:  # a missing split is to be said now, not then
-            (dataset.items if isinstance(dataset, LabelledImages) else dataset.pairs)(recipe.evaluate_split)
         samples = open_samples(dataset, recipe.split, recipe.native_short_side, cache)
         run = Run(recipe, dataset, samples, device, workers, cache)
+        if recipe.evaluate_every:  # what is wrong with its frames is to be said now, not after hours
+            run.open_judged()
         if begun is not None:
             run.load_state(begun, checkpoint)
         del begun  # as large as the network, its average and the optimiser together
@@ -253,7 +256,7 @@ class Run:
                 files = ", ".join(names[sample_index(at, len(names), recipe.seed)] for at in stream)
                 raise TrainingError(
                     f"step {self.step}: loss term {name!r} is {value}; the batch was {files}; "
-                    "lower the learning rate, or go back to the last checkpoint"
+                    "start anew in another --out, with a lower learning_rate"
                 )
 
     def evaluate(self) -> Judgement:
@@ -274,8 +277,15 @@ class Run:
 
     @cached_property
     def judged(self) -> Samples:
-        """The samples of evaluate_split at their own size, decoded for the first evaluation."""
+        """The samples of evaluate_split at their own size."""
         return open_samples(self.dataset, self.recipe.evaluate_split, sys.maxsize, self.cache)
+
+    def open_judged(self) -> None:
+        """Open what evaluations judge; DatasetError where it cannot be used."""
+        if isinstance(self.dataset, LabelledImages):
+            self.dataset.items(self.recipe.evaluate_split)
+        else:
+            self.judged.read(0)
 
     def improved(self, judged: dict[str, float]) -> bool:
         """Whether an evaluation is better than those before, by its first figure; if so, it is the best now."""
@@ -336,6 +346,7 @@ class Run:
             "best": self.best,
             "recipe": dataclasses.asdict(self.recipe),
             "classes": self.classes,
+            "frames": self.frames(),
             "versions": versions(),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -343,8 +354,12 @@ class Run:
             "scaler": self.scaler.state_dict(),
         }
 
+    def frames(self) -> str:
+        """What the names of the samples come to, which the order of training hangs on."""
+        return hashlib.sha256("\n".join(self.samples.names).encode()).hexdigest()
+
     def load_state(self, state: dict[str, Any], source: Path) -> None:
-        """Go on from a checkpoint of the same recipe on the same classes."""
+        """Go on from a checkpoint of the same recipe on the same classes and frames."""
         ours = dataclasses.asdict(self.recipe) | {"classes": self.classes}
         theirs = state["recipe"] | {"classes": state["classes"]}
         changed = [key for key in ours if ours[key] != theirs.get(key)]
@@ -352,6 +367,8 @@ class Run:
             raise TrainingError(
                 f"{source} is of a run with other settings of {', '.join(changed)}; resume with the same"
             )
+        if state.get("frames", self.frames()) != self.frames():  # older checkpoints do not say
+            raise TrainingError(f"{source} is of a run on other frames; resume with the same data")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -390,15 +407,22 @@ def check_shares(recipe: Recipe, samples: int) -> None:
 
 
 def check_heads(recipe: Recipe, network: Network, device: torch.device) -> bool:
-    """Refuse losses on heads that the network does not have; returns whether it has heads without a loss."""
+    """Refuse losses on heads that the network does not have, or of the other kind; returns whether it has heads without
+    a loss."""
     least = 2 * getattr(network, "size_multiple", 32)
     with torch.inference_mode():
-        heads = network.eval()(torch.zeros(1, 3, least, least, device=device)).aux.keys()
+        outputs = network.eval()(torch.zeros(1, 3, least, least, device=device))
     network.train()
+    heads = outputs.aux.keys()
     supervised = recipe.aux_weights.keys() | recipe.detail_weights.keys()
     if not supervised <= heads:
         unknown, there = ", ".join(sorted(supervised - heads)), ", ".join(sorted(heads)) or "none"
         raise RecipeError(f"{recipe.network} has no auxiliary head {unknown}; there are {there}")
+    for head in supervised:
+        detail = outputs.aux[head].shape[1] != outputs.logits.shape[1]
+        if head in (recipe.aux_weights if detail else recipe.detail_weights):
+            place = "detail_weights" if detail else "aux_weights"
+            raise RecipeError(f"head {head} of {recipe.network} belongs in {place}, by what it predicts")
     return bool(heads - supervised)
 
 
@@ -420,8 +444,10 @@ def weigh_classes(recipe: Recipe, samples: Samples, num_classes: int) -> Tensor:
     """The weight of each class in the loss (see Recipe.class_weight_power)."""
     if not recipe.class_weight_power:
         return torch.ones(num_classes)
-    weights = class_weights(count_pixels(samples, num_classes), recipe.class_weight_power)
-    return torch.from_numpy(weights).float()
+    counts = count_pixels(samples, num_classes)
+    if not counts.any():
+        raise DatasetError(f"no pixel of split {recipe.split!r} has a class that counts; look at streetseg data stats")
+    return torch.from_numpy(class_weights(counts, recipe.class_weight_power)).float()
 
 
 def normalise(frames: Tensor, recipe: Recipe) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, enlarged
+from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, enlarged, restart
 
 BOOSTERS = {"stage2": 1.0, "stage3": 1.0, "stage4": 1.0, "stage5_4": 1.0}
 
@@ -141,11 +141,22 @@ def bisenetv2_camvid() -> Recipe:
 
 
 def bisenetv2_camvid_enlarged() -> Recipe:
-    """BiSeNetV2 from scratch on CamVid enlarged to 540 x 720: the weights on the shelf.
+    """BiSeNetV2 from scratch on CamVid enlarged to 540 x 720: the first stage of the weights on the shelf.
 
     streetseg train --recipe bisenetv2_camvid_enlarged --data CAMVID --out RUN
 
-    As ddrnet_23_slim_camvid_enlarged, in one stage: no weights to start from. A step takes more than twice that
+    As ddrnet_23_slim_camvid_enlarged, but with no weights to start from. A step takes more than twice that
     network's time, so there are fewer and the crop is smaller.
     """
     return dataclasses.replace(enlarged(bisenetv2_camvid()), crop=(256, 352), iterations=2900, ema_decay=0.998)
+
+
+def bisenetv2_camvid_restart() -> Recipe:
+    """BiSeNetV2 on CamVid, bisenetv2_camvid_enlarged once more from its own result on: the weights on the shelf.
+
+    streetseg train --recipe bisenetv2_camvid_restart --data CAMVID --out RUN
+
+    It looks for `init`, which that recipe writes, in the current folder. Another seed, or the samples would come in
+    the first stage's order.
+    """
+    return dataclasses.replace(restart(bisenetv2_camvid_enlarged()), iterations=1600, seed=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, enlarged
+from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, enlarged, restart
 
 
 def fassd_net_cityscapes() -> Recipe:
@@ -106,10 +106,21 @@ def fassd_net_l2_camvid() -> Recipe:
 
 
 def fassd_net_l2_camvid_enlarged() -> Recipe:
-    """FASSD-Net-L2 from scratch on CamVid enlarged to 540 x 720: the weights on the shelf.
+    """FASSD-Net-L2 from scratch on CamVid enlarged to 540 x 720: the first stage of the weights on the shelf.
 
     streetseg train --recipe fassd_net_l2_camvid_enlarged --data CAMVID --out RUN
 
-    As ddrnet_23_slim_camvid_enlarged, in one stage: no weights to start from.
+    As ddrnet_23_slim_camvid_enlarged, but with no weights to start from.
     """
     return dataclasses.replace(enlarged(fassd_net_l2_camvid()), crop=(320, 448))
+
+
+def fassd_net_l2_camvid_restart() -> Recipe:
+    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_enlarged once more from its own result on: the weights on the shelf.
+
+    streetseg train --recipe fassd_net_l2_camvid_restart --data CAMVID --out RUN
+
+    It looks for `init`, which that recipe writes, in the current folder. Another seed, or the samples would come in
+    the first stage's order.
+    """
+    return dataclasses.replace(restart(fassd_net_l2_camvid_enlarged()), iterations=4000, seed=1)

@@ -19,12 +19,14 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         # From scratch on CamVid at 360 x 480, on two CPU cores.
         bisenetv2.bisenetv2_camvid,
         bisenetv2.bisenetv2_camvid_enlarged,
+        bisenetv2.bisenetv2_camvid_restart,
         ddrnet.ddrnet_23_slim_camvid,
         ddrnet.ddrnet_23_slim_camvid_enlarged,
         ddrnet.ddrnet_23_slim_camvid_restart,
         ddrnet.ddrnet_23_slim_camvid_cameras,
         fassdnet.fassd_net_l2_camvid,
         fassdnet.fassd_net_l2_camvid_enlarged,
+        fassdnet.fassd_net_l2_camvid_restart,
         stdc.stdc1_camvid,
         stdc.stdc1_camvid_enlarged,
         # The papers' experiments.
