@@ -123,13 +123,16 @@ def wait_for_step(out: Path, step: int, process: subprocess.Popen[bytes]) -> Non
     raise AssertionError("the run does not get there")
 
 
-def test_interrupted(camvid: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_interrupted(
+    number: signal.Signals, camvid: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C in the middle of a step: the step is finished, and the run goes on behind it."""
     step = Run.train_step
 
     def interrupted(run: Run) -> dict[str, float]:
         if run.step == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return step(run)
 
     monkeypatch.setattr(Run, "train_step", interrupted)

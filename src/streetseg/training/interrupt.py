@@ -13,7 +13,7 @@ from streetseg.training.distributed import world
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether the run is to stop: after Ctrl-C or SIGTERM.
+    """Gives a function that says whether the run is to stop: after Ctrl-C, SIGTERM or SIGHUP.
 
     A second one stops it at once, but not under torchrun: that repeats each to its processes, and kills what has not
     ended 30 seconds later.
@@ -23,6 +23,8 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        before[signal.SIGHUP] = signal.getsignal(signal.SIGHUP)
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()
