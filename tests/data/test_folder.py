@@ -86,6 +86,9 @@ def test_lists_choose_the_split(flat: Path) -> None:
     (flat / "val.txt").write_text("\ufeffdrive_0001\ndrive_9999\n", encoding="utf-8")
     with pytest.raises(DatasetError, match=r"val\.txt, line 2: there is no image 'drive_9999'"):
         open_dataset(flat)
+    (flat / "val.txt").write_text("drive_0001\ndrive_0001.jpg\n")
+    with pytest.raises(DatasetError, match=r"val\.txt, line 2: 'drive_0001\.jpg' is there a second time"):
+        open_dataset(flat)
     (flat / "val.txt").write_text(".")
     with pytest.raises(DatasetError, match=r"val\.txt, line 1: there is no image '\.'"):
         open_dataset(flat)

@@ -118,6 +118,22 @@ def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path) -> No
     card = read_card(out)
     assert [entry.iou for entry in card.accuracy] == [{"road": 0.5, "sky": None}]
     assert card.training_time == took
+    good = out.read_bytes()
+    for wrong, complaint in (
+        ({"miou": 74.5}, "of 74.5, allowed are 0 to 1"),
+        ({"miou": None}, "miou is not of its type"),
+        ({"iou": [0.5]}, "iou is not of its type"),
+        ({"iou": {"road": -0.1}}, "of -0.1, allowed"),
+        ({"engine": 1}, "engine is not of its type"),
+    ):
+        path.write_text(json.dumps({**facts, "command": "c", **wrong}))
+        with pytest.raises(UsageError, match=f"no result of streetseg evaluate.*{complaint}"):
+            exporter.read_accuracy(path)
     path.write_text("{}")
     with pytest.raises(UsageError, match="no result of streetseg evaluate"):
         exporter.read_accuracy(path)
+    unfit = dataclasses.replace(card.accuracy[0], miou=74.5)
+    with pytest.raises(VerificationError, match=r"a\.onnx was not written, .* an accuracy beyond 0 to 1") as caught:
+        exporter.export_onnx(weights, out, [unfit])
+    assert "\n" not in str(caught.value)
+    assert out.read_bytes() == good

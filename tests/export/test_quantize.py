@@ -18,7 +18,7 @@ from streetseg.cli import main
 from streetseg.data.camvid import LABELS
 from streetseg.data.pairs import Dataset
 from streetseg.data.table import open_dataset
-from streetseg.errors import ArtefactError, DatasetError, UsageError, VerificationError
+from streetseg.errors import ArtefactError, DatasetError, OutputError, UsageError, VerificationError
 from streetseg.export.graph import widen_weights, with_card
 from streetseg.export.onnx import to_onnx
 from streetseg.export.quantize import Quantization, quantize
@@ -203,6 +203,12 @@ def test_mistakes(dataset: Dataset, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="has no split 'night'"):
             quantize(DEFAULT_WEIGHTS, dataset, out, **wrong)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_to_is_told_first(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written to"):
+        quantize(DEFAULT_WEIGHTS, dataset, tmp_path / "file" / "out.onnx", split="night")
 
 
 def test_nncf_is_opened_without_its_telemetry() -> None:

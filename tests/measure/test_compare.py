@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,28 +13,37 @@ from numpy.typing import NDArray
 from streetseg.errors import UsageError
 from streetseg.measure import compare as compare_module
 from streetseg.measure.compare import compare, comparison_facts, comparison_table
+from streetseg.measure.evaluate import Evaluation, FrameScore
 from streetseg.measure.metrics import scores
+from streetseg.measure.report import HOW, facts, to_json
 
 Matrices = NDArray[np.int64]
 CLASSES = ["road", "sky", "car"]
 
 
 def matrices(seed: int, right: float, frames: int = 30) -> Matrices:
-    """Per-frame confusion matrices, of which about that share is right."""
+    """Per-frame confusion matrices of the same labels, of which about that share is right."""
+    labels = np.random.default_rng(9).integers(0, 600, (frames, 3))
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, 100, (frames, 3, 3)) * (1 - right)
-    drawn[:, range(3), range(3)] += rng.integers(0, 600, (frames, 3)) * right
-    return drawn.astype(np.int64)
+    found = labels[..., None] * np.eye(3, dtype=np.int64)
+    for shift in (1, 2):
+        wrong = rng.integers(0, np.round((1 - right) * labels) + 1) // 2
+        for true in range(3):
+            found[:, true, true] -= wrong[:, true]
+            found[:, true, (true + shift) % 3] += wrong[:, true]
+    return found
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    def write(name: str, per_frame: Matrices, classes: list[str] = CLASSES, **more: Any) -> Path:
-        images = [
-            {"name": f"f{i}", "confusion": [[int(t), int(p), int(m[t, p])] for t, p in np.argwhere(m)]}
+    def write(name: str, per_frame: Matrices, classes: list[str] = CLASSES, not_judged: tuple[str, ...] = ()) -> Path:
+        frames = tuple(
+            FrameScore(f"f{i}", np.array([[t, p, m[t, p]] for t, p in np.argwhere(m)]), 0.5, 0.5)
             for i, m in enumerate(per_frame)
-        ]
-        (tmp_path / name).write_text(json.dumps({"classes": classes, "not_judged": [], "images": images, **more}))
+        )
+        judged = np.array([name not in not_judged for name in classes])
+        result = Evaluation(tuple(classes), judged, (), per_frame.sum(0), 0, frames, None)
+        (tmp_path / name).write_text(to_json(facts(result, dict.fromkeys(HOW, ""))))
         return tmp_path / name
 
     return write
@@ -72,13 +80,30 @@ def test_a_real_difference_and_none(write: Callable[..., Path]) -> None:
 def test_frames_and_classes_are_matched_by_name(write: Callable[..., Path]) -> None:
     per_frame = matrices(0, 0.6)
     a, turned = write("a.json", per_frame), write("b.json", per_frame[:, ::-1, ::-1], CLASSES[::-1])
-    facts = json.loads(turned.read_text())
-    turned.write_text(json.dumps({**facts, "images": facts["images"][::-1]}))
+    found = json.loads(turned.read_text())
+    turned.write_text(json.dumps({**found, "images": found["images"][::-1]}))
     assert [(d.name, d.low, d.high) for d in compare(a, turned)] == [(n, 0, 0) for n in ("mIoU", *CLASSES)]
     fewer = write("c.json", per_frame, ["road", "sky", "bus"])
     assert [d.name for d in compare(a, fewer)] == ["mIoU", "road", "sky"]
-    unjudged = write("d.json", per_frame, not_judged=["car"])
+    unjudged = write("d.json", per_frame, not_judged=("car",))
     assert [d.name for d in compare(a, unjudged)] == ["mIoU", "road", "sky"]
+
+
+def test_other_pixels_are_no_difference_of_artefacts(write: Callable[..., Path]) -> None:
+    a = matrices(0, 0.6)
+    unlabelled, relabelled = a.copy(), a.copy()
+    unlabelled[3:5, 2] = 0
+    relabelled[7, 0, 0] += 5
+    relabelled[7, 1, 1] -= 5
+    for name, other, complaint in (
+        ("unlabelled", unlabelled, "in 2 of the frames, such as f3; evaluate both on the same labels and classes"),
+        ("relabelled", relabelled, "in 1 of the frames, such as f7;"),
+    ):
+        with pytest.raises(UsageError, match=f"do not count the same pixels {complaint}"):
+            compare(write("a.json", a), write(f"{name}.json", other))
+    # To an artefact without cars, their pixels are left out.
+    with pytest.raises(UsageError, match="do not count the same pixels in 30 of the frames, such as f0;"):
+        compare(write("a.json", a), write("two.json", a[:, :2, :2], CLASSES[:2]))
 
 
 def test_a_class_that_is_nowhere_has_no_difference(write: Callable[..., Path]) -> None:
@@ -96,12 +121,7 @@ def test_what_cannot_be_compared(write: Callable[..., Path], tmp_path: Path) -> 
         compare(a, write("b.json", matrices(0, 0.6, frames=29)))
     with pytest.raises(UsageError, match="no class in common"):
         compare(a, write("c.json", matrices(0, 0.6), ["bus", "train", "tram"]))
-    for text in (
-        "",
-        "[]",
-        "{}",
-        '{"classes": ["a"], "not_judged": [], "images": [{"name": "x", "confusion": [[5, 0, 1]]}]}',
-    ):
+    for text in ("", "[]", "{}", "[" * 100_000):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(UsageError, match="is no result of streetseg evaluate") as caught:
             compare(a, tmp_path / "bad.json")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streetseg.cli import main
+from streetseg.errors import UsageError
+from streetseg.measure.compare import compare
+from streetseg.measure.pool import pool
 
 
 def evaluated(camvid: Path, split: str, out: Path, *options: str) -> Path:
@@ -33,6 +38,49 @@ def test_parts_pooled_are_the_whole(parts: list[Path], capsys: pytest.CaptureFix
     assert pooled["measured_on"].count("trained on") == 2
     assert main(["pool", str(train), str(val)]) == 0
     assert f"mIoU {100 * expected['miou']:.2f}" in capsys.readouterr().out
+
+
+def test_files_of_one_name_are_told_apart(parts: list[Path], tmp_path: Path) -> None:
+    train, val, _ = parts
+    assert pool([train, val])["command"] == "streetseg pool train/evaluation.json val/evaluation.json"
+    other = shutil.copy(val, tmp_path / "other.json")
+    assert pool([train, other])["command"] == "streetseg pool evaluation.json other.json"
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "wrong"),
+    [
+        *(("file", key, None) for key in ("classes", "confusion", "images", "weights", "measured_on", "engine", "views",
+                                          "left_out", "not_judged", "uncounted_pixels")),
+        ("file", "classes", "x"), ("file", "classes", ["road", "road"]), ("file", "left_out", [1]),
+        ("file", "confusion", [[1, 2]]), ("file", "confusion", [[1], [2, 3]]), ("file", "confusion", []),
+        ("file", "uncounted_pixels", -1), ("file", "uncounted_pixels", 1.5), ("file", "images", []),
+        ("image", "name", None), ("image", "name", ["x"]), ("image", "miou", "x"), ("image", "miou", 74.5),
+        ("image", "pixel_accuracy", float("nan")), ("image", "confusion", [[11, 0, 5]]),
+        ("image", "confusion", [[0, 0, -5]]), ("image", "confusion", [[0, 0, 1e30]]),
+        ("image", "confusion", [[0, 0, 10**30]]), ("image", "confusion", []),
+    ],
+)  # fmt: skip
+def test_an_edited_file_is_refused(parts: list[Path], tmp_path: Path, place: str, key: str, wrong: Any) -> None:
+    """By pool and by compare, which read alike."""
+    edited = tmp_path / "edited.json"
+    found = json.loads(parts[1].read_text())
+    (found if place == "file" else found["images"][0])[key] = wrong
+    edited.write_text(json.dumps(found))
+    for call in (lambda: pool([edited]), lambda: compare(edited, edited)):
+        with pytest.raises(UsageError, match=r"edited\.json is no result of streetseg evaluate") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_frame_counts_once(parts: list[Path], tmp_path: Path) -> None:
+    edited = tmp_path / "edited.json"
+    found = json.loads(parts[1].read_text())
+    images = found["images"]
+    for wrong, complaint in (([*images, images[0]], "is there twice"), (images[1:], "do not add up to the confusion")):
+        edited.write_text(json.dumps(found | {"images": wrong}))
+        with pytest.raises(UsageError, match=complaint):
+            pool([edited])
 
 
 def test_mistakes_are_one_line(

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from streetseg.cli import main
 from streetseg.errors import EngineError
+from streetseg.export.graph import with_card
 from streetseg.measure import machine, speed
-from streetseg.measure.speed import Entry, measure, speed_table, street_frame, summary, take_turns
+from streetseg.measure.speed import Entry, measure, shares, speed_table, street_frame, summary, take_turns
+from streetseg.runtime.card import read_card
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
 SIZE = (64, 90)  # no multiple of the network's 8
@@ -56,6 +59,20 @@ def test_shares_are_of_the_ceilings(facts: dict[str, Any]) -> None:
         reached = row["gmacs"] / row["latency_ms"]["network"]["median"] * 1e3
         assert product > 0
         assert row["share_of_matrix_product"] == pytest.approx(reached / product, rel=1e-2, abs=1e-4)
+
+
+def test_int8_has_no_shares(facts: dict[str, Any], tmp_path: Path) -> None:
+    artefact = tmp_path / "int8.onnx"
+    model = onnx.load(DEFAULT_WEIGHTS)
+    artefact.write_bytes(with_card(model, read_card(DEFAULT_WEIGHTS), "int8")[0])
+    entry = Entry.open(artefact, "openvino", SIZE, 1, None)
+    row = facts["rows"][0] | entry.describe()
+    assert row["precision"] == "int8"
+    row |= shares(entry, row, street_frame(SIZE), facts["ceilings"])
+    assert row["gmacs"] == facts["rows"][0]["gmacs"]
+    assert row["share_of_matrix_product"] is row["share_of_copy_bandwidth"] is None
+    table = speed_table(facts | {"rows": [row]})
+    assert any(line.startswith("| int8, openvino int8 ") and line.endswith(" - |") for line in table.splitlines())
 
 
 def test_the_table_says_what_was_found(facts: dict[str, Any]) -> None:
@@ -125,6 +142,7 @@ def test_bench_writes_json_and_pictures(tmp_path: Path, capsys: pytest.CaptureFi
     ("options", "complaint"),
     [
         (["--size", "64"], "'64' is no size; give height and width, as 1024x2048"),
+        (["--size", "0x128"], "'0x128' is no size"),
         (["--size", "8x64"], "size 8 x 64 is too small for a scene"),
         (["--rounds", "0"], "--rounds must be at least 1, got 0"),
         (["--engine", "tensorflow"], "no engine 'tensorflow'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,9 +10,14 @@ import numpy as np
 import pytest
 
 from streetseg.cli import main
-from streetseg.data.layouts import write_camvid_tutorial
+from streetseg.data import cityscapes
+from streetseg.data.layouts import write_camvid_tutorial, write_cityscapes
+from streetseg.export.graph import with_card
+from streetseg.export.onnx import to_onnx
 from streetseg.measure.markdown import markdown_table
 from streetseg.measure.tables import Ours, PaperTable, joined, paper_tables, table_named, table_text
+from streetseg.models.table import build
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 
 TABLES = paper_tables()
@@ -44,7 +50,7 @@ def test_every_table_prints_its_facts_and_ours(name: str) -> None:
     "table", [table for table in TABLES.values() if not table.figure], ids=lambda table: table.name
 )
 def test_no_fact_has_a_name_that_nobody_reads(table: PaperTable) -> None:
-    read = {"network", "arguments", "size", "trained_otherwise", "searched", "why"}
+    read = {"network", "arguments", "size", "operating_scale", "trained_otherwise", "searched", "why"}
     assert all(set(row) <= read | set(table.columns) for row in table.rows)
     assert ("fps" in table.columns) == any(row["model"] == table.facts.get("reference") for row in table.rows)
 
@@ -86,8 +92,38 @@ def test_accuracy_fills_the_row_of_the_network_alone(tmp_path: Path, capsys: pyt
     assert main(["evaluate", str(DEFAULT_WEIGHTS), "--split", "test", *data, "--json"]) == 0
     assert filled == {"DDRNet-23-slim": pytest.approx(json.loads(capsys.readouterr().out)["miou"], abs=1e-6)}
 
-    assert main(["tables", "ddrnet-V", *data]) == 2
-    assert "is camvid, on which ddrnet-V is not; leave --data out" in capsys.readouterr().err
+    given = ["--weights", str(DEFAULT_WEIGHTS)]
+    for arguments, complaint in (
+        (["ddrnet-V"], "is camvid, on which ddrnet-V is not; leave --data out"),
+        (["ddrnet-VI", *given, *given], f"and so is {DEFAULT_WEIGHTS}: a row takes one; leave one of them out"),
+        (["bisenetv2-8"], "at operating scale 1.5, for which bisenetv2-8 has no row; take other --weights, or another"),
+    ):
+        assert main(["tables", *arguments, *data]) == 2
+        errors = capsys.readouterr().err
+        assert complaint in errors
+        assert len(errors.splitlines()) == 1
+
+
+def test_an_operating_point_takes_its_own_scale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_cityscapes(tmp_path, {"val": 1}, size=(128, 256))
+    network = build("stdc1", len(cityscapes.LABELS.names)).eval()
+    card = ModelCard(
+        network="stdc1", classes=cityscapes.LABELS.names, colours=cityscapes.LABELS.colours, mean=(120.0,) * 3,
+        std=(60.0,) * 3, output_stride=network.output_stride, size_multiple=network.size_multiple,
+        align_corners=network.align_corners, native_short_side=1024,
+    )  # fmt: skip
+    model = to_onnx(network, card)
+    for scale in (0.5, 0.75, 1.0):
+        scaled = dataclasses.replace(card, operating_scale=scale)
+        (tmp_path / f"{scale}.onnx").write_bytes(with_card(model, scaled, "float16")[0])
+    command = ["tables", "stdc-operating-points", "--data", str(tmp_path), "--engine", "onnxruntime", "--json"]
+    for scales, filled in (([0.5], ["STDC1-Seg50"]), ([0.75, 0.5], ["STDC1-Seg50", "STDC1-Seg75"])):
+        weights = [part for scale in scales for part in ("--weights", str(tmp_path / f"{scale}.onnx"))]
+        assert main([*command, *weights]) == 0
+        rows = json.loads(capsys.readouterr().out)["rows"]
+        assert [row["paper"]["model"] for row in rows if row["ours"]["miou"] is not None] == filled
+    assert main([*command, "--weights", str(tmp_path / "1.0.onnx")]) == 2
+    assert "is stdc1 at operating scale 1, for which stdc-operating-points has no row" in capsys.readouterr().err
 
 
 def test_names(capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,6 +182,17 @@ def test_safetensors(tmp_path: Path) -> None:
     assert "damaged safetensors" in refusal(CheckpointError, read_tensors, path)
 
 
+def test_weights_of_ours_are_not_converted(tmp_path: Path) -> None:
+    """FASSD-Net's tensors are named as their authors', whose frames are BGR: the first layer would be turned round."""
+    _, net, card, _ = converted("fassd-net", network="fassd_net")
+    path = tmp_path / "x.safetensors"
+    save_weights(path, net.state_dict(), card)
+    message = refusal(CheckpointError, read_tensors, path)
+    assert (
+        message == f"{path} holds weights of streetseg already; next: streetseg export {path}, or train --init {path}"
+    )
+
+
 def test_what_is_no_checkpoint(tmp_path: Path) -> None:
     good = save(tmp_path / "good.pth", {"state_dict": {"a": torch.randn(999)}})
     legacy = save(tmp_path / "legacy.pth", {"a": torch.randn(999)}, _use_new_zipfile_serialization=False)

@@ -56,7 +56,7 @@ def add_verbs(verbs: Verbs) -> None:
 def size(text: str) -> tuple[int, int]:
     """Height and width of "HxW"."""
     height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal()):
+    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; give height and width, as 1024x2048")
     return int(height), int(width)
 

@@ -13,7 +13,7 @@ from streetseg.errors import UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
-    from streetseg.measure.tables import PaperTable
+    from streetseg.measure.tables import Judged, PaperTable
 
 TABLE_ROUNDS = 20  # of `tables --bench`: some networks of the papers take a second a frame on a CPU
 
@@ -82,25 +82,40 @@ def tables(options: argparse.Namespace) -> int:
     return DONE
 
 
-def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[tuple[str, str, str], float]:
-    """mIoU of --weights by network, dataset and split, for the tables that are on --data."""
+def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged, float]:
+    """mIoU of --weights, for the rows of the tables that are on --data."""
     from streetseg.data.table import open_dataset
     from streetseg.measure.evaluate import evaluate
+    from streetseg.runtime.card import read_card
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+    from streetseg.runtime.shelf import find_weights
 
     dataset = open_dataset(options.data, options.dataset)
-    splits = {table.facts["split"] for table in chosen if table.facts.get("dataset") == dataset.name}
-    if not splits:
-        names = ", ".join(table.name for table in chosen)
+    names = ", ".join(table.name for table in chosen)
+    if not any(table.facts.get("dataset") == dataset.name for table in chosen):
         raise UsageError(
             f"{options.data} is {dataset.name}, on which {names} is not; leave --data out, or take another"
         )
-    mious = {}
+    rows = {row for table in chosen for row in table.judged() if row is not None and row.dataset == dataset.name}
+    taken: dict[Judged, Path] = {}
     for artefact in options.weights or [DEFAULT_WEIGHTS]:
+        card = read_card(find_weights(artefact))
+        what = f"{artefact} is {card.network} at operating scale {card.operating_scale:g}"
+        fitting = {
+            row for row in rows if row.network == card.network and row.operating_scale in (None, card.operating_scale)
+        }
+        if not fitting:
+            raise UsageError(f"{what}, for which {names} has no row; take other --weights, or another table")
+        if both := fitting & taken.keys():
+            raise UsageError(f"{what}, and so is {taken[both.pop()]}: a row takes one; leave one of them out")
+        taken |= dict.fromkeys(fitting, artefact)
+    mious: dict[Judged, float] = {}
+    for artefact in dict.fromkeys(taken.values()):
         segmenter = Segmenter.open(
             artefact, engine=options.engine, threads=options.threads, precision=options.precision
         )
-        for split in splits:
+        fitting = {row for row in taken if taken[row] == artefact}
+        for split in {row.split for row in fitting}:
             result = evaluate(
                 lambda frame: segmenter(frame).classmap,  # noqa: B023  # called before the next artefact
                 segmenter.card.classes,
@@ -113,7 +128,7 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[tuple[s
                     f"{artefact} and {dataset.name} have other classes, which no paper's table compares; "
                     "take weights with the dataset's classes"
                 )
-            mious[segmenter.card.network, dataset.name, split] = result.scores.miou
+            mious |= {row: result.scores.miou for row in fitting if row.split == split}
     return mious
 
 

@@ -130,7 +130,7 @@ def left_out(names: list[str], splits: dict[str, list[str]], where: str) -> str:
 
 def listed(path: Path, known: set[str]) -> list[str]:
     """The names in a list, one a line, with or without suffix."""
-    names = []
+    names: dict[str, None] = {}  # in their order, and quick to look up
     for number, line in enumerate(read_lines(path), 1):
         entry = line.strip()
         if not entry:
@@ -140,8 +140,10 @@ def listed(path: Path, known: set[str]) -> list[str]:
             raise DatasetError(
                 f"{path}, line {number}: there is no image {entry!r}; take the line out or add the image"
             )
-        names.append(name)
-    return names
+        if name in names:
+            raise DatasetError(f"{path}, line {number}: {entry!r} is there a second time; take one line out")
+        names[name] = None
+    return list(names)
 
 
 def below(split: str, name: str) -> str:

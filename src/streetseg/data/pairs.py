@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from streetseg.errors import DatasetError, StreetsegError
 from streetseg.runtime.frames import read_frame, resize
@@ -54,7 +55,7 @@ def read_pixels(path: Path) -> np.ndarray:
         return pixels if step == 1 else pixels // np.uint8(step)
 
 
-def open_mask(path: Path) -> Image.Image:
+def open_mask(path: Path) -> ImageFile:
     """A label image; ValueError for a JPEG, whose compression changes the labels."""
     image = Image.open(path)
     if image.format in ("JPEG", "MPO"):

@@ -29,7 +29,7 @@ from streetseg.measure.evaluate import Evaluation, evaluate
 from streetseg.measure.markdown import markdown_table
 from streetseg.measure.report import facts
 from streetseg.runtime.card import Accuracy, ModelCard
-from streetseg.runtime.files import whole_file
+from streetseg.runtime.files import make_folder, whole_file
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.shelf import find_weights
@@ -125,7 +125,8 @@ def quantize(
     split, frames: so many frames, evenly from all over that split, show which ranges the values have. validate: the
     split on which the drop is judged, by `evaluate` in float32. max_drop: mIoU points that it may lose; where it loses
     more, the operations that cost most are given back to float until it does not. Raises ArtefactError, DatasetError,
-    MissingExtraError or UsageError, and VerificationError, with nothing written, where the drop stays too large.
+    MissingExtraError, OutputError or UsageError, and VerificationError, with nothing written, where the drop stays too
+    large.
     """
     if frames < 1:
         raise UsageError(f"quantize takes at least 1 calibration frame, got {frames}")
@@ -134,6 +135,7 @@ def quantize(
     path = find_weights(artefact)
     if path.suffix != ".onnx" or out.suffix != ".onnx":
         raise UsageError(f"quantize makes one NAME.onnx of another, not {out} of {path}")
+    make_folder(out.parent)
     segmenter = Segmenter.open(path, precision="float32")
     card = segmenter.card
     if card.precision == "int8":

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from streetseg.errors import VerificationError
+from streetseg.errors import ArtefactError, VerificationError
 from streetseg.models.outputs import Network
-from streetseg.runtime.card import ModelCard
+from streetseg.runtime.card import ModelCard, read_card
 from streetseg.runtime.engines.engine import open_engine
 from streetseg.runtime.files import write_whole
 
@@ -20,12 +20,17 @@ TOLERANCE = 2e-2
 
 
 def write_verified(out: Path, content: bytes, network: Network, card: ModelCard, engine: str) -> float:
-    """Write an artefact, which takes its name only once it has matched its network; returns how far it differs."""
+    """Write an artefact, which takes its name only once it can be opened and has matched its network; returns how far
+    it differs."""
     difference = 0.0
 
     def write(temporary: Path) -> None:
         nonlocal difference
         temporary.write_bytes(content)
+        try:
+            read_card(temporary)
+        except ArtefactError as error:
+            raise VerificationError(f"{out} was not written, for nothing could open it: {error}") from None
         difference = verify(temporary, network, card, engine)
 
     write_whole(out, write)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import UsageError
-from streetseg.measure.report import evaluation_facts
+from streetseg.measure.report import read_evaluation
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -34,13 +34,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Counts:
-    """Per frame and class, n x C each: pixels that are right, of the class, and taken for it."""
+    """Per frame and class, n x C each: pixels that are right, of the class, and taken for it. pixels: n, those of a
+    frame that count, of whatever class."""
 
     frames: tuple[str, ...]
     classes: tuple[str, ...]
     right: NDArray[np.float64]
     true: NDArray[np.float64]
     predicted: NDArray[np.float64]
+    pixels: NDArray[np.float64]
 
     def iou(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """The IoU per class, R x C, of R weightings of the frames, R x n."""
@@ -55,7 +57,8 @@ def compare(a: Path, b: Path) -> list[Difference]:
 
     Returns mIoU over the classes that both judged, then each class. Paired bootstrap (Efron, Tibshirani, 1993, chapter
     13's percentile interval): frames are drawn with replacement, the same ones for A and B, RESAMPLES times, and their
-    confusion matrices pooled. Deterministic. UsageError for files of another kind, or of other frames.
+    confusion matrices pooled. Deterministic. UsageError for files of another kind, of other frames, or of other pixels
+    in them.
     """
     first, second = read_counts(a), read_counts(b)
     if set(first.frames) != set(second.frames):
@@ -68,6 +71,12 @@ def compare(a: Path, b: Path) -> list[Difference]:
     if not classes:
         raise UsageError(f"{a} and {b} have no class in common; evaluate artefacts that share classes")
     first, second = select(first, first.frames, classes), select(second, first.frames, classes)
+    differing = (first.pixels != second.pixels) | (first.true != second.true).any(1)
+    if differing.any():
+        raise UsageError(
+            f"{a} and {b} do not count the same pixels in {differing.sum()} of the frames, such as "
+            f"{first.frames[differing.argmax()]}; evaluate both on the same labels and classes"
+        )
     differences = resampled_differences(first, second)
     tail = 100 * (1 - CONFIDENCE) / 2
     found = []
@@ -101,21 +110,14 @@ def mean_iou(iou: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def read_counts(path: Path) -> Counts:
     """What compare needs of an evaluation's JSON; UsageError where it is something else."""
-    with evaluation_facts(path) as facts:
-        classes, images = facts["classes"], facts["images"]
-        matrices = np.zeros((len(images), len(classes), len(classes)))
-        for index, image in enumerate(images):
-            true, predicted, pixels = np.array(image["confusion"], np.int64).reshape(-1, 3).T
-            matrices[index, true, predicted] = pixels
-        judged = tuple(name for name in classes if name not in facts["not_judged"])
-        counts = Counts(
-            tuple(image["name"] for image in images),
-            tuple(classes),
-            np.diagonal(matrices, axis1=1, axis2=2),
-            matrices.sum(2),
-            matrices.sum(1),
-        )
-        return select(counts, counts.frames, judged)
+    evaluation, _ = read_evaluation(path)
+    names = evaluation.names
+    matrices = (frame.matrix(len(names)) for frame in evaluation.frame_scores)
+    per_frame = np.array([(np.diag(matrix), matrix.sum(1), matrix.sum(0)) for matrix in matrices], np.float64)
+    right, true, predicted = per_frame.transpose(1, 0, 2)
+    frames = tuple(frame.name for frame in evaluation.frame_scores)
+    judged = tuple(name for name, known in zip(names, evaluation.judged, strict=True) if known)
+    return select(Counts(frames, names, right, true, predicted, true.sum(1)), frames, judged)
 
 
 def select(counts: Counts, frames: tuple[str, ...], classes: tuple[str, ...]) -> Counts:
@@ -124,7 +126,7 @@ def select(counts: Counts, frames: tuple[str, ...], classes: tuple[str, ...]) ->
     rows = [place[name] for name in frames]
     columns = [counts.classes.index(name) for name in classes]
     right, true, predicted = (part[np.ix_(rows, columns)] for part in (counts.right, counts.true, counts.predicted))
-    return Counts(frames, classes, right, true, predicted)
+    return Counts(frames, classes, right, true, predicted, counts.pixels[rows])
 
 
 def comparison_facts(differences: list[Difference]) -> dict[str, Any]:

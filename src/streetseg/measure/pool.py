@@ -10,47 +10,52 @@ from typing import Any
 import numpy as np
 
 from streetseg.errors import UsageError
-from streetseg.measure.evaluate import Evaluation, FrameScore
-from streetseg.measure.report import evaluation_facts, facts
-
-SAME = ("classes", "not_judged", "left_out", "views")  # in all evaluations that are pooled
+from streetseg.measure.evaluate import Evaluation
+from streetseg.measure.report import facts, read_evaluation
 
 
 def pool(paths: Sequence[Path]) -> dict[str, Any]:
     """What `streetseg evaluate --json` or `--report` wrote of different frames, as the evaluation of all of them: the
     confusion matrices added, the scores anew; borders are left out. UsageError for files of another kind, or whose
     classes or views differ, and where a frame would count twice."""
-    found, matrices, frame_scores = [], [], []
-    for path in paths:
-        with evaluation_facts(path) as part:
-            found.append({key: part[key] for key in (*SAME, "uncounted_pixels", "measured_on", "weights", "engine")})
-            matrices.append(np.array(part["confusion"], np.int64))
-            frame_scores += [frame_score(image) for image in part["images"]]
-    first = found[0]
-    for path, other in zip(paths, found, strict=True):
-        if differing := [key for key in SAME if other[key] != first[key]]:
+    parts, hows = zip(*map(read_evaluation, paths), strict=True)
+    first, kinds = parts[0], [kind(part, how) for part, how in zip(parts, hows, strict=True)]
+    for path, other in zip(paths, kinds, strict=True):
+        if differing := [key for key in other if other[key] != kinds[0][key]]:
             raise UsageError(f"{paths[0]} and {path} differ in {', '.join(differing)}; pool evaluations of one kind")
+    frame_scores = tuple(frame for part in parts for frame in part.frame_scores)
     if twice := [name for name, times in Counter(frame.name for frame in frame_scores).items() if times > 1]:
         raise UsageError(f"{twice[0]} is in several of the evaluations; pool evaluations of different frames")
     result = Evaluation(
-        names=tuple(first["classes"]),
-        judged=np.array([name not in first["not_judged"] for name in first["classes"]]),
-        left_out=tuple(first["left_out"]),
-        matrix=np.sum(matrices, axis=0),
-        uncounted=sum(part["uncounted_pixels"] for part in found),
-        frame_scores=tuple(frame_scores),
+        names=first.names,
+        judged=first.judged,
+        left_out=first.left_out,
+        matrix=np.sum([part.matrix for part in parts], axis=0),
+        uncounted=sum(part.uncounted for part in parts),
+        frame_scores=frame_scores,
         boundary=None,
     )
     how = {
-        "measured_on": " + ".join(part["measured_on"] for part in found),
-        "weights": ", ".join(part["weights"] for part in found),
-        "engine": " + ".join(dict.fromkeys(part["engine"] for part in found)),
-        "views": first["views"],
-        "command": f"streetseg pool {' '.join(path.name for path in paths)}",
+        "measured_on": " + ".join(how["measured_on"] for how in hows),
+        "weights": ", ".join(how["weights"] for how in hows),
+        "engine": " + ".join(dict.fromkeys(how["engine"] for how in hows)),
+        "views": hows[0]["views"],
+        "command": f"streetseg pool {' '.join(told_apart(paths))}",
     }
     return facts(result, how)
 
 
-def frame_score(image: dict[str, Any]) -> FrameScore:
-    miou, accuracy = (np.nan if image[key] is None else image[key] for key in ("miou", "pixel_accuracy"))
-    return FrameScore(image["name"], np.array(image["confusion"], np.int64).reshape(-1, 3), miou, accuracy)
+def kind(evaluation: Evaluation, how: dict[str, str]) -> dict[str, Any]:
+    """What must be the same in all evaluations that are pooled."""
+    return {
+        "classes": evaluation.names,
+        "not_judged": evaluation.judged.tolist(),
+        "left_out": evaluation.left_out,
+        "views": how["views"],
+    }
+
+
+def told_apart(paths: Sequence[Path]) -> list[str]:
+    """The files' names, with their folders' where several have one name."""
+    times = Counter(path.name for path in paths)
+    return [path.name if times[path.name] == 1 else Path(path.parent.name, path.name).as_posix() for path in paths]

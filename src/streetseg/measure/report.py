@@ -6,6 +6,7 @@ import csv
 import heapq
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -19,7 +20,7 @@ from PIL import Image
 
 from streetseg.errors import UsageError
 from streetseg.measure.boundary import DIAGONAL_SHARE
-from streetseg.measure.evaluate import Evaluation, JudgedFrame
+from streetseg.measure.evaluate import Evaluation, FrameScore, JudgedFrame
 from streetseg.measure.metrics import mean, scores
 from streetseg.measure.page import page, percent
 from streetseg.measure.pictures import heat_map, jpeg, png, sheet, tiles
@@ -27,6 +28,7 @@ from streetseg.runtime.files import make_folder, write_file
 from streetseg.runtime.overlay import Colour
 
 DIGITS = 6
+HOW = ("measured_on", "weights", "engine", "views")  # of what is judged, beside the command
 MEANS = ("miou", "mean_f1", "class_accuracy", "pixel_accuracy", "fwiou")
 VOID_RULE = "pixels whose label is void, or a class left out, do not count, whatever was predicted there"
 
@@ -134,8 +136,69 @@ def evaluation_facts(path: Path) -> Iterator[dict[str, Any]]:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}; give what streetseg evaluate --json or --report wrote"
         ) from None
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise UsageError(f"{path} is no result of streetseg evaluate --json or --report ({error})") from None
+
+
+def read_evaluation(path: Path) -> tuple[Evaluation, dict[str, str]]:
+    """What `facts` made of an evaluation, from its file: the evaluation without its borders, and what was judged and
+    how, by HOW. UsageError where the file holds something else, or figures that contradict each other."""
+    with evaluation_facts(path) as found:
+        names, not_judged = strings(found["classes"]), strings(found["not_judged"])
+        frames = tuple(read_frame_score(image) for image in found["images"])
+        strings([frame.name for frame in frames])
+        matrix = pixel_counts(found["confusion"], len(names))
+        total = sum((frame.matrix(len(names)) for frame in frames), np.zeros((len(names), len(names)), np.int64))
+        if not matrix.any() or not np.array_equal(total, matrix):
+            raise ValueError("the images' counts do not add up to the confusion matrix, or there are none")
+        uncounted = found["uncounted_pixels"]
+        if type(uncounted) is not int or uncounted < 0:
+            raise ValueError("uncounted_pixels is no number of pixels")
+        evaluation = Evaluation(
+            names=names,
+            judged=np.array([name not in not_judged for name in names]),
+            left_out=strings(found["left_out"]),
+            matrix=matrix,
+            uncounted=uncounted,
+            frame_scores=frames,
+            boundary=None,
+        )
+        how = [found[key] for key in HOW]
+        if not all(isinstance(text, str) for text in how):
+            raise ValueError(f"{', '.join(HOW)} are not all text")
+        return evaluation, dict(zip(HOW, how, strict=True))
+
+
+def read_frame_score(image: dict[str, Any]) -> FrameScore:
+    return FrameScore(
+        image["name"], pixel_counts(image["confusion"], 3), share(image["miou"]), share(image["pixel_accuracy"])
+    )
+
+
+def strings(value: object) -> tuple[str, ...]:
+    """A list of names, none of them twice; ValueError for anything else."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{value!r:.40} is no list of names")
+    if twice := [name for name, times in Counter(value).items() if times > 1]:
+        raise ValueError(f"{twice[0]!r} is there twice")
+    return tuple(value)
+
+
+def pixel_counts(value: object, columns: int) -> NDArray[np.int64]:
+    """A list of rows of whole numbers, none below 0, as an array n x columns; ValueError for anything else."""
+    found = np.array(value) if value != [] else np.zeros((0, columns), np.int64)
+    if found.dtype.kind != "i" or found.shape[1:] != (columns,) or found.min(initial=0) < 0:
+        raise ValueError(f"{value!r:.40} are no counts of pixels in rows of {columns}")
+    return found
+
+
+def share(value: object) -> float:
+    """What `number` wrote of a share, NaN where it is None; ValueError for anything else."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{value!r:.40} is no share of 0 to 1")
+    return value
 
 
 class WorstFrames:

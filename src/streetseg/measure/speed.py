@@ -61,6 +61,11 @@ class Entry:
         options: dict[str, Any] = {"engine": engine, "threads": threads, "precision": precision, "size": min(size)}
         return cls(artefact, Segmenter.open(artefact, **options), options)
 
+    @property
+    def precision(self) -> str:
+        """What the network computes in: an int8 artefact in its own, whatever its engine computes the rest in."""
+        return "int8" if self.segmenter.card.precision == "int8" else self.segmenter.engine.precision
+
     def describe(self) -> dict[str, Any]:
         engine, card = self.segmenter.engine, self.segmenter.card
         return {
@@ -68,7 +73,7 @@ class Entry:
             "network": card.network,
             "content_hash": card.content_hash,
             "engine": engine.name,
-            "precision": engine.precision,
+            "precision": self.precision,
             "threads": self.options["threads"] or cores(),
             "accuracy": [{"measured_on": one.measured_on, "miou": one.miou} for one in card.accuracy],
         }
@@ -231,23 +236,25 @@ def shares(
     entry: Entry, row: dict[str, Any], frame: NDArray[np.uint8], ceilings: dict[str, Any]
 ) -> dict[str, float | None]:
     """Multiply-adds of the network, and how much of the machine's ceilings it reaches, 0 to 1; None where the artefact
-    is no graph that could be counted.
+    is no graph that could be counted, and the shares of int8, whose ceilings are not measured.
 
     The share of the bandwidth is that of every convolution reading its input and weights and writing its output through
     memory: above 1 where caches spare the way.
     """
     if entry.artefact.suffix != ".onnx":
         return dict.fromkeys(("gmacs", "share_of_matrix_product", "share_of_copy_bandwidth"))
-    precision = entry.segmenter.engine.precision
     height, width = network_input(entry.segmenter, frame).shape[:2]
     asked = work(entry.artefact, (height, width))
+    gmacs = round(asked.gmacs, 6)
+    if entry.precision == "int8":
+        return {"gmacs": gmacs, "share_of_matrix_product": None, "share_of_copy_bandwidth": None}
     seconds = row["latency_ms"]["network"]["median"] / 1e3
-    product = ceilings["matrix_product_gmacs_per_second"][precision]
+    product = ceilings["matrix_product_gmacs_per_second"][entry.precision]
     return {
-        "gmacs": round(asked.gmacs, 6),
+        "gmacs": gmacs,
         "share_of_matrix_product": round(asked.gmacs / seconds / product, 4),
         "share_of_copy_bandwidth": round(
-            asked.gvalues * BYTES[precision] / seconds / ceilings["copy_gb_per_second"], 4
+            asked.gvalues * BYTES[entry.precision] / seconds / ceilings["copy_gb_per_second"], 4
         ),
     }
 

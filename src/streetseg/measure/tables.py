@@ -32,6 +32,16 @@ class Subject(NamedTuple):
     size: tuple[int, int]
 
 
+class Judged(NamedTuple):
+    """What is judged for a row: an artefact of a network on a split. operating_scale: the one on its card, None where
+    the row takes any."""
+
+    network: str
+    operating_scale: float | None
+    dataset: str
+    split: str
+
+
 @dataclass(frozen=True)
 class PaperTable:
     """A table of a paper. columns: key -> the paper's heading. rows: the paper's figures by those keys, and for a
@@ -63,6 +73,16 @@ class PaperTable:
             for row in self.rows
         ]
 
+    def judged(self) -> list[Judged | None]:
+        """For each row, or None where it is not a network's own (a rival's, an ablation's, another training's) or the
+        table is on no data set of ours."""
+        return [
+            Judged(subject.network, row.get("operating_scale"), self.facts["dataset"], self.facts["split"])
+            if "dataset" in self.facts and subject and not (subject.arguments or row.get("trained_otherwise"))
+            else None
+            for row, subject in zip(self.rows, self.subjects(), strict=True)
+        ]
+
     def timed(self) -> set[Subject]:
         """The subjects whose speed the paper gives."""
         return {
@@ -75,11 +95,11 @@ class PaperTable:
 @dataclass(frozen=True)
 class Ours:
     """What was found here. counts: parameters in millions and GMACs. times: milliseconds, one a round, of subjects that
-    took turns. mious: 0 to 1, by network, dataset and split."""
+    took turns. mious: 0 to 1."""
 
     counts: Mapping[Subject, tuple[float, float]]
     times: Mapping[Subject, NDArray[np.float64]] = field(default_factory=dict)
-    mious: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    mious: Mapping[Judged, float] = field(default_factory=dict)
 
 
 def paper_tables() -> dict[str, PaperTable]:
@@ -129,16 +149,15 @@ def joined(table: PaperTable, ours: Ours) -> list[dict[str, Any]]:
     reference_subject = subjects[table.rows.index(reference)] if reference else None
     reference_times = ours.times.get(reference_subject) if reference_subject else None
     rows = []
-    for row, subject in zip(table.rows, subjects, strict=True):
+    for row, subject, judged in zip(table.rows, subjects, table.judged(), strict=True):
         found: dict[str, Any] = {"parameters": None, "gmacs": None, "fps": None, "miou": None}
         ratio: dict[str, float | None] = {"paper": None, "ours": None}
         if subject is not None:
             found["parameters"], found["gmacs"] = ours.counts[subject]
             if subject in ours.times and "fps" in row:
                 found["fps"] = 1e3 / float(np.median(ours.times[subject]))
-            # An artefact is judged for a network's own row: no ablation, and no other training of it.
-            if "dataset" in table.facts and not (subject.arguments or row.get("trained_otherwise")):
-                found["miou"] = ours.mious.get((subject.network, table.facts["dataset"], table.facts["split"]))
+            if judged is not None:
+                found["miou"] = ours.mious.get(judged)
             # Frames a second on another GPU are no ratio of networks.
             if reference is not None and "fps" in row and row.get("gpu") == reference.get("gpu"):
                 ratio["paper"] = row["fps"] / reference["fps"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -57,7 +57,7 @@ IGNORED = (
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The state dict in a .pth, .pt, .tar, .pkl, .bin, .ckpt or .safetensors file: wrappers around it and the prefixes
-    that they give to its names taken off. CheckpointError where the file is refused, damaged or holds none."""
+    that they give to its names taken off. CheckpointError where the file is refused, damaged, ours or holds none."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -88,9 +88,17 @@ def state_dict_in(content: object, path: Path, size: int) -> dict[str, Tensor]:
 
 def read_safetensors(path: Path) -> object:
     try:
-        return load_file(path)
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is a damaged safetensors file ({error}); get it again") from None
+    # Some of our networks' tensors are named as another code base's, which was fed BGR frames.
+    if any(key.startswith("streetseg.") for key in metadata):
+        raise CheckpointError(
+            f"{path} holds weights of streetseg already; next: streetseg export {path}, or train --init {path}"
+        )
+    return tensors
 
 
 def read_torch(path: Path, start: bytes, size: int) -> object:

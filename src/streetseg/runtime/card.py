@@ -49,8 +49,19 @@ class Accuracy:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Accuracy:
-        """What an entry needs of an evaluation's facts; KeyError where they lack it."""
-        return cls(**{field.name: facts[field.name] for field in dataclasses.fields(cls)})
+        """What an entry needs of an evaluation's facts; KeyError where they lack it, ValueError where a card could not
+        hold it."""
+        entry = cls(**{field.name: facts[field.name] for field in dataclasses.fields(cls)})
+        for name, kind in typing.get_type_hints(cls).items():
+            if not fits(getattr(entry, name), kind):
+                raise ValueError(f"{name} is not of its type")
+        if beyond := [value for value in entry.figures() if not 0 <= value <= 1]:
+            raise ValueError(f"an accuracy of {beyond[0]}, allowed are 0 to 1")
+        return entry
+
+    def figures(self) -> list[float]:
+        """mIoU, and the IoUs of the classes that occur."""
+        return [value for value in (self.miou, *self.iou.values()) if value is not None]
 
 
 @dataclass(frozen=True)
@@ -130,7 +141,7 @@ class ModelCard:
             if not fits(getattr(self, name), kind):
                 raise ArtefactError(f"{source} has a card whose {name} is not of its type; get the file again")
         classes = len(self.classes)
-        measured = [v for entry in self.accuracy for v in (entry.miou, *entry.iou.values()) if v is not None]
+        measured = [value for entry in self.accuracy for value in entry.figures()]
         faults = [
             (classes != len(self.colours), f"{classes} classes but {len(self.colours)} colours"),
             (not 1 <= classes <= 255, f"{classes} classes, allowed are 1 to 255"),
