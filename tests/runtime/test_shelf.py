@@ -112,6 +112,13 @@ def test_every_card_on_the_shelf_tells_where_its_weights_come_from(name: str) ->
     assert all((card.terms, card.training_time, card.accuracy, card.limits))
 
 
+@pytest.mark.parametrize("network", ["ddrnet_23_slim", "stdc1", "bisenetv2", "fassd_net_l2"])
+def test_every_network_was_judged_on_a_drive_that_it_never_saw(network: str) -> None:
+    folds = {read_card(path).content_hash for path in (CHECKOUT / "folds").glob(f"{network}_*.onnx")}
+    accuracy = read_card(find_weights(f"{network}-camvid")).accuracy
+    assert [entry for entry in accuracy if entry.weights in folds and "split only:" in entry.measured_on]
+
+
 def test_names_and_paths(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     Path("plain").touch()
