@@ -158,7 +158,7 @@ def refuse_overwriting(jobs: list[tuple[Path, Path, Path]]) -> None:
     for _, classes, overlay in jobs:
         # An overlay's suffix may not be settled yet.
         for path in (classes, overlay, *(overlay.with_name(overlay.name + suffix) for suffix in PICTURE_SUFFIXES)):
-            if path.resolve() in inputs:
+            if path.exists() and path.resolve() in inputs:
                 raise UsageError(f"{path} is to be segmented, and a result would replace it; choose another --out")
 
 

@@ -290,7 +290,7 @@ def images_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
         raise error
 
     for root, folders, files in os.walk(folder, onerror=refuse):
-        if left_out == Path(root).resolve() != top:
+        if left_out and left_out == Path(root).resolve() != top:
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]

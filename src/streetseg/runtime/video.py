@@ -41,7 +41,6 @@ LIVE_TIMEOUT = 10.0  # seconds until a camera or stream that gives nothing is gi
 # Frames a second beyond which a rate is that of a clock, in files that leave out what does not fall on its ticks (AVI).
 CLOCK_RATE = 240
 
-OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
 # A steady video that lost frames has a few gaps; where there are more, and at this share of its frames, it never was.
 UNEVEN_GAPS, UNEVEN_SHARE = 4, 0.1
 
@@ -49,6 +48,8 @@ UNEVEN_GAPS, UNEVEN_SHARE = 4, 0.1
 # as by us. What is written says it (ITU-T H.273: the code points).
 HD_HEIGHT = 720
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
+
+OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
 # x264: quick enough to keep up with the network, and no artefacts that one would take for the network's.
 OVERLAY_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "20"}
 
