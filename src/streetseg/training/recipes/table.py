@@ -24,9 +24,11 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         ddrnet.ddrnet_23_slim_camvid_enlarged,
         ddrnet.ddrnet_23_slim_camvid_restart,
         ddrnet.ddrnet_23_slim_camvid_cameras,
+        ddrnet.ddrnet_23_slim_camvid_decay,
         fassdnet.fassd_net_l2_camvid,
         fassdnet.fassd_net_l2_camvid_enlarged,
         fassdnet.fassd_net_l2_camvid_restart,
+        fassdnet.fassd_net_l2_camvid_decay,
         stdc.stdc1_camvid,
         stdc.stdc1_camvid_enlarged,
         # The papers' experiments.
