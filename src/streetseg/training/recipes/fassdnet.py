@@ -134,8 +134,4 @@ def fassd_net_l2_camvid_decay() -> Recipe:
 
     It looks for `init`, which that recipe writes, in the current folder.
     """
-    return dataclasses.replace(
-        decay(fassd_net_l2_camvid_restart()),
-        name="fassd_net_l2_camvid_decay",
-        init="fassd_net_l2_camvid_restart.safetensors",
-    )
+    return decay(fassd_net_l2_camvid_restart())
