@@ -106,8 +106,9 @@ def test_killed_while_writing_and_at_a_random_moment(camvid: Path, whole: Path, 
     time.sleep(random.uniform(0, 1))
     process.kill()
     process.wait()
-    with (out / "log.jsonl").open("a") as log:  # as if killed between a line and its checkpoint, and in a line
-        log.write('{"step": 16, "main": 1.0}\nno line of ours\n{"step": 4')
+    # As if killed between a line and its checkpoint, and in a line. Step 17 has none even where the kill came too late.
+    with (out / "log.jsonl").open("a") as log:
+        log.write('{"step": 17, "main": 1.0}\nno line of ours\n{"step": 4')
 
     train(small(*SETTINGS), camvid, out, resume=True, progress=False)
     assert_ended_alike(out, whole)

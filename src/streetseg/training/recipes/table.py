@@ -20,6 +20,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         bisenetv2.bisenetv2_camvid,
         bisenetv2.bisenetv2_camvid_enlarged,
         bisenetv2.bisenetv2_camvid_restart,
+        bisenetv2.bisenetv2_camvid_decay,
         ddrnet.ddrnet_23_slim_camvid,
         ddrnet.ddrnet_23_slim_camvid_enlarged,
         ddrnet.ddrnet_23_slim_camvid_restart,
@@ -31,6 +32,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         fassdnet.fassd_net_l2_camvid_decay,
         stdc.stdc1_camvid,
         stdc.stdc1_camvid_enlarged,
+        stdc.stdc1_camvid_decay,
         # The papers' experiments.
         bisenetv2.bisenetv2_cityscapes,
         bisenetv2.bisenetv2_large_cityscapes,
