@@ -340,15 +340,10 @@ def many(drive: Path, tmp_path: Path) -> list[str | Path]:
     return ["predict", photos, "--out", tmp_path / "out", *ONNXRUNTIME]
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(number: signal.Signals, many: list[str | Path], tmp_path: Path) -> None:
-    # A process started in the background may have been told to ignore the signal.
-    code = (
-        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "runpy.run_module('streetseg', run_name='__main__')"
-    )
-    command = [sys.executable, "-c", code, *many]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*STREETSEG, *many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(number)

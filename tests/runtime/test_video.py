@@ -260,6 +260,7 @@ def test_a_video_cut_short_is_told_by_the_exit_code(
 # Ends before the end
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Path) -> None:
     source = write_video(tmp_path / "long.mp4", steady(3000))
@@ -268,7 +269,7 @@ def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Pa
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not list(out.glob(".o*")):
             time.sleep(0.02)
-        time.sleep(0.3)
+        time.sleep(1)
         process.send_signal(number)
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors

@@ -124,6 +124,7 @@ def wait_for_step(out: Path, step: int, process: subprocess.Popen[bytes]) -> Non
     raise AssertionError("the run does not get there")
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_interrupted(
     number: signal.Signals, camvid: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
