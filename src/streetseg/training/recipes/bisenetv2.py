@@ -163,11 +163,10 @@ def bisenetv2_camvid_restart() -> Recipe:
 
 
 def bisenetv2_camvid_decay() -> Recipe:
-    """BiSeNetV2 on CamVid, bisenetv2_camvid_restart once more with ten times the weight decay: the weights on the
-    shelf.
+    """BiSeNetV2 on CamVid, bisenetv2_camvid_restart once more: the third stage, the weights on the shelf.
 
     streetseg train --recipe bisenetv2_camvid_decay --data CAMVID --out RUN
 
-    It looks for `init`, which that recipe writes, in the current folder.
+    With ten times the weight decay. It looks for `init`, which that recipe writes, in the current folder.
     """
     return dataclasses.replace(decay(bisenetv2_camvid_restart()), iterations=2800)

@@ -127,11 +127,10 @@ def fassd_net_l2_camvid_restart() -> Recipe:
 
 
 def fassd_net_l2_camvid_decay() -> Recipe:
-    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_restart once more with ten times the weight decay: the weights on
-    the shelf.
+    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_restart once more: the third stage, the weights on the shelf.
 
     streetseg train --recipe fassd_net_l2_camvid_decay --data CAMVID --out RUN
 
-    It looks for `init`, which that recipe writes, in the current folder.
+    With ten times the weight decay. It looks for `init`, which that recipe writes, in the current folder.
     """
     return decay(fassd_net_l2_camvid_restart())

@@ -145,11 +145,11 @@ def stdc1_camvid_enlarged() -> Recipe:
 
 
 def stdc1_camvid_decay() -> Recipe:
-    """STDC1-Seg on CamVid, stdc1_camvid_enlarged once more with ten times the weight decay and stronger colours: the
-    weights on the shelf.
+    """STDC1-Seg on CamVid, stdc1_camvid_enlarged once more: the second stage, the weights on the shelf.
 
     streetseg train --recipe stdc1_camvid_decay --data CAMVID --out RUN
 
-    It looks for `init`, which that recipe writes, in the current folder.
+    With ten times the weight decay and stronger colours. It looks for `init`, which that recipe writes, in the current
+    folder.
     """
     return dataclasses.replace(decay(stdc1_camvid_enlarged()), iterations=3000, jitter=0.7)
