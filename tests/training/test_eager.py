@@ -28,7 +28,7 @@ def brief() -> Iterator[None]:
     """What takes time for the sake of good figures only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speed, "STREAM_SECONDS", 0.05)
-        patch.setattr(machine, "SIDE", 256)
+        patch.setattr(machine, "SIDE", 16)
         yield
 
 

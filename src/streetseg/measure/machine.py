@@ -24,7 +24,9 @@ from streetseg.runtime.engines.openvino import core, ov  # type: ignore[attr-def
 TELLING_FLAGS = ("avx", "amx", "fma", "f16c", "asimd", "sve", "bf16", "i8mm")
 ENGINE_PACKAGES = ("numpy", "openvino", "onnxruntime", "torch")
 
-SIDE = 2048  # of the matrices: large enough that every core is busy, small enough for the caches
+# Of the convolutions and their frame, a thread's share: as near a core's peak as the engine comes. A single matrix
+# product, whose factors it must round and pack each time, was slower than whole networks.
+CHANNELS, SIDE, DEPTH = 256, 64, 4
 COPIED = 2**28  # bytes, far beyond any cache
 REPEATS = 5
 
@@ -63,18 +65,22 @@ def installed_version(package: str) -> str | None:
 # Ceilings
 
 
-def matrix_product(precision: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """GMACs/s of a large matrix product, the best of a few, by OpenVINO in "float32" or "bfloat16".
+def dense_convolution(precision: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> float:
+    """GMACs/s of 3 x 3 convolutions of many channels, the best of a few runs, by OpenVINO in "float32" or "bfloat16".
 
     clock: of seconds; time.process_time gives GMACs a second of CPU time, whatever else the machine does.
     """
-    left, right = (ov.opset13.parameter([SIDE, SIDE], np.float32) for _ in range(2))
-    model = ov.Model([ov.opset13.matmul(left, right, False, False)], [left, right])
+    shape = (1, CHANNELS, SIDE * threads, SIDE)  # as much for each thread, however many there are
+    weights = np.full((CHANNELS, CHANNELS, 3, 3), 1 / (9 * CHANNELS), np.float32)
+    given = last = ov.opset13.parameter(shape, np.float32)
+    for _ in range(DEPTH):
+        last = ov.opset13.convolution(last, ov.opset13.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1])
     hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
     settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads}
-    request = core().compile_model(model, "CPU", settings).create_infer_request()
-    matrices = [np.ones((SIDE, SIDE), np.float32)] * 2
-    return SIDE**3 / 1e9 / best_time(lambda: request.infer(matrices, share_inputs=True), clock)
+    request = core().compile_model(ov.Model([last], [given]), "CPU", settings).create_infer_request()
+    frame = [np.ones(shape, np.float32)]
+    gmacs = DEPTH * prod(shape) * weights[0].size / 1e9
+    return gmacs / best_time(lambda: request.infer(frame, share_inputs=True), clock)
 
 
 def copy_bandwidth(threads: int) -> float:

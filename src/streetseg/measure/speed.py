@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from streetseg.data.synthetic import render
 from streetseg.errors import EngineError
-from streetseg.measure.machine import copy_bandwidth, describe_machine, matrix_product, work
+from streetseg.measure.machine import copy_bandwidth, dense_convolution, describe_machine, work
 from streetseg.measure.markdown import markdown_table
 from streetseg.measure.plot import Drawing, Point, bars, scatter
 from streetseg.runtime.engines.engine import cores
@@ -226,8 +226,8 @@ def measure_ceilings(entries: Sequence[Entry]) -> dict[str, Any]:
     precisions = sorted({entry.segmenter.engine.precision for entry in entries if entry.artefact.suffix == ".onnx"})
     return {
         "copy_gb_per_second": round(copy_bandwidth(threads), 2),
-        "matrix_product_gmacs_per_second": {
-            precision: round(matrix_product(precision, threads), 1) for precision in precisions
+        "convolution_gmacs_per_second": {
+            precision: round(dense_convolution(precision, threads), 1) for precision in precisions
         },
     }
 
@@ -242,17 +242,17 @@ def shares(
     memory: above 1 where caches spare the way.
     """
     if entry.artefact.suffix != ".onnx":
-        return dict.fromkeys(("gmacs", "share_of_matrix_product", "share_of_copy_bandwidth"))
+        return dict.fromkeys(("gmacs", "share_of_convolution", "share_of_copy_bandwidth"))
     height, width = network_input(entry.segmenter, frame).shape[:2]
     asked = work(entry.artefact, (height, width))
     gmacs = round(asked.gmacs, 6)
     if entry.precision == "int8":
-        return {"gmacs": gmacs, "share_of_matrix_product": None, "share_of_copy_bandwidth": None}
+        return {"gmacs": gmacs, "share_of_convolution": None, "share_of_copy_bandwidth": None}
     seconds = row["latency_ms"]["network"]["median"] / 1e3
-    product = ceilings["matrix_product_gmacs_per_second"][entry.precision]
+    convolution = ceilings["convolution_gmacs_per_second"][entry.precision]
     return {
         "gmacs": gmacs,
-        "share_of_matrix_product": round(asked.gmacs / seconds / product, 4),
+        "share_of_convolution": round(asked.gmacs / seconds / convolution, 4),
         "share_of_copy_bandwidth": round(
             asked.gvalues * BYTES[entry.precision] / seconds / ceilings["copy_gb_per_second"], 4
         ),
@@ -286,7 +286,7 @@ def label(row: dict[str, Any]) -> str:
 def speed_table(facts: dict[str, Any]) -> str:
     """What `measure` found, to be read."""
     machine, ceilings, rows = facts["machine"], facts["ceilings"], facts["rows"]
-    products = ceilings["matrix_product_gmacs_per_second"]
+    convolutions = ceilings["convolution_gmacs_per_second"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     busy = " (busy: do not trust the times)" if (machine["load"] or 0) > machine["cores"] / 2 else ""
     head = [
@@ -294,12 +294,12 @@ def speed_table(facts: dict[str, Any]) -> str:
         f"flags: {' '.join(machine['flags'])}",
         f"frame: {facts['frame']['height']} x {facts['frame']['width']}, {facts['frame']['what']}; "
         f"{facts['rounds']} rounds, one frame at a time; class map by {machine['class_map']}",
-        f"ceilings: copy {ceilings['copy_gb_per_second']:.1f} GB/s; matrix product "
-        + ", ".join(f"{precision} {value:.0f} GMACs/s" for precision, value in products.items()),
+        f"ceilings: copy {ceilings['copy_gb_per_second']:.1f} GB/s; 3 x 3 convolution "
+        + ", ".join(f"{precision} {value:.0f} GMACs/s" for precision, value in convolutions.items()),
     ]
     times = [["artefact", "", "median ms", "p90", "p99", "to the first"]]
     whole = [["artefact", "threads", "frames/s in streams", "cold start s", "peak memory MB", "GMACs",
-              "of matrix product", "of copy bandwidth"]]  # fmt: skip
+              "of convolution", "of copy bandwidth"]]  # fmt: skip
     for row in rows:
         for way, words in WAYS.items():
             took = row["latency_ms"][way]
@@ -308,7 +308,7 @@ def speed_table(facts: dict[str, Any]) -> str:
         whole.append(
             [label(row), str(row["threads"]), f"{row['throughput']['frames_per_second']:.1f}",
              f"{row['cold_start_s']:.2f}", written(row["peak_memory_mb"], ".0f"), written(row["gmacs"], ".2f"),
-             written(row["share_of_matrix_product"], ".0%"), written(row["share_of_copy_bandwidth"], ".0%")]
+             written(row["share_of_convolution"], ".0%"), written(row["share_of_copy_bandwidth"], ".0%")]
         )  # fmt: skip
     accuracy = [["artefact", "accuracy measured on, says its card", "mIoU %"]]
     accuracy += [
