@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from streetseg.data.pairs import IGNORE
 from streetseg.training.augment import (
+    SHADES,
     Batch,
     View,
     augment,
@@ -150,6 +152,31 @@ def test_noise_is_the_samples_own_and_stays_inside_it() -> None:
     assert (seen_labels[0] == 0).all()
     again, _ = augment(Batch(frames[:1], labels[:1], [(60, 80)], views[:1]), (60, 80))
     assert torch.equal(again[0], noisy[0])
+
+
+def test_shade_comes_from_the_recipe_and_leaves_all_else() -> None:
+    even, shaded = recipe(), recipe(shade=0.5)
+    assert draw_view(3, LABEL, even).shade is None
+    views = [draw_view(seed, LABEL, shaded) for seed in range(200)]
+    most = torch.stack([view.shade.abs().max() for view in views if view.shade is not None])
+    assert len(most) == 200
+    assert 0.9 * math.log(2.5) / 2 < most.max() <= math.log(2.5) / 2
+    assert (most < 0.1).sum() > 10  # some samples stay nearly even
+    assert (views[3].left, views[3].gamma) == (draw_view(3, LABEL, even).left, draw_view(3, LABEL, even).gamma)
+
+
+def test_shade_darkens_and_brightens_places_of_its_own_sample() -> None:
+    frames = torch.full((2, 40, 60, 3), 51, dtype=torch.uint8)
+    labels = torch.ones(2, 40, 60, dtype=torch.uint8)
+    shade = torch.zeros(SHADES)
+    shade[0] = math.log(2)  # the top
+    shade[2, 2] = -math.log(2)  # the lower right corner
+    shaded, seen_labels = augment(Batch(frames, labels, [(40, 60)] * 2, [plain(shade=shade), plain()]), (40, 60))
+    corners = shaded[0, 0, [0, 0, -1, -1], [0, -1, 0, -1]]
+    torch.testing.assert_close(corners, torch.tensor([0.4, 0.4, 0.2, 0.1]), atol=1e-3, rtol=0)
+    assert (shaded[0, 0, 1:, 30] <= shaded[0, 0, :-1, 30]).all()  # smoothly from the top down
+    torch.testing.assert_close(shaded[1], torch.full((3, 40, 60), 0.2))
+    assert (seen_labels == 1).all()
 
 
 def test_scales_are_the_papers_list_times_the_operating_scale() -> None:

@@ -124,7 +124,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 # From nothing, on two cores: what the shipped weights were trained by, with each family's heads.
 OURS = {
     "ddrnet_23_slim_camvid", "ddrnet_23_slim_camvid_enlarged", "ddrnet_23_slim_camvid_restart",
-    "ddrnet_23_slim_camvid_cameras", "ddrnet_23_slim_camvid_decay", "ddrnet_23_slim_camvid_colours",
+    "ddrnet_23_slim_camvid_cameras", "ddrnet_23_slim_camvid_decay", "ddrnet_23_slim_camvid_shade",
     "stdc1_camvid", "stdc1_camvid_enlarged", "stdc1_camvid_decay",
     "bisenetv2_camvid", "bisenetv2_camvid_enlarged", "bisenetv2_camvid_restart",
     "bisenetv2_camvid_decay",

@@ -23,6 +23,8 @@ Bytes = NDArray[np.uint8]
 
 CROPS_TRIED = 10  # of those more than max_category_ratio of which is one class, or that do not fit into the image
 MAX_NOISE = 0.1  # standard deviation at strength 1, of values of 0 to 1
+MAX_SHADE = math.log(2.5)  # of the logarithm of a place's brightness at strength 1, up and down
+SHADES = (3, 3)  # places of the crop with a brightness of their own, bilinear between them
 BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # one pixel standard deviation
 BLUR = torch.outer(BINOMIAL, BINOMIAL).expand(3, 1, 5, 5)  # of each channel by itself
 SHAPE_RANGE = (3 / 4, 4 / 3)  # width to height of what a classifier's crop shows (Szegedy et al., 2015, Section 6)
@@ -34,7 +36,8 @@ class View:
 
     left, top: the crop's corner in pixels of the scaled source. scale_x, scale_y: crop pixels per source pixel.
     blur: 1 blurs the source by a pixel, 0 leaves it, below 0 sharpens. noise: its standard deviation in the source, of
-    values of 0 to 1, drawn from noise_seed.
+    values of 0 to 1, drawn from noise_seed. shade: logarithm of the brightness of places of the crop, SHADES; None
+    leaves it even.
     """
 
     left: float
@@ -48,6 +51,7 @@ class View:
     blur: float = 0.0
     noise: float = 0.0
     noise_seed: int = 0
+    shade: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -115,14 +119,15 @@ def uniform_from(seed: int) -> Uniform:
 
 
 def view_at(uniform: Uniform, left: float, top: float, scale_x: float, scale_y: float, recipe: Recipe) -> View:
-    """The view there, its flip, colours, blur and noise drawn."""
+    """The view there, its flip, colours, blur, noise and shade drawn."""
     flip = uniform(0, 1) < recipe.flip
     colour, offset = draw_colour(uniform, recipe.jitter)
     gamma = math.exp(uniform(-0.5, 0.5) * recipe.jitter)
     blur = uniform(-0.5, 1) * recipe.blur
     noise = max(0.0, uniform(-1, 1)) * MAX_NOISE * recipe.noise  # half of the samples stay clean
     noise_seed = int(uniform(0, 2**31))
-    return View(left, top, scale_x, scale_y, flip, colour, offset, gamma, blur, noise, noise_seed)
+    shade = draw_shade(uniform, recipe.shade) if recipe.shade else None
+    return View(left, top, scale_x, scale_y, flip, colour, offset, gamma, blur, noise, noise_seed, shade)
 
 
 def draw_colour(uniform: Uniform, jitter: float) -> tuple[Tensor, Tensor]:
@@ -135,6 +140,12 @@ def draw_colour(uniform: Uniform, jitter: float) -> tuple[Tensor, Tensor]:
     matrix = torch.eye(3) * saturation + grey * (1 - saturation)
     matrix = torch.diag(balance) @ matrix * exposure * contrast
     return matrix, torch.full((3,), 0.45 * (1 - contrast))
+
+
+def draw_shade(uniform: Uniform, strength: float) -> Tensor:
+    """Logarithms of brightness, SHADES: light falls unevenly on a street, and a wet road is as bright as the sky."""
+    most = uniform(0, 1) * strength * MAX_SHADE
+    return torch.tensor([[uniform(-most, most) for _ in range(SHADES[1])] for _ in range(SHADES[0])])
 
 
 def window(start: float, scale: float, length: int) -> slice:
@@ -194,6 +205,10 @@ def augment(batch: Batch, crop: tuple[int, int]) -> tuple[Tensor, Tensor]:
         labels = labels.where(labels >= 0, IGNORE).to(torch.uint8)
 
     frames = F.grid_sample(frames, grid, mode="bilinear", align_corners=False) + 0.5
+    for frame, view in zip(frames, batch.views, strict=True):
+        if view.shade is not None:
+            places = view.shade.to(frame)[None, None]
+            frame.mul_(F.interpolate(places, crop, mode="bilinear", align_corners=True)[0].exp_())
     colour = torch.stack([view.colour for view in batch.views]).to(frames)
     offset = torch.stack([view.offset for view in batch.views]).to(frames)
     gamma = torch.tensor([view.gamma for view in batch.views]).to(frames)

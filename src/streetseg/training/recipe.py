@@ -32,7 +32,7 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
         lambda value: value >= 0, "0 or more",
     ),
     (
-        ("flip", "jitter", "blur", "noise", "momentum", "warmup_start", "ema_decay", "ohem_min_kept",
+        ("flip", "jitter", "blur", "noise", "shade", "momentum", "warmup_start", "ema_decay", "ohem_min_kept",
          "bootstrap_min_kept", "label_smoothing"),
         lambda value: 0 <= value <= 1, "0 to 1",
     ),
@@ -75,7 +75,7 @@ class Recipe:
     aspect: up to this ratio between the two axes' scales.
     flip: probability of a mirrored frame.
     jitter: strength of the colour augmentation, 0 (none) to 1. blur: strength of blur and, half as far, sharpening.
-        noise: strength of noise, in half of the samples.
+        noise: strength of noise, in half of the samples. shade: strength of uneven brightness.
 
     Steps
 
@@ -133,6 +133,7 @@ class Recipe:
     jitter: float = 0.0
     blur: float = 0.0
     noise: float = 0.0
+    shade: float = 0.0
 
     iterations: int
     batch: int

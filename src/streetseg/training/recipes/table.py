@@ -26,7 +26,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         ddrnet.ddrnet_23_slim_camvid_restart,
         ddrnet.ddrnet_23_slim_camvid_cameras,
         ddrnet.ddrnet_23_slim_camvid_decay,
-        ddrnet.ddrnet_23_slim_camvid_colours,
+        ddrnet.ddrnet_23_slim_camvid_shade,
         fassdnet.fassd_net_l2_camvid,
         fassdnet.fassd_net_l2_camvid_enlarged,
         fassdnet.fassd_net_l2_camvid_restart,
