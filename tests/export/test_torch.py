@@ -18,7 +18,7 @@ from streetseg.export.torch import export_torch
 from streetseg.runtime.card import PROGRAM_CARD, ModelCard, program_content_hash, read_card
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
-WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_decay.safetensors"
+WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_shade.safetensors"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from streetseg.cli import main
 from streetseg.errors import EngineError
 from streetseg.export.graph import with_card
 from streetseg.measure import machine, speed
-from streetseg.measure.speed import Entry, measure, shares, speed_table, street_frame, summary, take_turns
+from streetseg.measure.speed import Entry, highest, measure, shares, speed_table, street_frame, summary, take_turns
 from streetseg.runtime.card import read_card
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
@@ -59,6 +59,17 @@ def test_shares_are_of_the_ceilings(facts: dict[str, Any]) -> None:
         reached = row["gmacs"] / row["latency_ms"]["network"]["median"] * 1e3
         assert ceiling > 0
         assert row["share_of_convolution"] == pytest.approx(reached / ceiling, rel=1e-2, abs=1e-4)
+
+
+def test_ceilings_are_the_highest_that_were_seen() -> None:
+    seen = [
+        {"copy_gb_per_second": copy, "convolution_gmacs_per_second": {"bfloat16": fast, "float32": slow}}
+        for copy, fast, slow in ((20.0, 180.0, 99.0), (25.0, 210.0, 90.0), (22.0, 200.0, 95.0))
+    ]
+    assert highest(seen) == {
+        "copy_gb_per_second": 25.0,
+        "convolution_gmacs_per_second": {"bfloat16": 210.0, "float32": 99.0},
+    }
 
 
 def test_int8_has_no_shares(facts: dict[str, Any], tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def dense_convolution(precision: str, threads: int, clock: Callable[[], float] =
     settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads}
     request = core().compile_model(ov.Model([last], [given]), "CPU", settings).create_infer_request()
     frame = [np.ones(shape, np.float32)]
-    gmacs = DEPTH * prod(shape) * weights[0].size / 1e9
+    gmacs: float = DEPTH * prod(shape) * weights[0].size / 1e9
     return gmacs / best_time(lambda: request.infer(frame, share_inputs=True), clock)
 
 
