@@ -62,13 +62,24 @@ CAMERAS = {  # what another camera or another light does to values of 0 to 1
 }
 
 
+LEFT_OUT = {  # network -> what is left of its fold artefact's mIoU in the worst light, at least
+    "ddrnet_23_slim": 0.95,  # the only one that was trained with uneven light
+    "fassd_net_l2": 0.85,
+    "stdc1": 0.7,
+    "bisenetv2": 0.45,
+}
+
+
 @pytest.mark.parametrize(
-    ("artefact", "split"),
-    [(DEFAULT_WEIGHTS, "val"), (FOLDS / "ddrnet_23_slim_camvid_without_0006R0.onnx", "only:0006R0")],
-    ids=["default", "fold"],
+    ("artefact", "split", "left"),
+    [pytest.param(DEFAULT_WEIGHTS, "val", 0.95, id="default")]
+    + [
+        pytest.param(FOLDS / f"{network}_camvid_without_0006R0.onnx", "only:0006R0", left, id=network)
+        for network, left in LEFT_OUT.items()
+    ],
 )
-def test_other_cameras_cost_the_default_little(real_camvid: Path, artefact: Path, split: str) -> None:
-    """docs/models.md has the table; the default has seen its frames in training, as they are, the fold never."""
+def test_other_cameras_cost_little(real_camvid: Path, artefact: Path, split: str, left: float) -> None:
+    """docs/models.md has the tables; the default has seen its frames in training, as they are, the folds never."""
     segmenter, dataset = Segmenter.open(artefact), open_dataset(real_camvid)
     classes = len(segmenter.card.classes)
     matrices = dict.fromkeys(CAMERAS, 0)
@@ -79,4 +90,4 @@ def test_other_cameras_cost_the_default_little(real_camvid: Path, artefact: Path
             matrices[name] = matrices[name] + confusion_matrix(label, segmenter(seen).classmap, classes)
     mious = {name: scores(matrix).miou for name, matrix in matrices.items()}
     print(*(f"| {name} | {100 * miou:.2f} |" for name, miou in mious.items()), sep="\n")
-    assert min(mious.values()) > 0.9 * mious["as they are"]
+    assert min(mious.values()) > left * mious["as they are"]
