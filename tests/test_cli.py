@@ -369,6 +369,22 @@ def test_output_closed_early(many: list[str | Path], tmp_path: Path) -> None:
     assert all(re.fullmatch(r"\d+_(classes\.png|overlay\.jpg)", name) for name in found)
 
 
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
+@pytest.mark.parametrize("name", ["a/2.jpg", "1.png"])
+def test_an_image_from_a_pipe(name: str, drive: Path, tmp_path: Path) -> None:
+    command = [*STREETSEG, "predict", "/dev/stdin", "--out", tmp_path / "out"]
+    done = subprocess.run(command, input=(drive / name).read_bytes(), capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    expected = Segmenter.open()(read_frame(drive / name))
+    with Image.open(tmp_path / "out" / "stdin_classes.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), expected.classmap)
+    for sent, said in ((b"no image", "is not an image"), (b"", "is empty")):
+        done = subprocess.run(command, input=sent, capture_output=True)
+        assert done.returncode == 2
+        (line,) = done.stderr.decode().splitlines()
+        assert f"/dev/stdin {said}" in line
+
+
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_without_anywhere_to_print(stream: str, drive: Path, tmp_path: Path) -> None:
     closed = f"import sys; sys.{stream} = None; import streetseg.cli; raise SystemExit(streetseg.cli.main())"

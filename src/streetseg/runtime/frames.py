@@ -75,7 +75,8 @@ def read_frame(path: str | Path) -> NDArray[np.uint8]:
     """
     try:
         with Path(path).open("rb") as file:
-            return decode_frame(file, str(path))
+            # A pipe (/dev/stdin, say) cannot be sought, and decoders look at a file more than once.
+            return decode_frame(file if file.seekable() else BytesIO(file.read()), str(path))
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ImageError(f"{path} cannot be read: {reason}; give an image file") from None
