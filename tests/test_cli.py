@@ -378,11 +378,24 @@ def test_an_image_from_a_pipe(name: str, drive: Path, tmp_path: Path) -> None:
     expected = Segmenter.open()(read_frame(drive / name))
     with Image.open(tmp_path / "out" / "stdin_classes.png") as image:
         np.testing.assert_array_equal(np.asarray(image), expected.classmap)
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
+def test_what_is_no_image_from_a_pipe(tmp_path: Path) -> None:
+    command = [*STREETSEG, "predict", "/dev/stdin", "--out", tmp_path / "out"]
     for sent, said in ((b"no image", "is not an image"), (b"", "is empty")):
         done = subprocess.run(command, input=sent, capture_output=True)
         assert done.returncode == 2
         (line,) = done.stderr.decode().splitlines()
         assert f"/dev/stdin {said}" in line
+
+    with subprocess.Popen(["cat", "/dev/zero"], stdout=subprocess.PIPE) as endless:
+        done = subprocess.run(command, stdin=endless.stdout, capture_output=True)
+        assert endless.stdout
+        endless.stdout.close()
+    message = "streetseg: /dev/stdin has more than 800,000,000 bytes; give an image file\n"
+    assert (done.returncode, done.stderr.decode()) == (2, message)
+    assert not any((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

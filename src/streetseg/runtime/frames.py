@@ -28,6 +28,7 @@ from streetseg.errors import ImageError, UsageError
 from streetseg.runtime.files import write_file
 
 MAX_PIXELS = 100_000_000  # a frame of this size takes 300 MB; more is a mistake or an attack
+MAX_PIPED = 8 * MAX_PIXELS  # bytes of an image from a pipe, which may have no end; no pixel takes more than 8 in a file
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
@@ -75,11 +76,18 @@ def read_frame(path: str | Path) -> NDArray[np.uint8]:
     """
     try:
         with Path(path).open("rb") as file:
-            # A pipe (/dev/stdin, say) cannot be sought, and decoders look at a file more than once.
-            return decode_frame(file if file.seekable() else BytesIO(file.read()), str(path))
+            return decode_frame(file if file.seekable() else read_pipe(file, str(path)), str(path))
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ImageError(f"{path} cannot be read: {reason}; give an image file") from None
+
+
+def read_pipe(pipe: BinaryIO, name: str) -> BinaryIO:
+    """What comes out of a pipe (/dev/stdin, say), which cannot be sought: decoders look at a file more than once."""
+    data = pipe.read(MAX_PIPED + 1)
+    if len(data) > MAX_PIPED:
+        raise ImageError(f"{name} has more than {MAX_PIPED:,} bytes; give an image file")
+    return BytesIO(data)
 
 
 def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
