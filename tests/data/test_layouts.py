@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from streetseg.cli import main
 from streetseg.data import cityscapes, cocostuff
 from streetseg.data.camvid import COLOURS_OF_CLASS, LABELS
 from streetseg.data.layouts import (
@@ -221,3 +222,45 @@ def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
     (tmp_path / "empty" / "gtFine").mkdir()
     with pytest.raises(DatasetError, match="holds no cityscapes frames; looked for leftImg8bit/SPLIT/CITY"):
         open_dataset(tmp_path / "empty")
+
+
+def test_rendered_on_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "streets"
+    assert main(["data", "render", str(root), "--val", "2", "--train", "3", "--size", "48x64", "--seed", "5"]) == 0
+    out, err = capfd.readouterr()
+    assert out == f"{root}: 2 streets in val, 3 in train\n"
+    assert not err
+    dataset = open_dataset(root)
+    pairs = dataset.pairs("val") + dataset.pairs("train")
+    assert len(dataset.pairs("val")) == 2
+    assert len(pairs) == 5
+    for seed, pair in enumerate(pairs, 5):
+        frame, label = dataset.read(pair, 48)
+        scene = render(seed, (48, 64))
+        np.testing.assert_array_equal(frame, scene.frame)
+        np.testing.assert_array_equal(label, scene.label)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "is not empty; give a new folder, for frames are named like CamVid's own"),
+        (("--size", "8x64"), "size 8 x 64 is too small for a scene; give at least 16 x 16"),
+        (("--seed", "-1"), "seed -1 is negative; give 0 or more"),
+        (("--val", "-1"), "--val -1 and --train 800 are no streets; give 0 or more, one in all"),
+        (("--val", "0", "--train", "0"), "--val 0 and --train 0 are no streets; give 0 or more, one in all"),
+    ],
+)
+def test_what_is_not_rendered(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "streets"
+    if not arguments:
+        root.mkdir()
+        (root / "mine.txt").write_text("mine")
+    assert main(["data", "render", str(root), *arguments]) == 2
+    out, err = capfd.readouterr()
+    assert not out
+    assert err.count("\n") == 1
+    assert told in err
+    assert [path.name for path in tmp_path.rglob("*")] == ([] if arguments else ["streets", "mine.txt"])

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, need_torch
+from streetseg.cli.options import add_data_options, add_engine_options, need_torch, size
 from streetseg.cli.output import DONE, progress, say
 from streetseg.errors import UsageError
 
@@ -51,14 +51,6 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--rounds", type=int, default=5, help="how often each is timed (default: 5)")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=bench_train)
-
-
-def size(text: str) -> tuple[int, int]:
-    """Height and width of "HxW"."""
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; give height and width, as 1024x2048")
-    return int(height), int(width)
 
 
 def bench(options: argparse.Namespace) -> int:

@@ -1,21 +1,24 @@
-"""`streetseg data check` and `streetseg data stats`."""
+"""`streetseg data check`, `streetseg data stats` and `streetseg data render`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streetseg.cli.options import size
 from streetseg.cli.output import CHECK_FAILED, DONE, progress, say
+from streetseg.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """data check, data stats."""
-    actions = verbs.add_parser("data", help="check a dataset, or print its figures").add_subparsers(
+    """data check, data stats, data render."""
+    actions = verbs.add_parser("data", help="check a dataset, print its figures, or render one").add_subparsers(
         required=True, metavar="ACTION"
     )
     verb = actions.add_parser("check", help="find what ruins trainings: exit code 1 where something does")
@@ -25,6 +28,13 @@ def add_verbs(verbs: Verbs) -> None:
     add_folder_options(verb)
     verb.add_argument("--split", default="train", help="as for evaluate (default: train)")
     verb.set_defaults(verb=data_stats)
+    verb = actions.add_parser("render", help="write rendered streets with labels, in CamVid's layout and classes")
+    verb.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
+    verb.add_argument("--val", type=int, default=50, metavar="N", help="streets of split val (default: 50)")
+    verb.add_argument("--train", type=int, default=800, metavar="N", help="streets of split train (default: 800)")
+    verb.add_argument("--size", type=size, default=(360, 480), metavar="HxW", help="of the frames (default: 360x480)")
+    verb.add_argument("--seed", type=int, default=0, help="of the first one; a seed is a street (default: 0)")
+    verb.set_defaults(verb=data_render)
 
 
 def add_folder_options(verb: argparse.ArgumentParser) -> None:
@@ -58,4 +68,24 @@ def data_stats(options: argparse.Namespace) -> int:
     dataset = find_dataset(options.folder, options.dataset)
     figures = stats(dataset, options.split, lambda pairs: progress(pairs, "pair"))
     say(json.dumps(asdict(figures), indent=2) if options.json else figures.table())
+    return DONE
+
+
+def data_render(options: argparse.Namespace) -> int:
+    """Write streets of our own generator, val's first, then train's: nothing real, but exact labels."""
+    from streetseg.data.layouts import write_camvid_tutorial
+
+    if min(options.val, options.train) < 0 or not options.val + options.train:
+        raise UsageError(f"--val {options.val} and --train {options.train} are no streets; give 0 or more, one in all")
+    if options.folder.is_dir() and any(options.folder.iterdir()):
+        raise OutputError(f"{options.folder} is not empty; give a new folder, for frames are named like CamVid's own")
+    write_camvid_tutorial(
+        options.folder,
+        {"val": options.val, "train": options.train},
+        size=options.size,
+        seed=options.seed,
+        processes=os.cpu_count() or 1,
+        progress=lambda places: progress(places, "street"),
+    )
+    say(f"{options.folder}: {options.val} streets in val, {options.train} in train")
     return DONE

