@@ -129,7 +129,7 @@ OURS = {
     "bisenetv2_camvid", "bisenetv2_camvid_enlarged", "bisenetv2_camvid_restart",
     "bisenetv2_camvid_decay",
     "fassd_net_l2_camvid", "fassd_net_l2_camvid_enlarged", "fassd_net_l2_camvid_restart",
-    "fassd_net_l2_camvid_decay",
+    "fassd_net_l2_camvid_decay", "fassd_net_l2_streets", "fassd_net_l2_camvid_pretrained",
     "finetune",
 }  # fmt: skip
 

@@ -31,6 +31,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         fassdnet.fassd_net_l2_camvid_enlarged,
         fassdnet.fassd_net_l2_camvid_restart,
         fassdnet.fassd_net_l2_camvid_decay,
+        fassdnet.fassd_net_l2_streets,
+        fassdnet.fassd_net_l2_camvid_pretrained,
         stdc.stdc1_camvid,
         stdc.stdc1_camvid_enlarged,
         stdc.stdc1_camvid_decay,
