@@ -77,7 +77,11 @@ def data_render(options: argparse.Namespace) -> int:
 
     if min(options.val, options.train) < 0 or not options.val + options.train:
         raise UsageError(f"--val {options.val} and --train {options.train} are no streets; give 0 or more, one in all")
-    if options.folder.is_dir() and any(options.folder.iterdir()):
+    try:
+        occupied = options.folder.is_dir() and any(options.folder.iterdir())
+    except OSError as error:
+        raise OutputError(f"{options.folder} cannot be read: {error.strerror}; give a new folder") from None
+    if occupied:
         raise OutputError(f"{options.folder} is not empty; give a new folder, for frames are named like CamVid's own")
     write_camvid_tutorial(
         options.folder,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import count as count_from
 from itertools import islice
@@ -63,10 +64,12 @@ def render_many(seeds: range, size: tuple[int, int], processes: int) -> Iterator
     if processes == 1 or len(seeds) < 2:
         yield from (render(seed, size) for seed in seeds)
         return
-    # Whoever waits for the scenes is who is interrupted; the others end with it.
-    ignoring = (signal.SIGINT, signal.SIG_IGN)
-    with multiprocessing.get_context("spawn").Pool(min(processes, len(seeds)), signal.signal, ignoring) as pool:
-        yield from pool.imap(partial(render, size=size), seeds)
+    # Spawned, for a fork copies the locks of threads that it does not have. An interruption ends who waits for the
+    # scenes, and with it the others.
+    with ProcessPoolExecutor(
+        min(processes, len(seeds)), multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
+        yield from pool.map(partial(render, size=size), seeds)
 
 
 def write_camvid_original(root: Path, count: int, *, size: tuple[int, int] = (720, 960), seed: int = 0) -> None:
