@@ -160,7 +160,7 @@ def fassd_net_l2_camvid_pretrained() -> Recipe:
     streetseg train --recipe fassd_net_l2_camvid_pretrained --data CAMVID --out RUN
 
     As fassd_net_l2_camvid_enlarged, with ten times the weight decay, from the weights that fassd_net_l2_streets writes,
-    looked for in the current folder. On drives never seen they gave 2.6 and 3.5 points (docs/experiments.md).
+    looked for in the current folder. On drives never seen they gave 2.6 to 4.6 points (docs/experiments.md).
     """
     return dataclasses.replace(
         fassd_net_l2_camvid_enlarged(),
