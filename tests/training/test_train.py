@@ -253,13 +253,13 @@ def test_frames_that_cannot_be_judged_are_said_before_the_first_step(camvid: Pat
 
 @pytest.fixture(scope="module")
 def layouts(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder of each kind that recipes are for, under the word in their names."""
+    """A folder of each kind that recipes are for, under the word in their names; streets are laid out as CamVid is."""
     root = tmp_path_factory.mktemp("layouts")
     write_cityscapes(root / "cityscapes", {"train": 2}, size=(96, 128))
     write_cocostuff(root / "cocostuff", {"train": 2}, size=(96, 128))
     write_imagenet(root / "imagenet", {"train": 1}, size=(96, 128))
     write_folder(root / "finetune", {"train": 2}, size=(96, 128))
-    return {path.name: path for path in root.iterdir()} | {"camvid": camvid}
+    return {path.name: path for path in root.iterdir()} | {"camvid": camvid, "streets": camvid}
 
 
 @pytest.mark.parametrize("name", RECIPES)
