@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +73,7 @@ def data_stats(options: argparse.Namespace) -> int:
 def data_render(options: argparse.Namespace) -> int:
     """Write streets of our own generator, val's first, then train's: nothing real, but exact labels."""
     from streetseg.data.layouts import write_camvid_tutorial
+    from streetseg.runtime.engines.engine import cores
 
     if min(options.val, options.train) < 0 or not options.val + options.train:
         raise UsageError(f"--val {options.val} and --train {options.train} are no streets; give 0 or more, one in all")
@@ -88,7 +88,7 @@ def data_render(options: argparse.Namespace) -> int:
         {"val": options.val, "train": options.train},
         size=options.size,
         seed=options.seed,
-        processes=os.cpu_count() or 1,
+        processes=cores(),
         progress=lambda places: progress(places, "street"),
     )
     say(f"{options.folder}: {options.val} streets in val, {options.train} in train")
