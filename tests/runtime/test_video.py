@@ -280,6 +280,28 @@ def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Pa
     assert f"{frames} frames in" in output
 
 
+@pytest.mark.usefixtures("usual_signals")
+@pytest.mark.parametrize("at", [0, 6])
+def test_an_interruption_while_a_frame_is_written_does_not_split_it(
+    at: int, ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = []
+
+    def add(writer: VideoWriter, picture: NDArray[np.uint8], pts: int) -> None:
+        write(writer, picture, pts)
+        if writer.format == "rgb24" and len(added) == at:  # the overlay is written, the class map not yet
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            time.sleep(0.5)  # so that it strikes before the frame is counted
+        added.append(pts)
+
+    write = VideoWriter.add
+    monkeypatch.setattr(VideoWriter, "add", add)
+    report = segment_video(segmenter, str(ride), tmp_path / "o.mkv", tmp_path / "c.mkv")
+    assert report.interrupted
+    frames = [len(frames_of(tmp_path / name)) for name in ("o.mkv", "c.mkv")]
+    assert frames == [report.frames, report.frames] == [at // 2 + 1] * 2
+
+
 def test_a_failure_leaves_nothing_behind(
     ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -274,24 +275,33 @@ def segment_video(
             aspect = reader.aspect if picture.shape[:2] == reader.size else 1 / reader.aspect  # turned by a quarter
             return VideoWriter(temporary, picture, reader.rate / every, reader.time_base, aspect)
 
+        overlays: VideoWriter | None = None
+        classmaps: VideoWriter | None = None
+
+        def write(frame: SegmentedFrame) -> None:
+            nonlocal overlays, classmaps
+            if overlays is None:
+                report.height, report.width = frame.classmap.shape
+                overlays = writer(overlay, frame.overlay)
+                if classmap is not None and classmap.suffix:
+                    classmaps = writer(classmap, frame.classmap)
+            overlays.add(frame.overlay, frame.pts)
+            if classmaps is not None:
+                classmaps.add(frame.classmap, frame.pts)
+            elif classmap is not None:
+                write_classmap(classmap / f"{frame.index:06d}.png", frame.classmap, segmenter.card.colours)
+            report.frames += 1
+
         chosen = islice(islice(enumerate(newest or reader), 0, None, every), max_frames)
         done = outputs.enter_context(closing(in_order(work, chosen, segmenter.workers)))
-        overlays = classmaps = None
-        try:
-            for frame in progress(done, total):
-                if overlays is None:
-                    report.height, report.width = frame.classmap.shape
-                    overlays = writer(overlay, frame.overlay)
-                    if classmap is not None and classmap.suffix:
-                        classmaps = writer(classmap, frame.classmap)
-                overlays.add(frame.overlay, frame.pts)
-                if classmaps is not None:
-                    classmaps.add(frame.classmap, frame.pts)
-                elif classmap is not None:
-                    write_classmap(classmap / f"{frame.index:06d}.png", frame.classmap, segmenter.card.colours)
-                report.frames += 1
-        except KeyboardInterrupt:
-            report.interrupted = True
+        # An interruption strikes the main thread only: written by another, a frame is in all outputs and the count, or
+        # in none.
+        with ThreadPoolExecutor(1) as pen:
+            try:
+                for frame in progress(done, total):
+                    pen.submit(write, frame).result()
+            except KeyboardInterrupt:
+                report.interrupted = True
         done.close()
         for video in (overlays, classmaps):
             if video is not None:
