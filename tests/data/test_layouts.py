@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from streetseg.cli import main
 from streetseg.data import cityscapes, cocostuff
 from streetseg.data.camvid import COLOURS_OF_CLASS, LABELS
 from streetseg.data.layouts import (
+    render_many,
     write_camvid_original,
     write_camvid_tutorial,
     write_cityscapes,
@@ -264,3 +266,12 @@ def test_what_is_not_rendered(
     assert err.count("\n") == 1
     assert told in err
     assert [path.name for path in tmp_path.rglob("*")] == ([] if arguments else ["streets", "mine.txt"])
+
+
+def test_a_killed_process_is_told_in_one_line() -> None:
+    scenes = render_many(range(200), SMALL, 2)
+    next(scenes)
+    multiprocessing.active_children()[0].kill()
+    with pytest.raises(OutputError, match="one of 2 processes that rendered was ended from outside") as told:
+        list(scenes)
+    assert "\n" not in str(told.value)

@@ -10,6 +10,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import count as count_from
 from itertools import islice
@@ -47,7 +48,7 @@ def write_camvid_tutorial(
     counts: split ("train", "val", "test") -> number of scenes. They are `render(seed)`, `render(seed + 1)` and so
     on, through the splits in the order of `counts`. processes: that render them. progress: is given what is to be
     written, split and name of each, and iterates it. UsageError for an unknown split or a size or seed that no scene
-    has, OutputError where root cannot be written to.
+    has, OutputError where root cannot be written to or a process is ended from outside; the frames before it are kept.
     """
     for split in counts:
         if split not in SPLITS:
@@ -60,7 +61,7 @@ def write_camvid_tutorial(
 
 
 def render_many(seeds: range, size: tuple[int, int], processes: int) -> Iterator[Scene]:
-    """`render` of each seed, in their order."""
+    """`render` of each seed, in their order. OutputError where a process that renders is ended from outside."""
     if processes == 1 or len(seeds) < 2:
         yield from (render(seed, size) for seed in seeds)
         return
@@ -69,7 +70,13 @@ def render_many(seeds: range, size: tuple[int, int], processes: int) -> Iterator
     with ProcessPoolExecutor(
         min(processes, len(seeds)), multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
     ) as pool:
-        yield from pool.map(partial(render, size=size), seeds)
+        try:
+            yield from pool.map(partial(render, size=size), seeds)
+        except BrokenProcessPool:
+            raise OutputError(
+                f"one of {min(processes, len(seeds))} processes that rendered was ended from outside, perhaps for want "
+                "of memory; free some and render anew, into a new folder"
+            ) from None
 
 
 def write_camvid_original(root: Path, count: int, *, size: tuple[int, int] = (720, 960), seed: int = 0) -> None:
