@@ -261,6 +261,34 @@ def ddrnet_23_slim_camvid_shade() -> Recipe:
     )
 
 
+def ddrnet_23_slim_streets() -> Recipe:
+    """DDRNet-23-slim from scratch on rendered streets: pre-training for ddrnet_23_slim_camvid_pretrained.
+
+    streetseg data render STREETS --val 10 --train 800 --seed 1000
+    streetseg train --recipe ddrnet_23_slim_streets --data STREETS --out RUN
+
+    Augmented as in ddrnet_23_slim_camvid_shade.
+    """
+    return dataclasses.replace(
+        ddrnet_23_slim_camvid_shade(), name="ddrnet_23_slim_streets", split="train", init="", iterations=3000
+    )
+
+
+def ddrnet_23_slim_camvid_pretrained() -> Recipe:
+    """DDRNet-23-slim on CamVid enlarged to 540 x 720, pre-trained on rendered streets.
+
+    streetseg train --recipe ddrnet_23_slim_camvid_pretrained --data CAMVID --out RUN
+
+    As ddrnet_23_slim_camvid_shade, but from the weights that ddrnet_23_slim_streets writes, looked for in the current
+    folder (docs/experiments.md).
+    """
+    return dataclasses.replace(
+        ddrnet_23_slim_camvid_shade(),
+        name="ddrnet_23_slim_camvid_pretrained",
+        init="ddrnet_23_slim_streets.safetensors",
+    )
+
+
 def enlarged(recipe: Recipe) -> Recipe:
     """The recipe, NAME_enlarged, on train and val with frames enlarged to 540 x 720: of all weights on the shelf.
 

@@ -27,6 +27,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         ddrnet.ddrnet_23_slim_camvid_cameras,
         ddrnet.ddrnet_23_slim_camvid_decay,
         ddrnet.ddrnet_23_slim_camvid_shade,
+        ddrnet.ddrnet_23_slim_streets,
+        ddrnet.ddrnet_23_slim_camvid_pretrained,
         fassdnet.fassd_net_l2_camvid,
         fassdnet.fassd_net_l2_camvid_enlarged,
         fassdnet.fassd_net_l2_camvid_restart,
