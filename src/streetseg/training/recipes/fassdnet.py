@@ -127,7 +127,7 @@ def fassd_net_l2_camvid_restart() -> Recipe:
 
 
 def fassd_net_l2_camvid_decay() -> Recipe:
-    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_restart once more: the third stage, the weights on the shelf.
+    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_restart once more: the third stage.
 
     streetseg train --recipe fassd_net_l2_camvid_decay --data CAMVID --out RUN
 
@@ -155,7 +155,7 @@ def fassd_net_l2_streets() -> Recipe:
 
 
 def fassd_net_l2_camvid_pretrained() -> Recipe:
-    """FASSD-Net-L2 on CamVid enlarged to 540 x 720, pre-trained on rendered streets.
+    """FASSD-Net-L2 on CamVid enlarged to 540 x 720, pre-trained on rendered streets: the weights on the shelf.
 
     streetseg train --recipe fassd_net_l2_camvid_pretrained --data CAMVID --out RUN
 
