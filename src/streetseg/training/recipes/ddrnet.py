@@ -269,9 +269,7 @@ def ddrnet_23_slim_streets() -> Recipe:
 
     Augmented as in ddrnet_23_slim_camvid_shade.
     """
-    return dataclasses.replace(
-        ddrnet_23_slim_camvid_shade(), name="ddrnet_23_slim_streets", split="train", init="", iterations=3000
-    )
+    return streets(ddrnet_23_slim_camvid_shade())
 
 
 def ddrnet_23_slim_camvid_pretrained() -> Recipe:
@@ -282,11 +280,7 @@ def ddrnet_23_slim_camvid_pretrained() -> Recipe:
     As ddrnet_23_slim_camvid_shade, but from the weights that ddrnet_23_slim_streets writes, looked for in the current
     folder (docs/experiments.md).
     """
-    return dataclasses.replace(
-        ddrnet_23_slim_camvid_shade(),
-        name="ddrnet_23_slim_camvid_pretrained",
-        init="ddrnet_23_slim_streets.safetensors",
-    )
+    return pretrained(ddrnet_23_slim_camvid_shade())
 
 
 def enlarged(recipe: Recipe) -> Recipe:
@@ -332,4 +326,16 @@ def decay(recipe: Recipe) -> Recipe:
         init=f"{recipe.name}.safetensors",
         weight_decay=0.5,
         seed=2,
+    )
+
+
+def streets(recipe: Recipe) -> Recipe:
+    """A recipe for CamVid as NETWORK_streets: from nothing on rendered streets, what `pretrained` starts from."""
+    return dataclasses.replace(recipe, name=f"{recipe.network}_streets", split="train", init="", iterations=3000)
+
+
+def pretrained(recipe: Recipe) -> Recipe:
+    """A recipe for CamVid as NETWORK_camvid_pretrained: from the weights that NETWORK_streets writes."""
+    return dataclasses.replace(
+        recipe, name=f"{recipe.network}_camvid_pretrained", init=f"{recipe.network}_streets.safetensors"
     )

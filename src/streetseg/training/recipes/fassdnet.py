@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, decay, enlarged, restart
+from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, decay, enlarged, pretrained, restart, streets
 
 
 def fassd_net_cityscapes() -> Recipe:
@@ -144,14 +144,7 @@ def fassd_net_l2_streets() -> Recipe:
 
     As fassd_net_l2_camvid_enlarged, with ten times the weight decay.
     """
-    return dataclasses.replace(
-        fassd_net_l2_camvid_enlarged(),
-        name="fassd_net_l2_streets",
-        split="train",
-        iterations=3000,
-        weight_decay=0.5,
-        seed=1,
-    )
+    return dataclasses.replace(streets(fassd_net_l2_camvid_enlarged()), weight_decay=0.5, seed=1)
 
 
 def fassd_net_l2_camvid_pretrained() -> Recipe:
@@ -162,10 +155,4 @@ def fassd_net_l2_camvid_pretrained() -> Recipe:
     As fassd_net_l2_camvid_enlarged, with ten times the weight decay, from the weights that fassd_net_l2_streets writes,
     looked for in the current folder. On drives never seen they gave 2.6 to 4.6 points (docs/experiments.md).
     """
-    return dataclasses.replace(
-        fassd_net_l2_camvid_enlarged(),
-        name="fassd_net_l2_camvid_pretrained",
-        init="fassd_net_l2_streets.safetensors",
-        weight_decay=0.5,
-        seed=2,
-    )
+    return dataclasses.replace(pretrained(fassd_net_l2_camvid_enlarged()), weight_decay=0.5, seed=2)
