@@ -22,7 +22,7 @@ from PIL import Image
 
 from streetseg.cli import main
 from streetseg.data.synthetic import render
-from streetseg.errors import StreetsegError, UsageError, VideoError
+from streetseg.errors import OutputError, StreetsegError, UsageError, VideoError
 from streetseg.runtime import video as video_module
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.video import VideoReader, VideoWriter, segment_video, upright_rgb
@@ -300,6 +300,24 @@ def test_an_interruption_while_a_frame_is_written_does_not_split_it(
     assert report.interrupted
     frames = [len(frames_of(tmp_path / name)) for name in ("o.mkv", "c.mkv")]
     assert frames == [report.frames, report.frames] == [at // 2 + 1] * 2
+
+
+@pytest.mark.usefixtures("usual_signals")
+def test_an_interruption_does_not_hide_that_a_frame_could_not_be_written(
+    ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(writer: VideoWriter, picture: NDArray[np.uint8], pts: int) -> None:
+        if pts > 0:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            time.sleep(0.5)  # so that it strikes before the failure
+            raise OutputError("the disk is full")
+        write(writer, picture, pts)
+
+    write = VideoWriter.add
+    monkeypatch.setattr(VideoWriter, "add", add)
+    with pytest.raises(OutputError, match="the disk is full"):
+        segment_video(segmenter, str(ride), tmp_path / "o.mp4")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_leaves_nothing_behind(

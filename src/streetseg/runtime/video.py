@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -296,12 +296,16 @@ def segment_video(
         done = outputs.enter_context(closing(in_order(work, chosen, segmenter.workers)))
         # An interruption strikes the main thread only: written by another, a frame is in all outputs and the count, or
         # in none.
+        written: Future[None] | None = None
         with ThreadPoolExecutor(1) as pen:
             try:
                 for frame in progress(done, total):
-                    pen.submit(write, frame).result()
+                    written = pen.submit(write, frame)
+                    written.result()
             except KeyboardInterrupt:
                 report.interrupted = True
+        if written is not None:
+            written.result()  # raises what the write failed of while the interruption was on its way
         done.close()
         for video in (overlays, classmaps):
             if video is not None:

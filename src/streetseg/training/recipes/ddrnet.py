@@ -283,6 +283,21 @@ def ddrnet_23_slim_camvid_pretrained() -> Recipe:
     return pretrained(ddrnet_23_slim_camvid_shade())
 
 
+def ddrnet_23_slim_camvid_pretrained_restart() -> Recipe:
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_pretrained once more: the weights that ship.
+
+    streetseg train --recipe ddrnet_23_slim_camvid_pretrained_restart --data CAMVID --out RUN
+
+    A restart with another seed. It looks for `init`, which that recipe writes, in the current folder.
+    """
+    return dataclasses.replace(
+        ddrnet_23_slim_camvid_pretrained(),
+        name="ddrnet_23_slim_camvid_pretrained_restart",
+        init="ddrnet_23_slim_camvid_pretrained.safetensors",
+        seed=4,
+    )
+
+
 def enlarged(recipe: Recipe) -> Recipe:
     """The recipe, NAME_enlarged, on train and val with frames enlarged to 540 x 720: of all weights on the shelf.
 

@@ -29,6 +29,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         ddrnet.ddrnet_23_slim_camvid_shade,
         ddrnet.ddrnet_23_slim_streets,
         ddrnet.ddrnet_23_slim_camvid_pretrained,
+        ddrnet.ddrnet_23_slim_camvid_pretrained_restart,
         fassdnet.fassd_net_l2_camvid,
         fassdnet.fassd_net_l2_camvid_enlarged,
         fassdnet.fassd_net_l2_camvid_restart,
