@@ -72,9 +72,10 @@ class Segmenter:
         artefact: a file, or a name that `shelf.find_weights` knows, whose file is fetched if need be.
         engine: "openvino" (default) or "onnxruntime" for NAME.onnx, "torch" for NAME.pt2. threads: CPU threads, all
         cores otherwise. precision: "float32", "bfloat16" or, on a GPU, "float16"; otherwise the fastest there is, for
-        "torch" on a CPU float32. size: reduce frames to this short side instead of the card's. streams: frames
-        that the network works on at once, sharing the threads: 1 for the least latency, as many as threads for the most
-        frames a second. cache: a folder where OpenVINO keeps what it compiled, which makes the next opening quicker.
+        "torch" on a CPU float32. size: reduce frames to this short side instead of the card's, before its operating
+        scale. streams: frames that the network works on at once, sharing the threads: 1 for the least latency, as many
+        as threads for the most frames a second. cache: a folder where OpenVINO keeps what it compiled, which makes the
+        next opening quicker.
         Raises ArtefactError, EngineError, OutputError or UsageError.
         """
         path = DEFAULT_WEIGHTS if artefact is None else find_weights(artefact)

@@ -65,7 +65,7 @@ def train(
 ) -> Path:
     """Run a recipe on a dataset; returns the weights file.
 
-    recipe: one, or the name of one of ours. data: a dataset or its folder.
+    recipe: one, the name of one of ours, or a TOML file, NAME.toml. data: a dataset or its folder.
     out: a folder; gets checkpoint.pt (to resume from), log.jsonl, tensorboard/ (where TensorBoard is installed),
         NAME_best.safetensors (of the best evaluation, where the recipe evaluates) and at the end NAME.safetensors: the
         averaged weights, unfolded, with their card.

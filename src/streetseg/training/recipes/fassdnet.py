@@ -106,7 +106,7 @@ def fassd_net_l2_camvid() -> Recipe:
 
 
 def fassd_net_l2_camvid_enlarged() -> Recipe:
-    """FASSD-Net-L2 from scratch on CamVid enlarged to 540 x 720: the first stage of the weights on the shelf.
+    """FASSD-Net-L2 from scratch on CamVid enlarged to 540 x 720: the first stage of earlier weights.
 
     streetseg train --recipe fassd_net_l2_camvid_enlarged --data CAMVID --out RUN
 
@@ -116,7 +116,7 @@ def fassd_net_l2_camvid_enlarged() -> Recipe:
 
 
 def fassd_net_l2_camvid_restart() -> Recipe:
-    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_enlarged once more from its own result on: the second stage.
+    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_enlarged once more from its own result on: their second stage.
 
     streetseg train --recipe fassd_net_l2_camvid_restart --data CAMVID --out RUN
 
@@ -127,7 +127,7 @@ def fassd_net_l2_camvid_restart() -> Recipe:
 
 
 def fassd_net_l2_camvid_decay() -> Recipe:
-    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_restart once more: the third stage.
+    """FASSD-Net-L2 on CamVid, fassd_net_l2_camvid_restart once more: their third stage.
 
     streetseg train --recipe fassd_net_l2_camvid_decay --data CAMVID --out RUN
 
