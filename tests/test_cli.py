@@ -264,6 +264,9 @@ def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
         (["predict", "{drive}", "--out", "{out}", "--precision", "int8"], "there are float32, bfloat16"),
         (["predict", "{drive}/missing.png", "--out", "{out}"], "missing.png is not there"),
         (["predict", "", "--out", "{out}"], "a path is empty"),
+        (["predict", "{drive}", "--out", ""], "argument --out: a path is empty; name a file or folder, . for the"),
+        (["bench", "--size", "20000x20000"], "20000x20000 has more pixels than a frame may have; give at most 100,000"),
+        (["data", "render", "{out}", "--size", "100000x100000"], "more pixels than a frame may have"),
         (["predict", "{drive}", "{drive}/c/*.png", "--out", "{out}"], "c/*.png is not there"),
         (["predict", "{empty}", "--out", "{out}"], "empty holds no image"),
         (["predict", "{drive}", "--out", "{out}", "--weights", "net"], "'net' is neither a file nor a name of weights"),
@@ -417,6 +420,20 @@ def test_full_disks_behind_what_is_printed(drive: Path, tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (2, message)
         done = subprocess.run([*STREETSEG, "predict", "missing.png", "--out", tmp_path], stderr=full)
         assert done.returncode == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_what_is_written_to_files_is_not_lost_with_what_is_printed(camvid: Path, tmp_path: Path) -> None:
+    evaluate = ["evaluate", DEFAULT_WEIGHTS, "--data", camvid, "--engine", "onnxruntime", "--report", tmp_path / "r"]
+    tables = ["tables", "ddrnet-III", "bisenetv2-8", "--out", tmp_path / "t"]
+    with Path("/dev/full").open("w") as full:
+        for command in (evaluate, tables):
+            done = subprocess.run([*STREETSEG, *command], stdout=full, stderr=subprocess.DEVNULL)
+            assert done.returncode == 2
+    assert (tmp_path / "r" / "report.html").exists()
+    assert {path.name for path in (tmp_path / "t").iterdir()} == {
+        "ddrnet-III.md", "ddrnet-III.json", "bisenetv2-8.md", "bisenetv2-8.json",
+    }  # fmt: skip
 
 
 # evaluate

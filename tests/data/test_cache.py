@@ -123,14 +123,14 @@ def test_a_damaged_sample_is_told(dataset: Dataset) -> None:
 OPEN = (
     "import sys; from streetseg.data import cache, pairs; from streetseg.data.table import open_dataset;"
     "pairs.AHEAD = 1;"
-    "opened = cache.open_cache(open_dataset(sys.argv[1]), 'train', 90, None, {});"
+    "opened = cache.open_cache(open_dataset(sys.argv[1]), 'train', int(sys.argv[2]), None, {});"
     "print(sum(int(opened.read(i)[0].sum()) for i in range(len(opened))))"
 )
 SLOWLY = "lambda pairs: ((__import__('time').sleep(0.1), print('decoding', flush=True), pair)[2] for pair in pairs)"
 
 
-def start(root: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", OPEN.format(SLOWLY), str(root)]
+def start(root: Path, short_side: int = 90) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", OPEN.format(SLOWLY), str(root), str(short_side)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -142,15 +142,16 @@ def test_of_two_processes_one_decodes(dataset: Dataset) -> None:
     assert matches(dataset, "train", 90)
 
 
-def test_a_kill_leaves_nothing_that_reads_wrong(dataset: Dataset) -> None:
-    process = start(dataset.root)
+@pytest.mark.parametrize("short_side", [90, sys.maxsize])  # a short name and one that its temporary file's cuts
+def test_a_kill_leaves_nothing_that_reads_wrong(dataset: Dataset, short_side: int) -> None:
+    process = start(dataset.root, short_side)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert not list((dataset.root / ".cache").glob("camvid*.cache"))
     assert list((dataset.root / ".cache").glob(".*.part.cache"))
-    assert matches(dataset, "train", 90)
+    assert matches(dataset, "train", short_side)
     assert not list((dataset.root / ".cache").glob(".*.part.cache"))
 
 

@@ -132,3 +132,5 @@ def test_seed_and_size_are_checked() -> None:
         render(-1)
     with pytest.raises(UsageError, match="size 8 x 480 is too small for a scene; give at least 16 x 16"):
         render(0, (8, 480))
+    with pytest.raises(UsageError, match="size 20000 x 20000 is too large for a frame; give at most 100,000,000"):
+        render(0, (20_000, 20_000))

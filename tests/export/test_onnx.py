@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,34 @@ def test_an_artefact_that_differs_from_its_network_is_not_written(
     with pytest.raises(VerificationError, match="differs from the network"):
         exporter.export_onnx(weights, tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda channel: channel * 1e7, "graph puts out NaN or infinity where the network does not: .* half precision"),
+        (lambda channel: channel * float("nan"), "the network puts out NaN or infinity: its weights are broken"),
+    ],
+)
+def test_what_puts_out_no_numbers_is_not_written(
+    spoil: Callable[[torch.Tensor], torch.Tensor], message: str, weights: Path, tmp_path: Path
+) -> None:
+    network, card = open_weights(weights)
+    tensors = network.state_dict()
+    large = next(tensor for tensor in tensors.values() if tensor.ndim == 4 and tensor.numel() > 5000)
+    large[0] = spoil(large[0])
+    save_weights(tmp_path / "a.safetensors", tensors, card, precision="float32")
+    with pytest.raises(VerificationError, match=message):
+        exporter.export_onnx(tmp_path / "a.safetensors", tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
+
+
+def test_figures_of_other_classes_are_refused(weights: Path, tmp_path: Path) -> None:
+    facts = {"measured_on": "x", "weights": "0f", "engine": "e", "miou": 0.6, "iou": {"road": 0.5, "cat": 0.7}}
+    (tmp_path / "cats.json").write_text(json.dumps({**facts, "command": "c"}))
+    with pytest.raises(UsageError, match="figures of 'cat', no class of "):
+        exporter.export_onnx(weights, tmp_path / "a.onnx", accuracy=[exporter.read_accuracy(tmp_path / "cats.json")])
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_weights_of_another_network_are_told(weights: Path, tmp_path: Path) -> None:

@@ -199,6 +199,8 @@ def test_mistakes(dataset: Dataset, tmp_path: Path) -> None:
         quantize(DEFAULT_WEIGHTS, dataset, out, max_drop=-1)
     with pytest.raises(UsageError, match=r"makes one NAME.onnx of another, not .*out.pt2"):
         quantize(DEFAULT_WEIGHTS, dataset, tmp_path / "out.pt2")
+    with pytest.raises(UsageError, match="is what is to be quantized; choose another name"):
+        quantize(DEFAULT_WEIGHTS, dataset, DEFAULT_WEIGHTS)
     for wrong in ({"split": "night"}, {"validate": "night"}):
         with pytest.raises(DatasetError, match="has no split 'night'"):
             quantize(DEFAULT_WEIGHTS, dataset, out, **wrong)  # type: ignore[arg-type]

@@ -61,6 +61,15 @@ def test_files_agree(report: Path, camvid: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_second_report_leaves_no_picture_of_the_first(camvid: Path, tmp_path: Path) -> None:
+    for worst in (3, 1):
+        arguments = [DEFAULT_WEIGHTS, "--data", camvid, "--engine", "onnxruntime", "--report", tmp_path]
+        assert main(["evaluate", *map(str, arguments), "--worst", str(worst)]) == 0
+    (picture,) = (tmp_path / "worst").iterdir()
+    (worst,) = re.findall(r"<h3>(.*?):", (tmp_path / "report.html").read_text())
+    assert picture.stem == worst.replace("/", "_")
+
+
 def test_the_page_needs_nothing_beside_it(report: Path) -> None:
     page = (report / "report.html").read_text()
     sources = re.findall(r"(?:src|href)=['\"]?([^'\" >]+)", page)

@@ -349,3 +349,9 @@ def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
         assert expected in capsys.readouterr().err
     assert main(["convert", str(checkpoint), "--out", str(tmp_path / "x.onnx")]) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pth"]
+    itself = tmp_path / "x.safetensors"
+    checkpoint.rename(itself)
+    content = itself.read_bytes()
+    assert main(["convert", str(itself), "--out", str(itself), "--classes", "camvid"]) == 2
+    assert "is what is to be converted; choose another name" in capsys.readouterr().err
+    assert itself.read_bytes() == content

@@ -138,6 +138,13 @@ def test_pixels_of_unknown_range_are_refused() -> None:
     assert "0 to 65535" in refusal(encoded(np.array([[65_536, 5]], np.int32), "TIFF"))
 
 
+@pytest.mark.parametrize("compression", ["tiff_ccitt", "group3", "group4"])
+def test_faxes_are_refused(compression: str) -> None:
+    content = BytesIO()
+    Image.fromarray(GREY > 99).save(content, "TIFF", compression=compression)
+    assert "compressed as a fax, where damage goes unnoticed" in refusal(content.getvalue())
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 def test_transparency_lies_over_black(kind: str) -> None:
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}

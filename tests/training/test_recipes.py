@@ -183,6 +183,13 @@ def test_settings_are_read_by_type() -> None:
     assert recipe.init == "a=b.safetensors"
 
 
+def test_a_networks_arguments_are_what_they_look_like() -> None:
+    text = "network_arguments=mda:False,head_bias:true,width:2,width_ratio:0.5,context:none"
+    arguments = override(recipe_named("ddrnet_23_slim_camvid"), [text]).network_arguments
+    assert arguments == {"mda": False, "head_bias": True, "width": 2, "width_ratio": 0.5, "context": "none"}
+    assert [type(value) for value in arguments.values()] == [bool, bool, int, float, str]
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

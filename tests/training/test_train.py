@@ -6,6 +6,10 @@ import dataclasses
 import json
 import math
 import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_recipe import FLOAT32, small
+from small_recipe import FLOAT32, SMALL, small
 
 from streetseg.cli import main
 from streetseg.data.layouts import write_cityscapes, write_cocostuff, write_folder, write_imagenet
@@ -181,6 +185,27 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(camvid: Path, tmp_path:
         train(small(), camvid, tmp_path / "new", resume=True, progress=False)
 
 
+def test_two_runs_do_not_share_a_folder(camvid: Path, tmp_path: Path) -> None:
+    settings = [part for setting in (*SMALL, "iterations=1000") for part in ("--set", setting)]
+    command = ["train", "--recipe", "ddrnet_23_slim_camvid", *settings, "--data", camvid, "--out", tmp_path]
+    with subprocess.Popen([sys.executable, "-m", "streetseg", *command], stderr=subprocess.DEVNULL) as first:
+        try:
+            until(lambda: (tmp_path / "log.jsonl").exists() or first.poll() is not None)
+            with pytest.raises(OutputError, match=r"another process is training into .*; wait for its end, or choose"):
+                train(small(), camvid, tmp_path, progress=False)
+        finally:
+            first.kill()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for it, two minutes at most."""
+    for _ in range(1200):
+        if happened():
+            return
+        time.sleep(0.1)
+    raise TimeoutError
+
+
 def test_a_loss_that_is_no_number_stops_the_run(camvid: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"step \d+: loss term '\w+' is (nan|inf); the batch was train/") as caught:
         train(small("learning_rate=1e30", "iterations=20"), camvid, tmp_path, progress=False)
@@ -200,6 +225,12 @@ def test_a_loss_that_is_no_number_stops_the_run(camvid: Path, tmp_path: Path) ->
             "head detail8 of stdc1 belongs in detail_weights",
         ),
         (["network_arguments=x:1"], NetworkError, "ddrnet_23_slim got an unexpected .* 'x'; it takes num_classes, "),
+        (["network_arguments=context:foo"], NetworkError, "ddrnet_23_slim cannot be built with context 'foo'"),
+        (["network_arguments=aux:true"], RecipeError, "network_arguments cannot hold aux, which training sets itself"),
+        (["network=stdc1", "network_arguments=head_bias:no"], NetworkError, "true or false for head_bias, got 'no'"),
+        (["network=stdc1", "network_arguments=detail:8"], NetworkError, "stdc1 cannot be built with detail 8: "),
+        (["network=bisenetv2", "network_arguments=depth:2.5"], NetworkError, "a whole number for depth, got 2.5"),
+        (["network=bisenetv2", "network_arguments=context:1"], NetworkError, "true or false for context, got 1"),
         ([f"init={DEFAULT_WEIGHTS}"], RecipeError, "from unfolded weights, NAME.safetensors, not from .*onnx"),
         (["crop=1048576,1048576"], TrainingError, "out of memory with batch 4 .* crop 1048576 x 1048576; lower batch"),
     ],

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, need_torch, size
+from streetseg.cli.options import add_data_options, add_engine_options, need_torch, path, size
 from streetseg.cli.output import DONE, progress, say
 from streetseg.errors import UsageError
 
@@ -22,7 +22,11 @@ def add_verbs(verbs: Verbs) -> None:
     """bench, bench train."""
     verb = verbs.add_parser("bench", help="speed of artefacts on this machine")
     verb.add_argument(
-        "artefacts", nargs="*", type=Path, metavar="ARTEFACT", help="NAME.onnx, or a name (default: the package's)"
+        "artefacts",
+        nargs="*",
+        type=path,
+        metavar="ARTEFACT",
+        help="NAME.onnx, or a name (default: the package's)",
     )
     add_engine_options(verb, several=True)
     verb.add_argument(
@@ -37,7 +41,10 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument("--network", action="append", help="with --vs (default: four); can be repeated")
     verb.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for speed.json; without --vs also for figures, SVG and PNG"
+        "--out",
+        type=path,
+        metavar="DIR",
+        help="folder for speed.json; without --vs also for figures, SVG and PNG",
     )
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     verb.set_defaults(verb=bench)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import size
+from streetseg.cli.options import path, size
 from streetseg.cli.output import CHECK_FAILED, DONE, progress, say
 from streetseg.errors import OutputError, UsageError
 
@@ -28,7 +27,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--split", default="train", help="as for evaluate (default: train)")
     verb.set_defaults(verb=data_stats)
     verb = actions.add_parser("render", help="write rendered streets with labels, in CamVid's layout and classes")
-    verb.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
+    verb.add_argument("folder", type=path, metavar="DIR", help="a new or empty folder")
     verb.add_argument("--val", type=int, default=50, metavar="N", help="streets of split val (default: 50)")
     verb.add_argument("--train", type=int, default=800, metavar="N", help="streets of split train (default: 800)")
     verb.add_argument("--size", type=size, default=(360, 480), metavar="HxW", help="of the frames (default: 360x480)")
@@ -37,7 +36,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def add_folder_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("folder", type=Path, metavar="DIR", help="the dataset's folder")
+    verb.add_argument("folder", type=path, metavar="DIR", help="the dataset's folder")
     verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of text")
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, need_torch
+from streetseg.cli.options import add_data_options, add_engine_options, need_torch, path
 from streetseg.cli.output import DONE, complain, progress, say
 from streetseg.errors import UsageError
 
@@ -23,7 +23,7 @@ def add_verbs(verbs: Verbs) -> None:
     """evaluate, pool, compare."""
     verb = verbs.add_parser("evaluate", help="accuracy of an artefact on a labelled dataset")
     verb.add_argument(
-        "artefact", type=Path, help="NAME.onnx, NAME.pt2, a name, or NAME.safetensors, which is exported first"
+        "artefact", type=path, help="NAME.onnx, NAME.pt2, a name, or NAME.safetensors, which is exported first"
     )
     add_data_options(verb)
     verb.add_argument("--split", default="val", help="val, test, train, trainval, only:SEQUENCE, without:SEQUENCE")
@@ -37,20 +37,20 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--trimap", type=int, nargs="+", default=[1, 3, 5, 10], metavar="K", help="bands at borders, in pixels"
     )
-    verb.add_argument("--report", type=Path, metavar="DIR", help="write JSON, CSV and a page with pictures")
+    verb.add_argument("--report", type=path, metavar="DIR", help="write JSON, CSV and a page with pictures")
     verb.add_argument("--worst", type=int, default=8, metavar="N", help="frames with pictures in the report (8)")
-    verb.add_argument("--submission", type=Path, metavar="DIR", help="only write the files that a test server takes")
+    verb.add_argument("--submission", type=path, metavar="DIR", help="only write the files that a test server takes")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=evaluate)
 
     verb = verbs.add_parser("pool", help="one figure of evaluations of different frames, such as left-out drives")
-    verb.add_argument("evaluations", nargs="+", type=Path, metavar="FILE.json", help="from evaluate --json or --report")
+    verb.add_argument("evaluations", nargs="+", type=path, metavar="FILE.json", help="from evaluate --json or --report")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=pool)
 
     verb = verbs.add_parser("compare", help="whether two evaluations of the same frames really differ")
-    verb.add_argument("a", type=Path, metavar="A.json", help="from evaluate --json or --report")
-    verb.add_argument("b", type=Path, metavar="B.json")
+    verb.add_argument("a", type=path, metavar="A.json", help="from evaluate --json or --report")
+    verb.add_argument("b", type=path, metavar="B.json")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=compare)
 
@@ -109,11 +109,10 @@ def evaluate(options: argparse.Namespace) -> int:
         "command": evaluate_command(options, dataset.name),
     }
     found = facts(result, how)
+    report = options.report and write_report(options.report, found, worst)  # first: printing may fail
     say(to_json(found) if options.json else table(found))
-    if options.report is not None:
-        report = write_report(options.report, found, worst)
-        if not options.json:
-            say(f"report: {report}")
+    if report and not options.json:
+        say(f"report: {report}")
     return DONE
 
 

@@ -23,7 +23,7 @@ def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) 
 
 
 def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) -> None:
-    verb.add_argument("--data", required=required, type=Path, metavar="DIR", help="the dataset's folder")
+    verb.add_argument("--data", required=required, type=path, metavar="DIR", help="the dataset's folder")
     verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
 
 
@@ -32,7 +32,18 @@ def size(text: str) -> tuple[int, int]:
     height, cross, width = text.lower().partition("x")
     if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; give height and width, as 1024x2048")
+    from streetseg.runtime.frames import MAX_PIXELS
+
+    if int(height) * int(width) > MAX_PIXELS:
+        raise argparse.ArgumentTypeError(f"{text} has more pixels than a frame may have; give at most {MAX_PIXELS:,}")
     return int(height), int(width)
+
+
+def path(text: str) -> Path:
+    """A path; an empty text, a shell's variable that is not set, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("a path is empty; name a file or folder, . for the current one")
+    return Path(text)
 
 
 def need_torch(purpose: str) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streetseg.cli.options import add_engine_options
+from streetseg.cli.options import add_engine_options, path
 from streetseg.cli.output import CHECK_FAILED, DONE, INTERRUPTED, complain, progress, say
 from streetseg.errors import StreetsegError, UsageError
 
@@ -26,15 +26,18 @@ def add_verbs(verbs: Verbs) -> None:
         help="an image, a folder, a pattern like 'drive/*.png'; or one video, /dev/video0 (a camera), rtsp://...",
     )  # fmt: skip
     verb.add_argument(
-        "--out", required=True, type=Path, help="folder for the results; NAME.jpg for one image, NAME.mp4 for a video"
+        "--out",
+        required=True,
+        type=path,
+        help="folder for the results; NAME.jpg for one image, NAME.mp4 for a video",
     )
     video = verb.add_argument_group("for a video")
-    video.add_argument("--classmap", type=Path, metavar="PLACE", help="NAME.mkv (lossless) or a folder for PNGs")
+    video.add_argument("--classmap", type=path, metavar="PLACE", help="NAME.mkv (lossless) or a folder for PNGs")
     video.add_argument("--every", type=int, metavar="N", help="segment each Nth frame only")
     video.add_argument("--max-frames", type=int, metavar="N", help="stop after N segmented frames")
-    verb.add_argument("--weights", type=Path, metavar="WEIGHTS", help="an artefact, or a name (default: the package's)")
+    verb.add_argument("--weights", type=path, metavar="WEIGHTS", help="an artefact, or a name (default: the package's)")
     add_engine_options(verb)
-    verb.add_argument("--cache", type=Path, metavar="DIR", help="where OpenVINO may keep what it compiled")
+    verb.add_argument("--cache", type=path, metavar="DIR", help="where OpenVINO may keep what it compiled")
     verb.add_argument("--size", type=int, metavar="PIXELS", help="reduce frames to this short side")
     verb.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     verb.set_defaults(verb=predict)
@@ -157,9 +160,9 @@ def refuse_overwriting(jobs: list[tuple[Path, Path, Path]]) -> None:
     inputs = {image.resolve() for image, _, _ in jobs}
     for _, classes, overlay in jobs:
         # An overlay's suffix may not be settled yet.
-        for path in (classes, overlay, *(overlay.with_name(overlay.name + suffix) for suffix in PICTURE_SUFFIXES)):
-            if path.exists() and path.resolve() in inputs:
-                raise UsageError(f"{path} is to be segmented, and a result would replace it; choose another --out")
+        for result in (classes, overlay, *(overlay.with_name(overlay.name + suffix) for suffix in PICTURE_SUFFIXES)):
+            if result.exists() and result.resolve() in inputs:
+                raise UsageError(f"{result} is to be segmented, and a result would replace it; choose another --out")
 
 
 def predict_one(segmenter: Segmenter, image: Path, classes: Path, overlay: Path) -> dict[str, Any]:

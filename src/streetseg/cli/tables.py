@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, need_torch
+from streetseg.cli.options import add_data_options, add_engine_options, need_torch, path
 from streetseg.cli.output import DONE, progress, say
 from streetseg.errors import UsageError
 
@@ -26,11 +26,11 @@ def add_verbs(verbs: Verbs) -> None:
     add_engine_options(verb)
     add_data_options(verb, required=False)
     verb.add_argument(
-        "--weights", type=Path, action="append", metavar="WEIGHTS",
+        "--weights", type=path, action="append", metavar="WEIGHTS",
         help="with --data: NAME.onnx, or a name, to judge (default: the package's); can be repeated",
     )  # fmt: skip
     verb.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for NAME.md and NAME.json, figures as svg and png"
+        "--out", type=path, metavar="DIR", help="folder for NAME.md and NAME.json, figures as svg and png"
     )
     verb.add_argument("--json", action="store_true", help="one JSON object a line instead of the tables")
     verb.set_defaults(verb=tables)
@@ -70,15 +70,18 @@ def tables(options: argparse.Namespace) -> int:
         )
     counted = {subject: count(*subject) for subject in subjects}
     ours = Ours({subject: (found.parameters, found.gmacs) for subject, found in counted.items()}, times, mious)
+    printed = []  # once all is written: printing may fail
     for table in chosen:
         rows = joined(table, ours)
         text, facts = table_text(table, rows), json.dumps({"table": table.name, "source": table.source, "rows": rows})
-        say(facts if options.json else f"{text}\n")
+        printed.append(facts if options.json else f"{text}\n")
         if options.out:
             write_file(options.out / f"{table.name}.md", f"{text}\n".encode())
             write_file(options.out / f"{table.name}.json", facts.encode())
             if table.figure:
                 table_figure(table, rows).save(options.out / table.name)
+    for text in printed:
+        say(text)
     return DONE
 
 

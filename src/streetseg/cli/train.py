@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, need_torch
+from streetseg.cli.options import add_data_options, need_torch, path
 from streetseg.cli.output import DONE, INTERRUPTED, complain, say
 
 if TYPE_CHECKING:
@@ -20,10 +19,10 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--recipe", required=True, help="a recipe's name, or a TOML file that names its base")
     add_data_options(verb)
     verb.add_argument("--init", metavar="FILE", help="NAME.safetensors to start from; '' starts from nothing")
-    verb.add_argument("--out", required=True, type=Path, help="folder of the run")
+    verb.add_argument("--out", required=True, type=path, help="folder of the run")
     verb.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the recipe")
     verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    verb.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded frames there, if memory is too small")
+    verb.add_argument("--cache", type=path, metavar="DIR", help="keep decoded frames there, if memory is too small")
     verb.add_argument("--workers", type=int, default=2, metavar="N", help="threads that make batches ahead (2)")
     verb.set_defaults(verb=train)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, need_torch
+from streetseg.cli.options import add_data_options, need_torch, path
 from streetseg.cli.output import DONE, progress, say
 from streetseg.errors import UsageError
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Verbs) -> None:
     """convert, export, quantize."""
     verb = verbs.add_parser("convert", help="make weights of ours from another code base's checkpoint")
-    verb.add_argument("checkpoint", type=Path, metavar="FILE", help=".pth, .pt, .tar, .pkl, .bin, .ckpt, .safetensors")
-    verb.add_argument("--out", required=True, type=Path, metavar="NAME.safetensors")
+    verb.add_argument("checkpoint", type=path, metavar="FILE", help=".pth, .pt, .tar, .pkl, .bin, .ckpt, .safetensors")
+    verb.add_argument("--out", required=True, type=path, metavar="NAME.safetensors")
     verb.add_argument("--network", help="which network it is (default: told by its tensors)")
     verb.add_argument("--origin", metavar="OWNER/REPOSITORY", help="whose checkpoint it is (default: told likewise)")
     verb.add_argument(
@@ -35,11 +34,11 @@ def add_verbs(verbs: Verbs) -> None:
     verb.set_defaults(verb=convert)
 
     verb = verbs.add_parser("export", help="make the artefact that runs from trained weights")
-    verb.add_argument("weights", type=Path, metavar="FILE.safetensors")
+    verb.add_argument("weights", type=path, metavar="FILE.safetensors")
     verb.add_argument("--target", default="onnx", help="onnx (default), or torch: a torch.export program")
-    verb.add_argument("--out", type=Path, help="NAME.onnx or NAME.pt2 (default: beside the weights)")
+    verb.add_argument("--out", type=path, help="NAME.onnx or NAME.pt2 (default: beside the weights)")
     verb.add_argument(
-        "--accuracy", type=Path, action="append", default=[], metavar="FILE",
+        "--accuracy", type=path, action="append", default=[], metavar="FILE",
         help="put this result of evaluate --json on the card; can be repeated",
     )  # fmt: skip
     verb.add_argument(
@@ -49,7 +48,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.set_defaults(verb=export)
 
     verb = verbs.add_parser("quantize", help="make an int8 artefact of an artefact, calibrated on a dataset")
-    verb.add_argument("artefact", type=Path, help="NAME.onnx, or a name")
+    verb.add_argument("artefact", type=path, help="NAME.onnx, or a name")
     add_data_options(verb)
     verb.add_argument("--split", default="train", help="whose frames show the ranges of the values (train)")
     verb.add_argument("--frames", type=int, default=100, metavar="N", help="so many of them (100)")
@@ -58,7 +57,7 @@ def add_verbs(verbs: Verbs) -> None:
         "--max-drop", type=float, default=0.5, metavar="POINTS",
         help="mIoU points it may lose (0.5); operations go back to float until it loses no more",
     )  # fmt: skip
-    verb.add_argument("--out", required=True, type=Path, metavar="NAME.onnx")
+    verb.add_argument("--out", required=True, type=path, metavar="NAME.onnx")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=quantize)
 
@@ -67,6 +66,7 @@ def convert(options: argparse.Namespace) -> int:
     """Bring a checkpoint under our names, and say what was taken, left out and left untrained."""
     from streetseg.data.labels import label_space, likely_labels
     from streetseg.runtime.card import MAX_OPERATING_SCALE
+    from streetseg.runtime.files import same_file
 
     if options.out.suffix != ".safetensors":
         raise UsageError(f"--out {options.out} must be named NAME.safetensors")
@@ -75,6 +75,8 @@ def convert(options: argparse.Namespace) -> int:
             f"--operating-scale {options.operating_scale} must be above 0 and at most {MAX_OPERATING_SCALE}"
         )
     labels = None if options.classes is None else label_space(options.classes)
+    if same_file(options.out, options.checkpoint):
+        raise UsageError(f"--out {options.out} is what is to be converted; choose another name")
     need_torch("streetseg convert")
     from streetseg.models.checkpoint_files import read_tensors
     from streetseg.models.checkpoints import build_converted, recognise, save_weights

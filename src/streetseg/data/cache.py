@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from streetseg.data.pairs import Dataset, Pair, read_ahead
 from streetseg.errors import DatasetError
-from streetseg.runtime.files import make_folder, write_whole
+from streetseg.runtime.files import make_folder, remove_left_behind, write_whole
 
 MAGIC = b"streetseg cache 1\n"
 FOLDER = ".cache"  # hidden, so that no dataset takes it for a part of itself
@@ -84,8 +84,7 @@ def open_cache(
         with FileLock(path.with_suffix(".lock")):
             index = read_index(path, fingerprint)  # another process may have made it while we waited
             if index is None:
-                for left_behind in path.parent.glob(f".{name}.*.part.cache"):  # by a process that was killed
-                    left_behind.unlink()
+                remove_left_behind(path)
                 samples = read_ahead(lambda pair: dataset.read(pair, short_side), pairs)
                 write_whole(
                     path,

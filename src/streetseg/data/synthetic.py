@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from streetseg.data.camvid import COLOURS_OF_CLASS
 from streetseg.errors import UsageError
+from streetseg.runtime.frames import MAX_PIXELS
 
 Array = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -56,7 +57,8 @@ class Scene:
 def render(seed: int, size: tuple[int, int] = (360, 480)) -> Scene:
     """The scene of a seed.
 
-    seed: 0 or more. size: height and width in pixels, at least 16 each. UsageError for any other.
+    seed: 0 or more. size: height and width in pixels, at least 16 each, at most 100 million in all. UsageError for any
+    other.
     """
     frame, surfaces = render_surfaces(seed, size)
     return Scene(frame, SURFACE_CLASSES[surfaces])
@@ -71,6 +73,8 @@ def render_surfaces(seed: int, size: tuple[int, int]) -> tuple[Bytes, Bytes]:
         raise UsageError(f"seed {seed} is negative; give 0 or more")
     if min(size) < SMALLEST:
         raise UsageError(f"size {size[0]} x {size[1]} is too small for a scene; give at least {SMALLEST} x {SMALLEST}")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise UsageError(f"size {size[0]} x {size[1]} is too large for a frame; give at most {MAX_PIXELS:,} pixels")
     # Grain has its own stream: it draws a number a pixel, and the street must not depend on the size.
     rng, grain_rng = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
     street = Street.sample(rng)

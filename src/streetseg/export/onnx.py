@@ -21,6 +21,7 @@ import onnx_ir
 import torch
 from torch import Tensor, nn
 
+from streetseg.errors import UsageError
 from streetseg.export.graph import halve_weights, strip, with_card
 from streetseg.export.rewrites import rewrite
 from streetseg.export.verify import write_verified
@@ -47,8 +48,11 @@ def export_onnx(
 
 
 def open_measured(weights: Path, accuracy: Sequence[Accuracy], training_time: str) -> tuple[Network, ModelCard]:
-    """`open_weights`, with these figures in place of those that the card has, where there are any."""
+    """`open_weights`, with these figures in place of those that the card has, where there are any; UsageError where
+    they are of other classes."""
     network, card = open_weights(weights)
+    for name in (name for one in accuracy for name in one.iou if name not in card.classes):
+        raise UsageError(f"--accuracy has figures of {name!r}, no class of {weights}; give evaluations of its classes")
     return network, dataclasses.replace(
         card, accuracy=tuple(accuracy) or card.accuracy, training_time=training_time or card.training_time
     )

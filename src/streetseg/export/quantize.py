@@ -29,7 +29,7 @@ from streetseg.measure.evaluate import Evaluation, evaluate
 from streetseg.measure.markdown import markdown_table
 from streetseg.measure.report import facts
 from streetseg.runtime.card import Accuracy, ModelCard
-from streetseg.runtime.files import make_folder, whole_file
+from streetseg.runtime.files import make_folder, same_file, whole_file
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.shelf import find_weights
@@ -135,6 +135,8 @@ def quantize(
     path = find_weights(artefact)
     if path.suffix != ".onnx" or out.suffix != ".onnx":
         raise UsageError(f"quantize makes one NAME.onnx of another, not {out} of {path}")
+    if same_file(out, path):
+        raise UsageError(f"{out} is what is to be quantized; choose another name for the int8 artefact")
     make_folder(out.parent)
     segmenter = Segmenter.open(path, precision="float32")
     card = segmenter.card

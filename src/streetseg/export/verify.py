@@ -41,7 +41,7 @@ def verify(path: Path, network: Network, card: ModelCard, engine: str) -> float:
     """Run the artefact in an engine, and the network, on frames of several sizes.
 
     Returns the largest difference in units of the logits' standard deviation; VerificationError where it is above
-    TOLERANCE or the graph puts out another shape.
+    TOLERANCE, where either puts out what is no number, or the graph another shape.
     """
     run = open_engine(
         engine, path, card, threads=1, precision="float32"
@@ -58,10 +58,19 @@ def verify(path: Path, network: Network, card: ModelCard, engine: str) -> float:
         logits = run(frame)
         if logits.shape != expected.shape:
             raise VerificationError(f"the exported graph puts out {logits.shape}, the network {expected.shape}")
-        worst = max(worst, float(np.abs(logits - expected).max() / expected.std()))
-    if not worst <= TOLERANCE:
-        raise VerificationError(
-            f"the exported graph differs from the network by {worst:.1e} of the logits' deviation, "
-            f"allowed is {TOLERANCE:.0e}; nothing was written"
-        )
+        if not np.isfinite(expected).all():
+            raise VerificationError("the network puts out NaN or infinity: its weights are broken; nothing was written")
+        if not np.isfinite(logits).all():
+            raise VerificationError(
+                "the exported graph puts out NaN or infinity where the network does not: its weights leave the range "
+                "of half precision; nothing was written"
+            )
+        spread = max(float(expected.std()), float(np.finfo(np.float32).tiny))  # 0 where all logits are the same
+        difference = float(np.abs(logits - expected).max()) / spread
+        if difference > TOLERANCE:
+            raise VerificationError(
+                f"the exported graph differs from the network by {difference:.1e} of the logits' deviation, "
+                f"allowed is {TOLERANCE:.0e}; nothing was written"
+            )
+        worst = max(worst, difference)
     return worst

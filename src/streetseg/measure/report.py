@@ -226,7 +226,8 @@ class WorstFrames:
 
 def write_report(folder: Path, facts: dict[str, Any], worst: WorstFrames) -> Path:
     """Write evaluation.json, classes.csv, images.csv, confusion.csv, confusion.png, worst/*.jpg and report.html (which
-    holds its pictures itself); returns the last. OutputError where the folder cannot be written to."""
+    holds its pictures itself), and remove an earlier report's worst/*.jpg; returns the last. OutputError where the
+    folder cannot be written to."""
     make_folder(folder)
     names = facts["classes"]
     picture = png(heat_map(np.array(facts["confusion"]), names))
@@ -239,8 +240,13 @@ def write_report(folder: Path, facts: dict[str, Any], worst: WorstFrames) -> Pat
     counts = ([name, *row] for name, row in zip(names, facts["confusion"], strict=True))
     write_csv(folder / "confusion.csv", ["true \\ predicted", *names], counts)
     write_file(folder / "confusion.png", picture)
-    for name, _, pictures in worst.frames():
-        write_file(folder / "worst" / f"{name.replace('/', '_')}.jpg", jpeg(sheet(pictures)))
+    sheets = {
+        folder / "worst" / f"{name.replace('/', '_')}.jpg": jpeg(sheet(tiles)) for name, _, tiles in worst.frames()
+    }
+    for path, content in sheets.items():
+        write_file(path, content)
+    for earlier in set((folder / "worst").glob("*.jpg")) - sheets.keys():  # another evaluation's
+        earlier.unlink()
     html = folder / "report.html"
     write_file(html, page(facts, worst.colours, remarks(facts), picture, worst.frames()).encode())
     return html

@@ -96,9 +96,16 @@ class Design:
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(Design).items():
-            if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
+            value = getattr(self, name)
+            if get_origin(hint) is Literal and value not in get_args(hint):
                 allowed = ", ".join(map(str, get_args(hint)))
-                raise NetworkError(f"BiSeNetV2 has no {name} {getattr(self, name)!r}; choose of {allowed}")
+                raise NetworkError(f"BiSeNetV2 has no {name} {value!r}; choose of {allowed}")
+            if hint is bool and not isinstance(value, bool):
+                raise NetworkError(f"BiSeNetV2 takes true or false for {name}, got {value!r}")
+            if hint in (int, float) and (isinstance(value, bool) or not isinstance(value, int | hint)):
+                raise NetworkError(
+                    f"BiSeNetV2 takes {'a whole' if hint is int else 'a'} number for {name}, got {value!r}"
+                )
         stages = [stage for stage in get_args(Booster) if self.context or stage != "stage5_5"]
         wrong = [stage for stage in self.boosters if stage not in stages]
         if wrong:

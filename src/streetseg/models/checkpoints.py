@@ -264,7 +264,9 @@ def open_weights(path: Path) -> tuple[Network, ModelCard]:
     card = read_card(path)
     try:
         network = build(card.network, len(card.classes), **card.network_arguments)
-    except (TypeError, ValueError) as error:
+    except (NetworkError, TypeError) as error:
+        if not card.network_arguments:
+            raise
         raise ArtefactError(
             f"{path} has a card with network_arguments that {card.network} does not take ({error}); get the file again"
         ) from None

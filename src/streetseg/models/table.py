@@ -71,4 +71,13 @@ def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -
         takes.bind(num_classes, aux=aux, **arguments)
     except TypeError as error:
         raise NetworkError(f"network {name} {error}; it takes {', '.join(takes.parameters)}") from None
-    return MODELS[name](num_classes, aux=aux, **arguments)
+    for argument in arguments.keys() & takes.parameters.keys():
+        if isinstance(takes.parameters[argument].default, bool) and not isinstance(arguments[argument], bool):
+            raise NetworkError(f"network {name} takes true or false for {argument}, got {arguments[argument]!r}")
+    try:
+        return MODELS[name](num_classes, aux=aux, **arguments)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        if not arguments:
+            raise
+        given = ", ".join(f"{argument} {value!r}" for argument, value in arguments.items())
+        raise NetworkError(f"network {name} cannot be built with {given}: {error}") from error

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from glob import escape
 from pathlib import Path
 
 from streetseg.errors import OutputError
@@ -21,10 +22,7 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
     also after a power cut. Raises OutputError where the place cannot be written to; what the block raises otherwise
     passes through.
     """
-    # In the same folder, for a rename across file systems is not atomic; hidden, so that no search takes it up;
-    # with the suffix, for engines tell formats by it. A long stem is cut, for the name must not become too long.
-    stem = f"{path.stem[:32]}.{zlib.crc32(os.fsencode(path.name)):08x}"
-    temporary = path.with_name(f".{stem}.{os.getpid()}-{threading.get_native_id()}.part{path.suffix}")
+    temporary = path.with_name(f"{beginning(path)}{os.getpid()}-{threading.get_native_id()}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -39,6 +37,19 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place") from None
 
 
+def beginning(path: Path) -> str:
+    """How the names of the temporary files for `path` begin."""
+    # In the same folder, for a rename across file systems is not atomic; hidden, so that no search takes it up;
+    # with the suffix, for engines tell formats by it. A long stem is cut, for the name must not become too long.
+    return f".{path.stem[:32]}.{zlib.crc32(os.fsencode(path.name)):08x}."
+
+
+def remove_left_behind(path: Path) -> None:
+    """Remove the temporary files for `path` of processes that were killed; nobody may be writing it now."""
+    for temporary in path.parent.glob(f"{escape(beginning(path))}*.part{escape(path.suffix)}"):
+        temporary.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
     """`whole_file`, filled by `write`."""
     with whole_file(path, durable=durable) as temporary:
@@ -48,6 +59,11 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = 
 def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
     """`write_whole` for content that is at hand."""
     write_whole(path, lambda temporary: temporary.write_bytes(content), durable=durable)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file that is there."""
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def make_folder(path: Path) -> None:

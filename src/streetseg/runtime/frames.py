@@ -49,6 +49,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")  # what is written
 
 EXIF_ORIENTATION = 0x0112
 TIFF_BITS = 0x0102  # BitsPerSample
+FAX = ("tiff_ccitt", "group3", "group4")  # Pillow's names of a TIFF's black and white compressions
 # How each orientation becomes upright: rows and columns swapped?, then the steps along rows and columns.
 UPRIGHT = {
     1: (False, 1, 1),
@@ -143,7 +144,9 @@ def decode_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8]:
 
 
 def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels of an image of any mode, RGB; ValueError where their range is unknown."""
+    """The pixels of an image of any mode, RGB; ValueError where their range is unknown or damage would not show."""
+    if image.info.get("compression") in FAX:
+        raise ValueError("it is compressed as a fax, where damage goes unnoticed; save it as PNG")
     image.load()
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, whose black and white are not known; save it as 8-bit")

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import MissingExtraError, UsageError, VideoError
-from streetseg.runtime.files import make_folder, whole_file
+from streetseg.runtime.files import make_folder, same_file, whole_file
 from streetseg.runtime.frames import MAX_PIXELS, is_live, write_classmap
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import Newest, in_order
@@ -50,6 +50,7 @@ UNEVEN_GAPS, UNEVEN_SHARE = 4, 0.1
 HD_HEIGHT = 720
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
 
+H264_MAX_SIDE = 16_384  # pixels; libx264's limit
 OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
 # x264: quick enough to keep up with the network, and no artefacts that one would take for the network's.
 OVERLAY_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "20"}
@@ -184,6 +185,11 @@ class VideoWriter:
     ) -> None:
         self.format = "rgb24" if picture.ndim == 3 else "gray"
         height, width = picture.shape[:2]
+        if picture.ndim == 3 and max(height, width) > H264_MAX_SIDE:
+            raise VideoError(
+                f"an overlay of {width} x {height} pixels cannot be written: H.264 takes at most {H264_MAX_SIDE} a "
+                "side; reduce the video first"
+            )
         self.container = av.open(f"file:{path}", "w")
         self.stream = self.container.add_stream("libx264" if picture.ndim == 3 else "ffv1", rate=rate)
         self.stream.height, self.stream.width = height, width
@@ -329,7 +335,7 @@ def check_outputs(source: str, overlay: Path, classmap: Path | None, every: int,
     if every < 1 or (max_frames is not None and max_frames < 1):
         raise UsageError(f"--every and --max-frames must be at least 1, got {every} and {max_frames}")
     for path in (overlay, classmap):
-        if path is not None and path.exists() and Path(source).exists() and path.samefile(source):
+        if path is not None and same_file(path, Path(source)):
             raise UsageError(f"{path} is what is to be segmented; choose another name for the result")
     if classmap == overlay:
         raise UsageError(f"{overlay} cannot be the overlay and the class map at once; choose another name")

@@ -6,11 +6,14 @@ import hashlib
 import io
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors.torch import save
 from torch import Tensor
 
@@ -43,6 +46,20 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not state.keys() >= STATE:
         raise TrainingError(f"{path} is no checkpoint of a run; name a folder that `streetseg train` has made")
     return state
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Inside, no other process may train into the folder; OutputError where one does already."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutputError(f"another process is training into {folder}; wait for its end, or choose another") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def clear_unfinished(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import math
@@ -278,7 +279,19 @@ def convert(value: Any, kind: Any) -> object:
         return ("false", "true").index(str(value).lower()) == 1
     if kind is float and not math.isfinite(float(str(value))):
         raise ValueError(value)
-    return value if kind is Any else kind(str(value))
+    if kind is Any:
+        return scalar(value) if isinstance(value, str) else value
+    return kind(str(value))
+
+
+def scalar(text: str) -> bool | int | float | str:
+    """What a text stands for where no field says it: true or false, a number, or itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def describe(kind: Any) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import math
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +34,7 @@ from streetseg.training.augment import augment
 from streetseg.training.checkpoint import (
     clear_unfinished,
     load_checkpoint,
+    only_run,
     save_checkpoint,
     save_classifier,
     versions,
@@ -86,25 +87,27 @@ def train(
     dataset = open_data(data, recipe) if isinstance(data, str | Path) else data
     if checkpoint.exists() and not resume:
         raise OutputError(f"{out} already holds a run; go on with it by --resume, or choose another --out")
-    try:
-        device = join()
-        if rank() == 0:
-            make_folder(out)
-            clear_unfinished(out)
-        samples = open_samples(dataset, recipe.split, recipe.native_short_side, cache)
-        run = Run(recipe, dataset, samples, device, workers, cache)
-        if recipe.evaluate_every:  # what is wrong with its frames is to be said now, not after hours
-            run.open_judged()
-        if begun is not None:
-            run.load_state(begun, checkpoint)
-        del begun  # as large as the network, its average and the optimiser together
-        weights = carry_out(run, out, progress and rank() == 0)
-        leave()
-    except (RuntimeError, MemoryError) as error:
-        known = explain(error, recipe)
-        if known is None:
-            raise
-        raise known from None
+    with ExitStack() as locks:
+        try:
+            device = join()
+            if rank() == 0:
+                make_folder(out)
+                locks.enter_context(only_run(out))
+                clear_unfinished(out)
+            samples = open_samples(dataset, recipe.split, recipe.native_short_side, cache)
+            run = Run(recipe, dataset, samples, device, workers, cache)
+            if recipe.evaluate_every:  # what is wrong with its frames is to be said now, not after hours
+                run.open_judged()
+            if begun is not None:
+                run.load_state(begun, checkpoint)
+            del begun  # as large as the network, its average and the optimiser together
+            weights = carry_out(run, out, progress and rank() == 0)
+            leave()
+        except (RuntimeError, MemoryError) as error:
+            known = explain(error, recipe)
+            if known is None:
+                raise
+            raise known from None
     return weights
 
 
@@ -386,6 +389,8 @@ def keep_memory() -> None:
 
 def build_network(recipe: Recipe, num_classes: int, aux: bool = False) -> Network:
     """The recipe's network for its task, channels last. (A classifier has no strides, and nobody asks for them.)"""
+    if taken := [name for name in ("num_classes", "in_channels", "aux") if name in recipe.network_arguments]:
+        raise RecipeError(f"network_arguments cannot hold {taken[0]}, which training sets itself; leave it out")
     if recipe.task == "segmentation":
         network = build(recipe.network, num_classes, aux=aux, **recipe.network_arguments)
     elif recipe.network in CLASSIFIERS:

@@ -36,7 +36,7 @@ class TrainingEngine:
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """H x W x 3 uint8 -> logits h x w x C."""
-        x = torch.from_numpy(frame).to(self.device).permute(2, 0, 1).unsqueeze(0).float() / 255
+        x = torch.tensor(frame, device=self.device).permute(2, 0, 1).unsqueeze(0).float() / 255
         logits: NDArray[np.float32] = self.logits(x)[0].permute(1, 2, 0).float().contiguous().cpu().numpy()
         return logits
 
