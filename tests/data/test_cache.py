@@ -108,6 +108,25 @@ def test_a_file_cut_short_is_made_anew(dataset: Dataset, left: float) -> None:
     assert matches(dataset, "val", 90)
 
 
+def test_a_damaged_index_is_made_anew(dataset: Dataset) -> None:
+    open_cache(dataset, "val", 90)
+    path = only_file(dataset)
+    whole = path.read_bytes()
+    for place in range(len(whole) - 60, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert matches(dataset, "val", 90)
+
+
+def test_a_lock_that_cannot_be_taken_is_told(dataset: Dataset) -> None:
+    open_cache(dataset, "val", 90)
+    lock = only_file(dataset).with_suffix(".lock")
+    only_file(dataset).unlink()
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # another user's may not be opened either
+    with pytest.raises(OutputError, match=r"\.cache cannot be locked: .*; choose another folder \(--cache\)"):
+        open_cache(dataset, "val", 90)
+
+
 def test_a_damaged_sample_is_told(dataset: Dataset) -> None:
     open_cache(dataset, "val", 90)
     path = only_file(dataset)

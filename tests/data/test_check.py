@@ -54,6 +54,12 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def flipped(png: bytes) -> bytes:
+    """A PNG with one bit of its pixels' checksum changed."""
+    end = png.rindex(b"IEND") - 5
+    return png[:end] + bytes([png[end] ^ 1]) + png[end + 1 :]
+
+
 def save_as(path: Path, pixels: np.ndarray, kind: str = "PNG") -> None:
     Image.fromarray(pixels).save(path, kind)
 
@@ -83,6 +89,18 @@ FAULTS = {
     "JPEG mask": (
         lambda root: save_as(mask(root, "train", 1), LABEL, "JPEG"),
         r"0001\.png cannot be read as a label image: it is a JPEG, whose compression changes the labels; save masks as",
+    ),
+    "WebP mask": (
+        lambda root: save_as(mask(root, "train", 1), LABEL, "WEBP"),
+        r"0001\.png cannot be read as a label image: it is a WebP, whose compression changes the labels; save masks as",
+    ),
+    "scaled grey": (
+        lambda root: mask(root, "train", 1).write_bytes(b"P5 128 96 10\n" + LABEL.tobytes()),
+        r"0001\.png cannot be read as a label image: its values are scaled by the largest that its header allows; save",
+    ),
+    "damaged mask": (
+        lambda root: mask(root, "train", 1).write_bytes(flipped(mask(root, "train", 1).read_bytes())),
+        r"0001\.png cannot be read as a label image: ",
     ),
     "in both splits": (
         lambda root: shutil.copy(image(root, "train", 1), image(root, "val", 1)),

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streetseg.data.check import check
 from streetseg.data.folder import read_classes
 from streetseg.data.layouts import write_cvat, write_folder
+from streetseg.data.pairs import read_pixels
 from streetseg.data.synthetic import render
 from streetseg.data.table import open_dataset
 from streetseg.errors import DatasetError
@@ -95,6 +97,41 @@ def test_lists_choose_the_split(flat: Path) -> None:
     shutil.rmtree(flat / "masks")
     with pytest.raises(DatasetError, match="masks cannot be searched: No such file or directory"):
         open_dataset(flat, "images-masks")
+
+
+def test_masks_of_images_in_no_list_are_no_strays(flat: Path) -> None:
+    multiply(flat, ["drive_0002"])
+    (flat / "train.txt").write_text("drive_0000\n")
+    (flat / "val.txt").write_text("drive_0001\n")
+    assert [path.name for path in open_dataset(flat).left_out] == ["drive_0002.png"]
+    assert not [found for found in check(open_dataset(flat)).findings if "without a frame" in found.message]
+    (flat / "images" / "drive_0002.jpg").unlink()
+    (stray,) = [found.message for found in check(open_dataset(flat)).findings if "without a frame" in found.message]
+    assert "drive_0002.png" in stray
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_small_grey_values_of_a_tiff_are_what_is_stored(bits: int, tmp_path: Path) -> None:
+    values = np.arange(4, dtype=np.uint8)
+    packed = np.packbits(np.unpackbits(values[:, None], axis=1)[:, 8 - bits :]).tobytes().ljust(4, b"\0")
+    entries = {256: 4, 257: 1, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: bits // 2}
+    tags = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, at) for tag, at in entries.items())
+    header = struct.pack("<2sHI", b"II", 42, 12) + packed + struct.pack("<H", len(entries))
+    (tmp_path / "mask.tif").write_bytes(header + tags + bytes(4))
+    np.testing.assert_array_equal(read_pixels(tmp_path / "mask.tif"), values[None])
+
+
+def test_classes_without_a_colour_get_one_that_is_free(flat: Path) -> None:
+    (flat / "classes.yaml").write_text("- road\n- {name: car, colour: [128, 0, 0]}\n")
+    first, second = open_dataset(flat).labels.colours
+    assert second == (128, 0, 0) != first
+
+
+@pytest.mark.parametrize("text", ["- 2001-99-99", "- {name: a, index: 0x_}", '- !!int ""'])
+def test_what_yaml_stumbles_over_is_told(text: str, flat: Path) -> None:
+    (flat / "classes.yaml").write_text(f"{text}\n")
+    with pytest.raises(DatasetError, match=r"classes\.yaml cannot be read as YAML: "):
+        open_dataset(flat)
 
 
 def test_a_test_split_may_come_without_masks(written: Path, tmp_path: Path) -> None:

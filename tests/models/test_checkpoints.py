@@ -167,6 +167,12 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path: Path, archive: bool) 
     assert marker.exists()  # it would have run
 
 
+def test_a_file_that_holds_itself_is_read_once(tmp_path: Path) -> None:
+    content: dict[str, Any] = {"a": torch.zeros(3)}
+    content["model"] = content
+    assert list(read_tensors(save(tmp_path / "x.pth", content))) == ["a"]
+
+
 @pytest.mark.parametrize("archive", [True, False], ids=["zip", "legacy"])
 def test_scores_in_numpys_numbers_do_no_harm(tmp_path: Path, archive: bool) -> None:
     content = {"model_state": {"module.a": torch.ones(3)}, "best_iou": np.float64(0.7), "curve": np.arange(3.0)}

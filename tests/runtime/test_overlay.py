@@ -83,6 +83,21 @@ def test_the_forms_agree_to_the_bit(threads: int, form: str, monkeypatch: pytest
             np.testing.assert_array_equal(overlay(frame, classmap, NAMES, COLOURS, **options), picture)
 
 
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    frame, classmap = scene(40, 80)
+    for wrong in (frame.astype(np.float32), frame[..., 0], frame[..., :2]):
+        with pytest.raises(ValueError, match="expected a frame of uint8, H x W x 3, got"):
+            overlay(wrong, classmap, NAMES, COLOURS)  # type: ignore[arg-type]
+    for wrong in (classmap.astype(np.int64), classmap[1:], np.zeros((4000, 4000), np.uint8)):
+        with pytest.raises(ValueError, match=r"expected a class map of uint8, \(40, 80\), got"):
+            overlay(frame, wrong, NAMES, COLOURS)  # type: ignore[arg-type]
+    read_only = frame.copy()
+    read_only.flags.writeable = False
+    for out in (np.empty((40, 90, 3), np.uint8)[:, :80], np.empty((40, 80), np.uint8), read_only):
+        with pytest.raises(ValueError, match="expected out to be uint8"):
+            overlay(frame, classmap, NAMES, COLOURS, out=out)
+
+
 def test_an_opacity_of_nothing_leaves_the_frame() -> None:
     frame, classmap = scene(40, 80)
     np.testing.assert_array_equal(overlay(frame, classmap, NAMES, COLOURS, opacity=0, legend=False), frame)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -84,6 +86,16 @@ def test_a_stream_gives_what_single_frames_give(engine: str, streams: int) -> No
             np.testing.assert_array_equal(result.classmap, segmenter(frame).classmap)
     for frame, logits in zip(frames, alone, strict=True):
         np.testing.assert_array_equal(segmenter.logits(frame), logits)
+
+
+def test_a_stream_left_open_does_not_keep_the_process() -> None:
+    program = (
+        "from streetseg.runtime.stream import in_order\n"
+        "stream = in_order(str, range(99), workers=2)\n"
+        "for done in stream:\n"
+        "    break\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_a_stream_that_is_left_early_or_fails() -> None:

@@ -336,6 +336,18 @@ def test_a_failure_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_timestamps_too_far_apart_for_a_container_are_told(tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "o.mp4", render(0, (48, 64)).frame, Fraction(25), Fraction(1, 90_000), Fraction(1))
+
+    def write() -> None:
+        for hour in (0, 8, 16):
+            writer.add(render(0, (48, 64)).frame, hour * 3600 * 90_000)
+        writer.finish()
+
+    with pytest.raises(VideoError, match=r"no \.mp4 of this video can be written: .*, which NAME\.mkv can hold"):
+        write()
+
+
 def test_a_picture_that_h264_cannot_take_is_told(tmp_path: Path) -> None:
     wide = np.zeros((40, 17_000, 3), np.uint8)
     with pytest.raises(VideoError, match=r"overlay of 17000 x 40 pixels cannot be written: H\.264 takes at most 16384"):

@@ -118,3 +118,16 @@ def test_what_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("streetseg.training.train.world", lambda: 2)
     with pytest.raises(TrainingError, match=r"batch 6 cannot be shared equally by 2 processes .* a multiple of 4"):
         check_shares(small("batch=6", "accumulate=2"), 12)
+
+
+def test_a_count_of_processes_alone_is_no_job(camvid: Path, tmp_path: Path) -> None:
+    command = ["train", "--recipe", "ddrnet_23_slim_camvid", "--data", camvid, "--out", tmp_path / "run"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "MASTER_ADDR")}
+    done = subprocess.run(
+        [sys.executable, "-m", "streetseg", *command],
+        env={**environment, "WORLD_SIZE": "2"}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("streetseg: WORLD_SIZE is 2, but ")
+    assert line.endswith("start by torchrun, or unset WORLD_SIZE")

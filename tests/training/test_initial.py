@@ -14,7 +14,8 @@ from streetseg.data.layouts import write_folder, write_imagenet
 from streetseg.data.pairs import LabelSpace
 from streetseg.data.table import open_dataset
 from streetseg.errors import ArtefactError, StreetsegError, TrainingError
-from streetseg.models.checkpoints import open_weights
+from streetseg.models.checkpoints import open_weights, save_weights
+from streetseg.models.table import build
 from streetseg.training.dataset import open_samples
 from streetseg.training.recipe import Recipe, override, resolve
 from streetseg.training.recipes.table import recipe_named
@@ -22,6 +23,7 @@ from streetseg.training.train import Run, train
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors"
 CPU = torch.device("cpu")
+NO_AUX = "aux_weights="
 assert_close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-3)  # the memory layouts differ, and so the sums
 
 
@@ -71,12 +73,27 @@ def test_other_classes_keep_the_network_and_the_rows_they_share(own: Path) -> No
     assert said.endswith("aux_head, class lane")
 
 
+@pytest.mark.parametrize("argument", ["width:0.5", "expansion:2", "head_width:64"])
+def test_another_form_of_the_network_is_told(argument: str, own: Path, tmp_path: Path) -> None:
+    card = dataclasses.replace(open_weights(SHIPPED)[1], network="bisenetv2")
+    save_weights(tmp_path / "b.safetensors", build("bisenetv2", len(card.classes)).state_dict(), card)
+    recipe = small("network=bisenetv2", f"network_arguments={argument}", f"init={tmp_path / 'b.safetensors'}", NO_AUX)
+    with pytest.raises(TrainingError, match=r"b\.safetensors holds another form of bisenetv2: \d+ tensors are of an"):
+        started(own, recipe)
+
+
 def test_a_backbone_is_pre_trained_and_taken_over(own: Path, tmp_path: Path) -> None:
     write_imagenet(tmp_path / "imagenet", {"train": 1, "val": 1}, size=(96, 128))
     small_steps = ["iterations=2", "batch=2", "crop=64,64", "evaluate_every=2"]
     recipe = override(recipe_named("ddrnet_23_slim_imagenet"), small_steps)
     backbone = train(recipe, tmp_path / "imagenet", tmp_path / "run", progress=False)
     assert '"accuracy": ' in (tmp_path / "run" / "log.jsonl").read_text()
+    content = backbone.read_bytes()
+    damaged = tmp_path / "damaged.safetensors"
+    for spoilt in (content[: len(content) // 2], content[:-900] + bytes(800) + content[-100:]):
+        damaged.write_bytes(spoilt)
+        with pytest.raises(ArtefactError, match=r"damaged\.safetensors is a damaged backbone.*; get the file again"):
+            started(own, small(f"init={damaged}"))
     _, said = started(own, small(f"init={backbone}"))
     assert "starting from ddrnet_23_slim_classifier" in said
     for word in ("aux_head", "context", "head"):

@@ -205,6 +205,8 @@ def test_a_networks_arguments_are_what_they_look_like() -> None:
         ("scale=0,1", r"scale is \(0.0, 1.0\); it must be above 0"),
         ("operating_scale=5", "must be above 0 and at most 4"),
         ("flip=50", "must be 0 to 1"),
+        ("label_smoothing=0.1", "label_smoothing is for loss=cross_entropy; ohem has none"),
+        ("task=classification", "class_weight_power is for segmentation; a classifier's classes weigh the same"),
         ("warmup=exponential", "needs warmup_start above 0"),
         ("weight_decay=-1", "must be 0 or more"),
         ("seed=20261122", "seed is 20261122; it must be 0 to 16777215"),

@@ -1,8 +1,9 @@
 """A split decoded once: frames and label maps as raw bytes in one file that is mapped into memory.
 
 The file holds each frame and behind it its label map, one sample after another; then a JSON index: the samples' names,
-sizes and CRC-32, and the fingerprint of what they were made from; then the index's length (8 bytes, little-endian) and
-MAGIC. It gets its name only when it is complete, so whatever kills its making, there is a whole cache or none.
+sizes and CRC-32, and the fingerprint of what they were made from; then the index's CRC-32 (4 bytes, little-endian) and
+length (8), and MAGIC. It gets its name only when it is complete, so whatever kills its making, there is a whole cache
+or none.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
@@ -21,10 +23,10 @@ import numpy as np
 from filelock import FileLock
 
 from streetseg.data.pairs import Dataset, Pair, read_ahead
-from streetseg.errors import DatasetError
+from streetseg.errors import DatasetError, OutputError
 from streetseg.runtime.files import make_folder, remove_left_behind, write_whole
 
-MAGIC = b"streetseg cache 1\n"
+MAGIC = b"streetseg cache 2\n"
 FOLDER = ".cache"  # hidden, so that no dataset takes it for a part of itself
 
 
@@ -81,7 +83,7 @@ def open_cache(
     index = read_index(path, fingerprint)
     if index is None:
         make_folder(path.parent)
-        with FileLock(path.with_suffix(".lock")):
+        with locked(path):
             index = read_index(path, fingerprint)  # another process may have made it while we waited
             if index is None:
                 remove_left_behind(path)
@@ -94,6 +96,20 @@ def open_cache(
                 index = read_index(path, fingerprint)
                 assert index is not None
     return Cache(path, index)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Inside, no other process makes that cache; OutputError where the lock is another user's."""
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be locked: {error.strerror}; choose another folder (--cache)") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -> str:
@@ -128,7 +144,7 @@ def write_cache(path: Path, samples: Iterable[tuple[Pair, tuple[np.ndarray, np.n
             checksums.append(zlib.crc32(sample))
         index = {"fingerprint": fingerprint, "names": names, "sizes": sizes, "checksums": checksums}
         text = json.dumps(index).encode()
-        file.write(text + len(text).to_bytes(8, "little") + MAGIC)
+        file.write(text + zlib.crc32(text).to_bytes(4, "little") + len(text).to_bytes(8, "little") + MAGIC)
 
 
 def read_index(path: Path, fingerprint: str) -> dict[str, Any] | None:
@@ -143,12 +159,15 @@ def read_index(path: Path, fingerprint: str) -> dict[str, Any] | None:
 
 def parse_index(file: BinaryIO) -> dict[str, Any]:
     """The index at the end of a cache file; ValueError or OSError where that is no index."""
-    file.seek(-len(MAGIC) - 8, 2)
-    length, magic = int.from_bytes(file.read(8), "little"), file.read()
-    if magic != MAGIC:
+    file.seek(-len(MAGIC) - 12, 2)
+    checksum, length = int.from_bytes(file.read(4), "little"), int.from_bytes(file.read(8), "little")
+    if file.read() != MAGIC:
         raise ValueError("no cache")
-    end = file.seek(-len(MAGIC) - 8 - length, 2)
-    index: dict[str, Any] = json.loads(file.read(length))
+    end = file.seek(-len(MAGIC) - 12 - length, 2)
+    text = file.read(length)
+    if zlib.crc32(text) != checksum:
+        raise ValueError("a damaged index")
+    index: dict[str, Any] = json.loads(text)
     if end != sum(4 * height * width for height, width in index["sizes"]):
         raise ValueError("not the size that the index says")
     return index

@@ -130,6 +130,7 @@ def orphans(dataset: Dataset) -> list[Finding]:
     """Label files that belong to no frame, in the folders where the others lie."""
     pairs = [pair for pairs in dataset.splits.values() for pair in pairs]
     labels = {pair.label: pair.image.stem for pair in pairs if pair.label is not None}
+    known = {*labels, *dataset.left_out}
     # Beside labels may lie files of other kinds (Cityscapes' colours and polygons): only what is named like a label is
     # one, and how it is named is what follows the part that the frame's name shares with its label's.
     endings = {ending(stem, label.name) for label, stem in labels.items()}
@@ -138,7 +139,7 @@ def orphans(dataset: Dataset) -> list[Finding]:
         for folder in sorted({label.parent for label in labels})
         if folder.is_dir()
         for path in sorted(folder.iterdir())
-        if path not in labels and not path.name.startswith(".") and path.name.endswith(tuple(endings))
+        if path not in known and not path.name.startswith(".") and path.name.endswith(tuple(endings))
     ]
     return [Finding("warning", f"{path}: a label without a frame; add the image or take it out") for path in found]
 

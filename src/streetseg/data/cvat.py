@@ -51,7 +51,7 @@ def read_labelmap(path: Path) -> list[OwnClass]:
             continue
         parts = line.rsplit(":", 3)
         colour = parts[1].split(",") if len(parts) == 4 else []
-        if len(colour) != 3 or not all(value.strip().isdigit() and int(value) < 256 for value in colour):
+        if len(colour) != 3 or not all(value.strip().isdecimal() and int(value) < 256 for value in colour):
             raise DatasetError(f"{path}, line {number} is {line!r}; expected NAME:RED,GREEN,BLUE::")
         red, green, blue = map(int, colour)
         classes.append(OwnClass(parts[0], len(classes), (red, green, blue), ignore=parts[0] == "background"))

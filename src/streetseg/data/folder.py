@@ -79,14 +79,14 @@ def own_dataset(
     counted = [entry for entry in classes if not entry.ignore]
     if not 2 <= len(counted) <= IGNORE:
         raise DatasetError(f"{class_file} has {len(counted)} classes that count; give 2 to {IGNORE}")
-    defaults = distinct_colours(len(counted))
-    space = LabelSpace(
-        tuple(entry.name for entry in counted),
-        tuple(entry.colour or default for entry, default in zip(counted, defaults, strict=True)),
-    )
+    given = {entry.colour for entry in counted}
+    free = (colour for colour in distinct_colours(len(counted) + len(given)) if colour not in given)
+    space = LabelSpace(tuple(entry.name for entry in counted), tuple(entry.colour or next(free) for entry in counted))
+    used = {name for members in names.values() for name in members}
     return Dataset(
         root.resolve().name, root, space, splits, decoder(classes), TERMS, (note,) if note else (),
         class_file=class_file, note=note,
+        left_out=tuple(labels[name] for name in frames if name in labels and name not in used),
     )  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def read_classes(path: Path) -> list[OwnClass]:
         entries = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; write it with a line '- NAME' for each class, in mask order") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, IndexError, yaml.YAMLError) as error:  # PyYAML's own for dates and numbers, too
         raise DatasetError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(entries, list) or not entries:
         raise DatasetError(f"{path} must be a list with a line '- NAME' for each class")

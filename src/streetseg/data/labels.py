@@ -20,7 +20,7 @@ def label_space(given: str) -> LabelSpace:
     if "," in given:
         return named(given.split(","), given)
     try:
-        lines = Path(given).read_text("utf-8").splitlines()
+        lines = Path(given).read_text("utf-8-sig").splitlines()
     except (OSError, ValueError):
         raise UsageError(
             f"classes {given!r} are no dataset ({', '.join(known)}), no count, no names with commas between, and no "

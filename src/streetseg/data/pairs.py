@@ -50,17 +50,27 @@ class Pair:
 def read_pixels(path: Path) -> np.ndarray:
     """The pixels of a label image as they are stored: H x W values or palette indices, or H x W x channels."""
     with open_mask(path) as image:
-        step = GREY_STEPS.get(str(image.tile[0].args), 1)
+        args = image.tile[0].args
+        step = GREY_STEPS.get(str(args[0] if isinstance(args, tuple) else args), 1)
         pixels = np.asarray(image, np.uint8 if image.mode == "1" else None)
         return pixels if step == 1 else pixels // np.uint8(step)
 
 
 def open_mask(path: Path) -> ImageFile:
-    """A label image; ValueError for a JPEG, whose compression changes the labels."""
+    """A label image; ValueError for one whose format changes the labels, and for a damaged PNG."""
     image = Image.open(path)
-    if image.format in ("JPEG", "MPO"):
+    if image.format in ("JPEG", "MPO", "WEBP"):
         image.close()
-        raise ValueError("it is a JPEG, whose compression changes the labels; save masks as PNG")
+        kind = "WebP" if image.format == "WEBP" else "JPEG"
+        raise ValueError(f"it is a {kind}, whose compression changes the labels; save masks as PNG")
+    if image.format == "PPM" and image.tile[0].codec_name != "raw":
+        image.close()
+        raise ValueError("its values are scaled by the largest that its header allows; save masks as PNG")
+    if image.format == "PNG":
+        # Pillow checks the pixels' checksums only on demand, and an image so checked cannot be decoded.
+        with image:
+            image.verify()
+        image = Image.open(path)
     return image
 
 
@@ -77,6 +87,7 @@ class Dataset:
     class_file: the file of the dataset that says what its labels mean, where it has one.
     note: what was decided about the data that its folder does not say.
     server_values: what the benchmark's test server takes for each class, where there is one.
+    left_out: the labels of images that are in no split.
     """
 
     name: str
@@ -90,6 +101,7 @@ class Dataset:
     class_file: Path | None = None
     note: str = ""
     server_values: tuple[int, ...] = ()
+    left_out: tuple[Path, ...] = ()
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
         """The pairs of a split.

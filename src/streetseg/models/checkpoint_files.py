@@ -24,6 +24,7 @@ from streetseg.errors import CheckpointError
 # Before it, weights_only could be made to run code (CVE-2025-32434, CVE-2026-24747).
 OLDEST_TORCH = (2, 10)
 
+DEEPEST = 16  # wrappers around a state dict, one in another
 # Where code bases put the state dict, in the order in which we look: averaged weights are what they evaluate.
 WRAPPERS = (
     "state_dict_ema", "ema_state_dict", "model_ema", "ema",
@@ -75,7 +76,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def state_dict_in(content: object, path: Path, size: int) -> dict[str, Tensor]:
     """The state dict in what a file of `size` bytes holds, freed of what is around it."""
-    while isinstance(content, Mapping):
+    for _ in range(DEEPEST):  # a file may hold itself
+        if not isinstance(content, Mapping):
+            break
         inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
         if inner is None:
             break

@@ -16,6 +16,7 @@ import struct
 import types
 import typing
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -326,7 +327,7 @@ def program_files(content: bytes, path: Path) -> dict[str, bytes]:
             if sum(member.file_size for member in archive.infolist()) > len(content):
                 not_ours(path)
             return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
         not_ours(path)
 
 

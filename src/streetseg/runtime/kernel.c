@@ -1,7 +1,7 @@
 /* The inner loops of classmap.py and overlay.py, compiled; kernel.py loads and calls them.
  *
- * They compute what the numpy and Pillow forms compute, operation by operation (-std=c11 keeps the compiler from
- * fusing a product and a sum), so the results are the same to the bit, whatever the machine.
+ * They compute what the numpy and Pillow forms compute, operation by operation (-ffp-contract=off keeps the compiler
+ * from fusing a product and a sum), so the results are the same to the bit, whatever the machine.
  */
 #include <pthread.h>
 #include <stdint.h>

@@ -86,4 +86,4 @@ def paint(
 
 
 def threads_for(pixels: int, threads: int) -> int:
-    return min(threads, 1 + pixels // PIXELS_PER_THREAD)
+    return max(1, min(threads, 1 + pixels // PIXELS_PER_THREAD))

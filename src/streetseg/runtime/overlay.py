@@ -37,7 +37,16 @@ def overlay(
     legend: whether to draw the classes present and their shares into the upper left corner; frames with a side below
         LEGEND_MIN_SIDE get none.
     out: where to write the picture, C-contiguous; a new array otherwise. threads: how many the kernel may use.
+    ValueError for arrays of other types or shapes.
     """
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise ValueError(f"expected a frame of uint8, H x W x 3, got {frame.dtype}, {frame.shape}")
+    if classmap.dtype != np.uint8 or classmap.shape != frame.shape[:2]:
+        raise ValueError(f"expected a class map of uint8, {frame.shape[:2]}, got {classmap.dtype}, {classmap.shape}")
+    if out is not None and not (
+        out.dtype == np.uint8 and out.shape == frame.shape and out.flags.c_contiguous and out.flags.writeable
+    ):
+        raise ValueError(f"expected out to be uint8, {frame.shape}, C-contiguous and writeable")
     if out is None:
         out = np.empty_like(frame, order="C")
     palette = np.zeros((256, 3), np.uint8)

@@ -43,9 +43,11 @@ def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: i
         finally:
             under_way.put(None)
 
-    with ThreadPoolExecutor(workers + 1) as pool:
-        pool.submit(read)
+    # A daemon, for at the process's end a generator that was left open holds the reader where it waits.
+    reader = threading.Thread(target=read, daemon=True)
+    with ThreadPoolExecutor(workers) as pool:
         try:
+            reader.start()
             while (future := under_way.get()) is not None:
                 yield future.result()
                 del future
@@ -54,6 +56,8 @@ def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: i
             stopped.set()
             free.release()
             pool.shutdown(cancel_futures=True)
+            if reader.ident is not None:
+                reader.join()
 
 
 class Newest(Generic[Item]):

@@ -50,6 +50,7 @@ UNEVEN_GAPS, UNEVEN_SHARE = 4, 0.1
 HD_HEIGHT = 720
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
 
+MAX_EVERY = 1_000_000  # frames; a day and a half of most cameras', beyond which no result has a frame rate
 H264_MAX_SIDE = 16_384  # pixels; libx264's limit
 OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
 # x264: quick enough to keep up with the network, and no artefacts that one would take for the network's.
@@ -190,6 +191,7 @@ class VideoWriter:
                 f"an overlay of {width} x {height} pixels cannot be written: H.264 takes at most {H264_MAX_SIDE} a "
                 "side; reduce the video first"
             )
+        self.path = path
         self.container = av.open(f"file:{path}", "w")
         self.stream = self.container.add_stream("libx264" if picture.ndim == 3 else "ffv1", rate=rate)
         self.stream.height, self.stream.width = height, width
@@ -209,11 +211,26 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(picture, format=self.format)
         frame = frame.reformat(format=self.stream.pix_fmt, dst_colorspace=self.matrix)
         frame.pts, frame.time_base = pts, self.time_base
-        self.container.mux(self.stream.encode(frame))
+        with self.refusals():
+            self.container.mux(self.stream.encode(frame))
 
     def finish(self) -> None:
-        self.container.mux(self.stream.encode())
-        self.container.close()
+        with self.refusals():
+            self.container.mux(self.stream.encode())
+            self.container.close()
+
+    @contextlib.contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Inside, what codec and container cannot take is a VideoError; what the disk cannot stays an OSError."""
+        try:
+            yield
+        except av.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            raise VideoError(
+                f"no {self.path.suffix} of this video can be written: {error.strerror}; its timestamps may lie too far "
+                "apart, which NAME.mkv can hold"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -332,8 +349,8 @@ def check_outputs(source: str, overlay: Path, classmap: Path | None, every: int,
         raise UsageError(f"{overlay} is no name for a video; allowed are names ending in {', '.join(OVERLAY_SUFFIXES)}")
     if classmap is not None and classmap.suffix not in ("", ".mkv"):
         raise UsageError(f"--classmap {classmap} must be NAME.mkv, or a folder (no suffix) for PNGs")
-    if every < 1 or (max_frames is not None and max_frames < 1):
-        raise UsageError(f"--every and --max-frames must be at least 1, got {every} and {max_frames}")
+    if not 1 <= every <= MAX_EVERY or (max_frames is not None and max_frames < 1):
+        raise UsageError(f"--every takes 1 to {MAX_EVERY:,} and --max-frames 1 or more, got {every} and {max_frames}")
     for path in (overlay, classmap):
         if path is not None and same_file(path, Path(source)):
             raise UsageError(f"{path} is what is to be segmented; choose another name for the result")

@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from streetseg.errors import OutputError, TrainingError
+from streetseg.runtime.card import safetensors_content_hash
 from streetseg.runtime.files import write_file
 
 STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}  # what a run goes on from
@@ -81,4 +82,5 @@ def versions() -> dict[str, str]:
 def save_classifier(path: Path, weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write a trained backbone, for `Recipe.init`. facts: its network and where it comes from."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    facts = facts | {"content_hash": safetensors_content_hash(save(tensors), path)}
     write_file(path, save(tensors, {CLASSIFIER_KEY: json.dumps(facts)}), durable=True)

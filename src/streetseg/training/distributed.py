@@ -24,7 +24,12 @@ def join() -> torch.device:
     if gpus:
         torch.cuda.set_device(device)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if gpus else "gloo")
+        try:
+            dist.init_process_group("nccl" if gpus else "gloo")
+        except ValueError as error:  # a variable is missing: batch systems set WORLD_SIZE, too
+            raise TrainingError(
+                f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {error}; start by torchrun, or unset WORLD_SIZE"
+            ) from None
     return device
 
 
@@ -50,6 +55,13 @@ def summed(x: Tensor) -> Tensor:
     if dist.is_initialized():
         dist.all_reduce(x)
     return x
+
+
+def share_buffers(network: nn.Module) -> None:
+    """Give every process the first one's buffers, which hold the norms' statistics."""
+    if dist.is_initialized():
+        for buffer in network.buffers():
+            dist.broadcast(buffer, 0)
 
 
 def lost_another(error: Exception) -> bool:

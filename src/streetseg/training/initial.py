@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
-from streetseg.errors import TrainingError
-from streetseg.runtime.card import read_bytes, read_card, safetensors_parts
+from streetseg.errors import ArtefactError, TrainingError
+from streetseg.runtime.card import read_bytes, read_card, safetensors_content_hash, safetensors_parts
 from streetseg.training.checkpoint import CLASSIFIER_KEY
 
 
@@ -18,7 +19,7 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
 
     name, classes: the network's. wider: the same network for one class more, which tells the tensors whose rows are
     classes: of these, the rows of the classes that the weights know by name are taken. TrainingError where the weights
-    are another network's.
+    are another network's, or of the same one in another form; ArtefactError where the file is damaged.
     """
     if not path.exists():
         raise TrainingError(
@@ -29,7 +30,7 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
     classifier = safetensors_parts(content, path)[0].get("__metadata__", {}).get(CLASSIFIER_KEY)
     known: tuple[str, ...] = ()
     if classifier:
-        origin = json.loads(classifier)["network"]
+        origin = classifier_origin(content, classifier, path)
     else:
         card = read_card(path)
         origin, known = card.network, card.classes
@@ -41,13 +42,34 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
             f"{path} holds weights of {origin}, and the recipe trains {name}; start from weights of {name} (init), or "
             f"train {origin} (network)"
         )
+    other = [key for key in theirs.keys() & ours.keys() if theirs[key].shape[1:] != ours[key].shape[1:]]
+    other += [key for key in theirs.keys() & ours.keys() - per_class if key not in fitting and key not in other]
+    if other and not classifier:
+        raise TrainingError(
+            f"{path} holds another form of {name}: {len(other)} tensors are of another shape ({min(other)} "
+            f"{tuple(theirs[min(other)].shape)} for {tuple(ours[min(other)].shape)}); give the recipe its "
+            "network_arguments, or other weights"
+        )
     for key in fitting:
         ours[key].copy_(theirs[key])
     shared = [name for name in classes if name in known]
     rows = [classes.index(name) for name in shared]
     for key in theirs.keys() & per_class if shared else ():
-        ours[key][rows] = theirs[key][[known.index(name) for name in shared]].to(ours[key].dtype)
+        ours[key][rows] = theirs[key][[known.index(name) for name in shared]].to(ours[key])
 
     fresh = sorted({key.split(".")[0] for key in ours.keys() - theirs.keys()})
     fresh += [f"class {name}" for name in classes if name not in known]
     return f"{path}: starting from {origin}; at their initialisation: {', '.join(fresh) or 'none'}"
+
+
+def classifier_origin(content: bytes, facts: str, path: Path) -> str:
+    """The network of a trained backbone, whose facts its header holds; ArtefactError where the file is damaged."""
+    try:
+        found = json.loads(facts)
+        origin, digest = found["network"], found.get("content_hash")  # those of 0.1.0's first runs have no hash
+        load(content)
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise ArtefactError(f"{path} is a damaged backbone ({error}); get the file again") from None
+    if digest is not None and digest != safetensors_content_hash(content, path):
+        raise ArtefactError(f"{path} is a damaged backbone: its content is not what its hash says; get the file again")
+    return str(origin)

@@ -188,6 +188,10 @@ class Recipe:
             raise RecipeError(f"an exponential warm-up needs warmup_start above 0, got {self.warmup_start}")
         if self.optimiser == "adamw" and self.momentum == 1:
             raise RecipeError("AdamW needs a momentum below 1, got 1")
+        if self.class_weight_power and self.task == "classification":
+            raise RecipeError("class_weight_power is for segmentation; a classifier's classes weigh the same")
+        if self.label_smoothing and self.task == "segmentation" and self.loss != "cross_entropy":
+            raise RecipeError(f"label_smoothing is for loss=cross_entropy; {self.loss} has none")
         if self.nesterov and not self.momentum:
             raise RecipeError("nesterov needs a momentum above 0, got 0")
         if max(self.loss_stride, self.aux_loss_stride) > min(self.crop):

@@ -40,7 +40,7 @@ from streetseg.training.checkpoint import (
     versions,
 )
 from streetseg.training.dataset import Samples, batches, count_pixels, open_data, open_samples, sample_index
-from streetseg.training.distributed import join, leave, lost_another, rank, summed, sync_norms, world
+from streetseg.training.distributed import join, leave, lost_another, rank, share_buffers, summed, sync_norms, world
 from streetseg.training.initial import initialise
 from streetseg.training.interrupt import interrupts
 from streetseg.training.log import Log
@@ -264,6 +264,8 @@ class Run:
 
     def evaluate(self) -> Judgement:
         """What the averaged weights reach on the recipe's evaluate_split, and pictures of it."""
+        if not self.recipe.sync_norms:  # each process has its own statistics, and what is kept is the first one's
+            share_buffers(self.average)
 
         def logits(frames: Tensor) -> Tensor:
             with (

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +26,7 @@ except ModuleNotFoundError:
 
 WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 LOG = logging.getLogger("torch.export")
+ONE_AT_A_TIME = threading.Lock()  # environment and log level are the whole process's
 
 
 # What each device computes in, the default first.
@@ -84,17 +86,18 @@ def load(path: Path) -> torch.export.ExportedProgram:
 @contextlib.contextmanager
 def weights_only() -> Iterator[None]:
     """Inside, PyTorch unpickles nothing but tensors, and logs no tracebacks about what it cannot read."""
-    before, level = os.environ.get(WEIGHTS_ONLY), LOG.level
-    os.environ[WEIGHTS_ONLY] = "1"
-    LOG.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        LOG.setLevel(level)
-        if before is None:
-            del os.environ[WEIGHTS_ONLY]
-        else:
-            os.environ[WEIGHTS_ONLY] = before
+    with ONE_AT_A_TIME:
+        before, level = os.environ.get(WEIGHTS_ONLY), LOG.level
+        os.environ[WEIGHTS_ONLY] = "1"
+        LOG.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            LOG.setLevel(level)
+            if before is None:
+                del os.environ[WEIGHTS_ONLY]
+            else:
+                os.environ[WEIGHTS_ONLY] = before
 
 
 def open_artefact(
