@@ -88,11 +88,11 @@ FAULTS = {
     ),
     "JPEG mask": (
         lambda root: save_as(mask(root, "train", 1), LABEL, "JPEG"),
-        r"0001\.png cannot be read as a label image: it is a JPEG, whose compression changes the labels; save masks as",
+        r"0001\.png cannot be read as a label image: it is a JPEG, whose compression may change the labels; save",
     ),
     "WebP mask": (
         lambda root: save_as(mask(root, "train", 1), LABEL, "WEBP"),
-        r"0001\.png cannot be read as a label image: it is a WebP, whose compression changes the labels; save masks as",
+        r"0001\.png cannot be read as a label image: it is a WebP, whose compression may change the labels; save",
     ),
     "scaled grey": (
         lambda root: mask(root, "train", 1).write_bytes(b"P5 128 96 10\n" + LABEL.tobytes()),

@@ -110,6 +110,12 @@ def test_masks_of_images_in_no_list_are_no_strays(flat: Path) -> None:
     assert "drive_0002.png" in stray
 
 
+@pytest.mark.parametrize("content", [b"P5 4 1 255\n\0\1\2\3", b"P2 4 1 255\n0 1 2 3\n"], ids=["binary", "plain"])
+def test_a_pgm_of_255_is_what_is_stored(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mask.pgm").write_bytes(content)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "mask.pgm"), [[0, 1, 2, 3]])
+
+
 @pytest.mark.parametrize("bits", [2, 4])
 def test_small_grey_values_of_a_tiff_are_what_is_stored(bits: int, tmp_path: Path) -> None:
     values = np.arange(4, dtype=np.uint8)
@@ -127,7 +133,7 @@ def test_classes_without_a_colour_get_one_that_is_free(flat: Path) -> None:
     assert second == (128, 0, 0) != first
 
 
-@pytest.mark.parametrize("text", ["- 2001-99-99", "- {name: a, index: 0x_}", '- !!int ""'])
+@pytest.mark.parametrize("text", ["- 2001-99-99", "- {name: a, index: 0x_}", '- !!int ""', "- !!bool x", "[" * 3000])
 def test_what_yaml_stumbles_over_is_told(text: str, flat: Path) -> None:
     (flat / "classes.yaml").write_text(f"{text}\n")
     with pytest.raises(DatasetError, match=r"classes\.yaml cannot be read as YAML: "):

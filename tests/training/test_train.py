@@ -186,7 +186,7 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(camvid: Path, tmp_path:
 
 
 def test_two_runs_do_not_share_a_folder(camvid: Path, tmp_path: Path) -> None:
-    settings = [part for setting in (*SMALL, "iterations=1000") for part in ("--set", setting)]
+    settings = [part for setting in (*SMALL, "iterations=1000", "checkpoint_every=1000") for part in ("--set", setting)]
     command = ["train", "--recipe", "ddrnet_23_slim_camvid", *settings, "--data", camvid, "--out", tmp_path]
     with subprocess.Popen([sys.executable, "-m", "streetseg", *command], stderr=subprocess.DEVNULL) as first:
         try:
@@ -195,6 +195,9 @@ def test_two_runs_do_not_share_a_folder(camvid: Path, tmp_path: Path) -> None:
                 train(small(), camvid, tmp_path, progress=False)
         finally:
             first.kill()
+    (tmp_path / "run" / ".lock").mkdir(parents=True)  # another user's may not be opened either
+    with pytest.raises(OutputError, match=r"run cannot be locked: .*; choose another folder"):
+        train(small(), camvid, tmp_path / "run", progress=False)
 
 
 def until(happened: Callable[[], bool]) -> None:

@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from streetseg.data.pairs import Dataset, Pair, read_ahead
 from streetseg.errors import DatasetError, OutputError
-from streetseg.runtime.files import make_folder, remove_left_behind, write_whole
+from streetseg.runtime.files import make_folder, reason, remove_left_behind, write_whole
 
 MAGIC = b"streetseg cache 2\n"
 FOLDER = ".cache"  # hidden, so that no dataset takes it for a part of itself
@@ -104,8 +104,8 @@ def locked(path: Path) -> Iterator[None]:
     lock = FileLock(path.with_suffix(".lock"))
     try:
         lock.acquire()
-    except OSError as error:
-        raise OutputError(f"{path} cannot be locked: {error.strerror}; choose another folder (--cache)") from None
+    except (OSError, NotImplementedError) as error:
+        raise OutputError(f"{path} cannot be locked: {reason(error)}; choose another folder (--cache)") from None
     try:
         yield
     finally:

@@ -195,7 +195,8 @@ def read_classes(path: Path) -> list[OwnClass]:
         entries = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; write it with a line '- NAME' for each class, in mask order") from None
-    except (OSError, ValueError, IndexError, yaml.YAMLError) as error:  # PyYAML's own for dates and numbers, too
+    # PyYAML raises whatever a wrong date, number, tag or depth makes it stumble over.
+    except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
         raise DatasetError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(entries, list) or not entries:
         raise DatasetError(f"{path} must be a list with a line '- NAME' for each class")

@@ -62,8 +62,8 @@ def open_mask(path: Path) -> ImageFile:
     if image.format in ("JPEG", "MPO", "WEBP"):
         image.close()
         kind = "WebP" if image.format == "WEBP" else "JPEG"
-        raise ValueError(f"it is a {kind}, whose compression changes the labels; save masks as PNG")
-    if image.format == "PPM" and image.tile[0].codec_name != "raw":
+        raise ValueError(f"it is a {kind}, whose compression may change the labels; save masks as PNG")
+    if image.format == "PPM" and scaled(image):
         image.close()
         raise ValueError("its values are scaled by the largest that its header allows; save masks as PNG")
     if image.format == "PNG":
@@ -72,6 +72,12 @@ def open_mask(path: Path) -> ImageFile:
             image.verify()
         image = Image.open(path)
     return image
+
+
+def scaled(image: ImageFile) -> bool:
+    """Whether Pillow stretches the values of a PPM or PGM, because its header's largest value is not its type's."""
+    codec, args = image.tile[0].codec_name, image.tile[0].args
+    return codec != "raw" and isinstance(args, tuple) and args[-1] != (65535 if image.mode == "I" else 255)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place") from None
+        raise OutputError(f"{path} cannot be written: {reason(error)}; choose another place") from None
 
 
 def beginning(path: Path) -> str:
@@ -61,6 +61,11 @@ def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
     write_whole(path, lambda temporary: temporary.write_bytes(content), durable=durable)
 
 
+def reason(error: OSError | NotImplementedError) -> str:
+    """What a place's refusal says in a few words."""
+    return getattr(error, "strerror", None) or str(error) or "it knows no locks"
+
+
 def same_file(one: Path, other: Path) -> bool:
     """Whether two paths lead to one file that is there."""
     return one.exists() and other.exists() and one.samefile(other)
@@ -73,4 +78,4 @@ def make_folder(path: Path) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise OutputError(f"folder {path} cannot be written to: {error.strerror or error}; choose another") from None
+        raise OutputError(f"folder {path} cannot be written to: {reason(error)}; choose another") from None

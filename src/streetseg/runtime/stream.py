@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,7 +57,7 @@ def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: i
             stopped.set()
             free.release()
             pool.shutdown(cancel_futures=True)
-            if reader.ident is not None:
+            if reader.ident is not None and not sys.is_finalizing():  # then it is gone, and must not be waited for
                 reader.join()
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from streetseg.errors import OutputError, TrainingError
 from streetseg.runtime.card import safetensors_content_hash
-from streetseg.runtime.files import write_file
+from streetseg.runtime.files import reason, write_file
 
 STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}  # what a run goes on from
 CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
@@ -57,6 +57,8 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise OutputError(f"another process is training into {folder}; wait for its end, or choose another") from None
+    except (OSError, NotImplementedError) as error:
+        raise OutputError(f"{folder} cannot be locked: {reason(error)}; choose another folder") from None
     try:
         yield
     finally:

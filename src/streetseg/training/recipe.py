@@ -292,9 +292,11 @@ def scalar(text: str) -> bool | int | float | str:
     """What a text stands for where no field says it: true or false, a number, or itself."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
+    with contextlib.suppress(ValueError):
+        return int(text)
+    with contextlib.suppress(ValueError):
+        if math.isfinite(number := float(text)):
+            return number
     return text
 
 

@@ -156,7 +156,7 @@ def ddrnet_39_cocostuff() -> Recipe:
 
 
 def ddrnet_23_slim_camvid() -> Recipe:
-    """DDRNet-23-slim from scratch on CamVid at 360 x 480: the first stage of earlier weights.
+    """DDRNet-23-slim from scratch on CamVid at 360 x 480: the first stage of the weights that ship.
 
     streetseg train --recipe ddrnet_23_slim_camvid --data CAMVID --out RUN
 
@@ -192,7 +192,7 @@ def ddrnet_23_slim_camvid() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_enlarged() -> Recipe:
-    """DDRNet-23-slim on CamVid enlarged to 540 x 720, from ddrnet_23_slim_camvid on: their second stage.
+    """DDRNet-23-slim on CamVid enlarged to 540 x 720, from ddrnet_23_slim_camvid on: the second stage.
 
     streetseg train --recipe ddrnet_23_slim_camvid_enlarged --data CAMVID --out RUN
 
@@ -204,7 +204,7 @@ def ddrnet_23_slim_camvid_enlarged() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_restart() -> Recipe:
-    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_enlarged once more from its own result on: their third stage.
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_enlarged once more from its own result on: the third stage.
 
     streetseg train --recipe ddrnet_23_slim_camvid_restart --data CAMVID --out RUN
 
@@ -214,7 +214,7 @@ def ddrnet_23_slim_camvid_restart() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_cameras() -> Recipe:
-    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_restart once more: their fourth stage.
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_restart once more: the fourth stage.
 
     streetseg train --recipe ddrnet_23_slim_camvid_cameras --data CAMVID --out RUN
 
@@ -233,7 +233,7 @@ def ddrnet_23_slim_camvid_cameras() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_decay() -> Recipe:
-    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_cameras once more: their fifth stage.
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_cameras once more: the fifth stage.
 
     streetseg train --recipe ddrnet_23_slim_camvid_decay --data CAMVID --out RUN
 
@@ -244,7 +244,7 @@ def ddrnet_23_slim_camvid_decay() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_shade() -> Recipe:
-    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_decay once more: their sixth stage.
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_decay once more: the sixth stage, the weights that ship.
 
     streetseg train --recipe ddrnet_23_slim_camvid_shade --data CAMVID --out RUN
 
@@ -273,7 +273,7 @@ def ddrnet_23_slim_streets() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_pretrained() -> Recipe:
-    """DDRNet-23-slim on CamVid enlarged to 540 x 720, pre-trained on rendered streets: for the weights that ship.
+    """DDRNet-23-slim on CamVid enlarged to 540 x 720, pre-trained on rendered streets.
 
     streetseg train --recipe ddrnet_23_slim_camvid_pretrained --data CAMVID --out RUN
 
@@ -284,11 +284,12 @@ def ddrnet_23_slim_camvid_pretrained() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_pretrained_restart() -> Recipe:
-    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_pretrained once more: the weights that ship.
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_pretrained once more from its own result on.
 
     streetseg train --recipe ddrnet_23_slim_camvid_pretrained_restart --data CAMVID --out RUN
 
-    A restart with another seed. It looks for `init`, which that recipe writes, in the current folder.
+    A restart with another seed; on drives never seen it gave 1.6 and 3.0 points (docs/experiments.md). It looks for
+    `init`, which that recipe writes, in the current folder.
     """
     return dataclasses.replace(
         ddrnet_23_slim_camvid_pretrained(),
