@@ -410,7 +410,12 @@ def test_playlists_and_what_is_no_video_are_refused(content: str, name: str, rid
         (["{ride}", "--out", "{ride}"], "is what is to be segmented"),
         (["{ride}", "--out", "{out}.mp4", "--classmap", "{out}.mp4"], "must be NAME.mkv"),
         (["{ride}", "--out", "{out}.mkv", "--classmap", "{out}.mkv"], "at once"),
-        (["{ride}", "--out", "{out}", "--every", "0"], "at least 1"),
+        (
+            ["{ride}", "--out", "{out}", "--every", "0"],
+            "--every takes 1 to 1,000,000 and --max-frames at least 1, got 0",
+        ),
+        (["{ride}", "--out", "{out}", "--max-frames", "0"], "--max-frames at least 1, got 1 and 0"),
+        (["{ride}", "--out", "{out}", "--every", "2147483648"], "--every takes 1 to 1,000,000"),
         (["{ride}.mp4", "--out", "{out}"], "No such file"),
         (["{picture}", "--out", "{out}", "--every", "2"], "--every is for a video"),
         (["{sound}", "--out", "{out}"], "holds no video of a kind"),

@@ -350,7 +350,7 @@ def check_outputs(source: str, overlay: Path, classmap: Path | None, every: int,
     if classmap is not None and classmap.suffix not in ("", ".mkv"):
         raise UsageError(f"--classmap {classmap} must be NAME.mkv, or a folder (no suffix) for PNGs")
     if not 1 <= every <= MAX_EVERY or (max_frames is not None and max_frames < 1):
-        raise UsageError(f"--every takes 1 to {MAX_EVERY:,} and --max-frames 1 or more, got {every} and {max_frames}")
+        raise UsageError(f"--every takes 1 to {MAX_EVERY:,} and --max-frames at least 1, got {every} and {max_frames}")
     for path in (overlay, classmap):
         if path is not None and same_file(path, Path(source)):
             raise UsageError(f"{path} is what is to be segmented; choose another name for the result")
