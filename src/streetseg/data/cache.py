@@ -12,19 +12,17 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from filelock import FileLock
 
 from streetseg.data.pairs import Dataset, Pair, read_ahead
-from streetseg.errors import DatasetError, OutputError
-from streetseg.runtime.files import make_folder, reason, remove_left_behind, write_whole
+from streetseg.errors import DatasetError
+from streetseg.runtime.files import locked, make_folder, remove_left_behind, write_whole
 
 MAGIC = b"streetseg cache 2\n"
 FOLDER = ".cache"  # hidden, so that no dataset takes it for a part of itself
@@ -83,7 +81,7 @@ def open_cache(
     index = read_index(path, fingerprint)
     if index is None:
         make_folder(path.parent)
-        with locked(path):
+        with locked(path.with_suffix(".lock"), path, "choose another folder (--cache)"):
             index = read_index(path, fingerprint)  # another process may have made it while we waited
             if index is None:
                 remove_left_behind(path)
@@ -96,20 +94,6 @@ def open_cache(
                 index = read_index(path, fingerprint)
                 assert index is not None
     return Cache(path, index)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Inside, no other process makes that cache; OutputError where the lock is another user's."""
-    lock = FileLock(path.with_suffix(".lock"))
-    try:
-        lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        raise OutputError(f"{path} cannot be locked: {reason(error)}; choose another folder (--cache)") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -> str:

@@ -61,6 +61,28 @@ def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
     write_whole(path, lambda temporary: temporary.write_bytes(content), durable=durable)
 
 
+@contextlib.contextmanager
+def locked(lock: Path, place: Path, advice: str, busy: str = "") -> Iterator[None]:
+    """Inside, no other process holds the lock file.
+
+    busy: what to say where one does; without it, its end is waited for. place, advice: what is locked, and what to do
+    where the lock cannot be taken, as another user's. Raises OutputError.
+    """
+    from filelock import FileLock, Timeout  # who only predicts needs none
+
+    held = FileLock(lock, timeout=0 if busy else -1)
+    try:
+        held.acquire()
+    except Timeout:
+        raise OutputError(busy) from None
+    except (OSError, NotImplementedError) as error:
+        raise OutputError(f"{place} cannot be locked: {reason(error)}; {advice}") from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
 def reason(error: OSError | NotImplementedError) -> str:
     """What a place's refusal says in a few words."""
     return getattr(error, "strerror", None) or str(error) or "it knows no locks"

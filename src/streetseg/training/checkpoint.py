@@ -6,20 +6,18 @@ import hashlib
 import io
 import json
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors.torch import save
 from torch import Tensor
 
 from streetseg.errors import OutputError, TrainingError
 from streetseg.runtime.card import safetensors_content_hash
-from streetseg.runtime.files import reason, write_file
+from streetseg.runtime.files import locked, write_file
 
 STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}  # what a run goes on from
 CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
@@ -49,20 +47,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-@contextmanager
-def only_run(folder: Path) -> Iterator[None]:
+def only_run(folder: Path) -> AbstractContextManager[None]:
     """Inside, no other process may train into the folder; OutputError where one does already."""
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OutputError(f"another process is training into {folder}; wait for its end, or choose another") from None
-    except (OSError, NotImplementedError) as error:
-        raise OutputError(f"{folder} cannot be locked: {reason(error)}; choose another folder") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    busy = f"another process is training into {folder}; wait for its end, or choose another"
+    return locked(folder / ".lock", folder, "choose another folder", busy)
 
 
 def clear_unfinished(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load
-from torch import nn
+from torch import Tensor, nn
 
 from streetseg.errors import ArtefactError, TrainingError
 from streetseg.runtime.card import read_bytes, read_card, safetensors_content_hash, safetensors_parts
@@ -30,20 +30,21 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
     classifier = safetensors_parts(content, path)[0].get("__metadata__", {}).get(CLASSIFIER_KEY)
     known: tuple[str, ...] = ()
     if classifier:
-        origin = classifier_origin(content, classifier, path)
+        origin, theirs = open_classifier(content, classifier, path)
     else:
         card = read_card(path)
-        origin, known = card.network, card.classes
-    theirs, ours = load(content), network.state_dict()
+        origin, known, theirs = card.network, card.classes, load(content)
+    ours = network.state_dict()
     per_class = {key for key, tensor in wider.state_dict().items() if tensor.shape != ours[key].shape}
-    fitting = [key for key in theirs.keys() & ours.keys() - per_class if theirs[key].shape == ours[key].shape]
+    common = theirs.keys() & ours.keys()
+    # Where rows are classes, their number may differ.
+    other = {key for key in common if theirs[key].shape[key in per_class :] != ours[key].shape[key in per_class :]}
+    fitting = common - per_class - other
     if origin != name and not (classifier and 2 * len(fitting) > len(theirs)):
         raise TrainingError(
             f"{path} holds weights of {origin}, and the recipe trains {name}; start from weights of {name} (init), or "
             f"train {origin} (network)"
         )
-    other = [key for key in theirs.keys() & ours.keys() if theirs[key].shape[1:] != ours[key].shape[1:]]
-    other += [key for key in theirs.keys() & ours.keys() - per_class if key not in fitting and key not in other]
     if other and not classifier:
         raise TrainingError(
             f"{path} holds another form of {name}: {len(other)} tensors are of another shape ({min(other)} "
@@ -62,14 +63,15 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
     return f"{path}: starting from {origin}; at their initialisation: {', '.join(fresh) or 'none'}"
 
 
-def classifier_origin(content: bytes, facts: str, path: Path) -> str:
-    """The network of a trained backbone, whose facts its header holds; ArtefactError where the file is damaged."""
+def open_classifier(content: bytes, facts: str, path: Path) -> tuple[str, dict[str, Tensor]]:
+    """The network of a trained backbone, whose facts its header holds, and its tensors; ArtefactError where the file is
+    damaged."""
     try:
         found = json.loads(facts)
-        origin, digest = found["network"], found.get("content_hash")  # those of 0.1.0's first runs have no hash
-        load(content)
+        origin, digest = str(found["network"]), found.get("content_hash")  # those of 0.1.0's first runs have no hash
+        tensors = load(content)
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ArtefactError(f"{path} is a damaged backbone ({error}); get the file again") from None
     if digest is not None and digest != safetensors_content_hash(content, path):
         raise ArtefactError(f"{path} is a damaged backbone: its content is not what its hash says; get the file again")
-    return str(origin)
+    return origin, tensors
