@@ -28,7 +28,7 @@ from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
 STREETSEG = [sys.executable, "-m", "streetseg"]
-UNFOLDED = Path(__file__).parents[1] / "weights" / "ddrnet_23_slim_camvid_shade.safetensors"
+UNFOLDED = Path(__file__).parents[1] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 ONNXRUNTIME = ["--engine", "onnxruntime"]  # opens at once, where OpenVINO compiles for each size of frame
 
 Run = Callable[..., tuple[int, list[str], list[str]]]

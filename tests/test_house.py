@@ -22,6 +22,7 @@ FLOORS = {
 # A file may be told apart from its room; "a -> b" where b is on the same floor or above, and why it may.
 ALLOWED = {
     ("models/checkpoints.py", "runtime"): "reads files that carry a card",
+    ("models/checkpoint_files.py", "runtime"): "tells such files from other code bases'",
     ("export", "measure"): "accuracy control",
     ("data", "runtime"): "reads frames and writes files as the runtime does",
 }

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +17,8 @@ from streetseg.cli import main
 from streetseg.data.camvid import LABELS
 from streetseg.errors import ArtefactError, UsageError, VerificationError
 from streetseg.export import onnx as exporter
+from streetseg.measure.evaluate import Evaluation, FrameScore
+from streetseg.measure.report import facts, to_json
 from streetseg.models.checkpoints import open_weights, save_weights
 from streetseg.models.outputs import Network
 from streetseg.models.table import build
@@ -121,9 +124,18 @@ def test_what_puts_out_no_numbers_is_not_written(
     assert not (tmp_path / "a.onnx").exists()
 
 
+def evaluated(present: str, absent: str) -> dict[str, Any]:
+    """What `streetseg evaluate --json` says of a frame of one class, half of it taken for nothing that is judged."""
+    matrix = np.array([[5, 5], [0, 0]])
+    frame = FrameScore("f0", np.array([[0, 0, 5], [0, 1, 5]]), 0.5, 0.5)
+    result = Evaluation((present, absent), np.array([True, False]), (), matrix, 0, (frame,), None)
+    how = {"measured_on": "x", "weights": "0f", "engine": "e", "views": "the card's scale", "command": "c"}
+    found: dict[str, Any] = json.loads(to_json(facts(result, how)))
+    return found
+
+
 def test_figures_of_other_classes_are_refused(weights: Path, tmp_path: Path) -> None:
-    facts = {"measured_on": "x", "weights": "0f", "engine": "e", "miou": 0.6, "iou": {"road": 0.5, "cat": 0.7}}
-    (tmp_path / "cats.json").write_text(json.dumps({**facts, "command": "c"}))
+    (tmp_path / "cats.json").write_text(json.dumps(evaluated("road", "cat")))
     with pytest.raises(UsageError, match="figures of 'cat', no class of "):
         exporter.export_onnx(weights, tmp_path / "a.onnx", accuracy=[exporter.read_accuracy(tmp_path / "cats.json")])
     assert not (tmp_path / "a.onnx").exists()
@@ -140,12 +152,12 @@ def test_weights_of_another_network_are_told(weights: Path, tmp_path: Path) -> N
 
 def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path) -> None:
     path = tmp_path / "val.json"
-    facts = {"measured_on": "x", "weights": "0f", "engine": "e", "miou": 0.5, "iou": {"road": 0.5, "sky": None}}
-    path.write_text(json.dumps({**facts, "command": "c", "frames": 1}))
+    good_facts = evaluated("road", "sky")
+    path.write_text(json.dumps(good_facts))
     out, took = tmp_path / "a.onnx", "1.2 hours on one core"
     assert main(["export", str(weights), "--out", str(out), "--accuracy", str(path), "--training-time", took]) == 0
     card = read_card(out)
-    assert [entry.iou for entry in card.accuracy] == [{"road": 0.5, "sky": None}]
+    assert [(entry.measured_on, entry.iou) for entry in card.accuracy] == [("x", {"road": 0.5, "sky": None})]
     assert card.training_time == took
     good = out.read_bytes()
     for wrong, complaint in (
@@ -154,10 +166,16 @@ def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path) -> No
         ({"iou": [0.5]}, "iou is not of its type"),
         ({"iou": {"road": -0.1}}, "of -0.1, allowed"),
         ({"engine": 1}, "engine is not of its type"),
+        ({"confusion": [[1, 2], [0, 0]]}, "do not add up to the confusion matrix"),
     ):
-        path.write_text(json.dumps({**facts, "command": "c", **wrong}))
+        path.write_text(json.dumps({**good_facts, **wrong}))
         with pytest.raises(UsageError, match=f"no result of streetseg evaluate.*{complaint}"):
             exporter.read_accuracy(path)
+    path.write_text(json.dumps({**good_facts, "miou": 0.99}))
+    with pytest.raises(UsageError, match="scores that are not those of its confusion matrix; evaluate anew"):
+        exporter.read_accuracy(path)
+    path.write_text(json.dumps({**good_facts, "views": "scale 1, 1.5, mirrored too"}))
+    assert exporter.read_accuracy(path).measured_on == "x; scale 1, 1.5, mirrored too"
     path.write_text("{}")
     with pytest.raises(UsageError, match="no result of streetseg evaluate"):
         exporter.read_accuracy(path)

@@ -124,18 +124,19 @@ def test_other_families_run_in_both_engines(name: str, dataset: Dataset, tmp_pat
 # Accuracy control
 
 
-def bright_or_dark(path: Path, outlier: float) -> Path:
+def bright_or_dark(path: Path, outlier: float, *, blue: float = 1.0) -> Path:
     """An artefact that tells sky from road by brightness alone, through a layer whose fourth channel holds `outlier`
-    in every pixel: where that is large, 8 bits for the whole layer leave nothing of the brightness."""
+    in every pixel: where that is large, 8 bits for the whole layer leave nothing of the brightness. Nor do they before
+    it where `blue` is, by which the input's third channel is multiplied, and divided in that layer."""
     card = ModelCard(
         network="none", classes=("sky", "road"), colours=((0, 0, 0), (1, 1, 1)), mean=(0.0, 0.0, 0.0),
         std=(255.0, 255.0, 255.0), output_stride=1, size_multiple=1, align_corners=False, native_short_side=96,
     )  # fmt: skip
     colours = np.zeros((4, 3, 1, 1), np.float32)
-    colours[[0, 1, 2], [0, 1, 2]] = 1
+    colours[[0, 1, 2], [0, 1, 2], 0, 0] = 1, 1, 1 / blue
     brightness = np.array([[1, 1, 1, 0], [-1, -1, -1, 0]], np.float32)[..., None, None]
     tensors = {
-        "scale": np.float32(1 / 255),
+        "scale": np.array([1, 1, blue], np.float32).reshape(1, 3, 1, 1) / 255,
         "colours.weight": colours,
         "colours.bias": np.array([0, 0, 0, outlier], np.float32),
         "brightness.weight": brightness,
@@ -186,6 +187,13 @@ def test_a_drop_that_stays_too_large_is_an_error(
     with pytest.raises(VerificationError, match=r"mIoU points in int8, allowed are 0.5; nothing was written"):
         quantize(harsh, dataset, tmp_path / "out.onnx", frames=4)
     assert [path.name for path in tmp_path.iterdir()] == ["harsh.onnx"]
+
+
+def test_an_artefact_with_nothing_in_int8_is_none(dataset: Dataset, tmp_path: Path) -> None:
+    both = bright_or_dark(tmp_path / "both.onnx", 3000, blue=1e5)
+    with pytest.raises(VerificationError, match=r"by whatever of it is in int8; nothing was written; allow more by"):
+        quantize(both, dataset, tmp_path / "out.onnx", frames=4)
+    assert [path.name for path in tmp_path.iterdir()] == ["both.onnx"]
 
 
 # What the user may get wrong

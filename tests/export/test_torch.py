@@ -11,14 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from streetseg.data.camvid import LABELS
 from streetseg.data.synthetic import render
 from streetseg.errors import ArtefactError, EngineError
+from streetseg.export.table import TARGETS
 from streetseg.export.torch import export_torch
+from streetseg.models.checkpoints import save_weights
+from streetseg.models.table import build
 from streetseg.runtime.card import PROGRAM_CARD, ModelCard, program_content_hash, read_card
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
-WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_shade.safetensors"
+WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +69,26 @@ def test_engines_agree(ours: Segmenter) -> None:
             # All hold the same rounded weights, so only the order of float32 sums differs.
             theirs = other.logits(frame)
             np.testing.assert_allclose(logits, theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("name", ["bisenetv2", "fassd_net_l2", "stdc1"])
+def test_other_families_are_the_same_as_their_graphs(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build(name, len(LABELS.names)).eval()
+    card = ModelCard(
+        network=name, classes=LABELS.names, colours=LABELS.colours, mean=(120.0, 115.0, 100.0),
+        std=(58.0, 57.0, 56.0), output_stride=network.output_stride, size_multiple=network.size_multiple,
+        align_corners=network.align_corners, native_short_side=96,
+    )  # fmt: skip
+    save_weights(tmp_path / "a.safetensors", network.state_dict(), card)
+    frame = render(0, (128, 160)).frame[:97, :130].copy()
+    found = []
+    for target in TARGETS.values():
+        out = tmp_path / f"a{target.suffix}"
+        target.export(tmp_path / "a.safetensors", out)
+        found.append(Segmenter.open(out, threads=1, precision="float32").logits(frame))
+    onnx, program = found
+    np.testing.assert_allclose(program, onnx, rtol=0, atol=1e-4 * np.abs(onnx).max())
 
 
 def test_bfloat16_is_close(program: Path, ours: Segmenter) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 import streetseg
 from streetseg.data.pairs import IGNORE
 from streetseg.data.table import open_dataset
+from streetseg.measure.evaluate import evaluate
+from streetseg.runtime.segmenter import Segmenter
 
 
 def test_every_labelled_pixel_of_the_split_is_judged(camvid: Path) -> None:
@@ -15,3 +19,7 @@ def test_every_labelled_pixel_of_the_split_is_judged(camvid: Path) -> None:
     labelled = sum(int((dataset.read_label(pair) != IGNORE).sum()) for pair in dataset.pairs("val"))
     assert result.frames == 4
     assert result.matrix.sum() == labelled
+    segmenter = Segmenter.open()
+    judged = evaluate(lambda frame: segmenter(frame).classmap, segmenter.card.classes, dataset, "val")
+    np.testing.assert_array_equal(result.matrix, judged.matrix)
+    assert np.count_nonzero(result.matrix.sum(0)) > 3  # classes that were predicted

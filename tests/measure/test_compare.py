@@ -49,7 +49,9 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_the_interval_is_that_of_a_plain_bootstrap(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_interval_is_that_of_a_plain_bootstrap_of_runs(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compare_module, "RESAMPLES", 300)
     a, b = matrices(0, 0.6), matrices(1, 0.62)
     found = {d.name: d for d in compare(write("a.json", a), write("b.json", b))}
@@ -59,8 +61,8 @@ def test_the_interval_is_that_of_a_plain_bootstrap(write: Callable[..., Path], m
 
     rng = np.random.default_rng(0)
     differences = []
-    for weights in rng.multinomial(30, np.full(30, 1 / 30), 300):
-        drawn = np.repeat(np.arange(30), weights)
+    for starts in rng.multinomial(10, np.full(30, 1 / 30), 300):
+        drawn = [(start + next) % 30 for start in np.repeat(np.arange(30), starts) for next in range(3)]
         one, other = scores(a[drawn].sum(0)), scores(b[drawn].sum(0))
         differences.append([other.miou - one.miou, *(other.iou - one.iou)])
     for name, values in zip(["mIoU", *CLASSES], np.array(differences).T, strict=True):
@@ -75,6 +77,30 @@ def test_a_real_difference_and_none(write: Callable[..., Path]) -> None:
     assert not chance[0].real
     assert "could be chance" in comparison_table(chance)
     assert comparison_facts(chance)["mIoU"]["real"] is False
+
+
+def test_frames_that_resemble_their_neighbours_say_less(write: Callable[..., Path]) -> None:
+    a, b = (np.repeat(matrices(seed, 0.6, frames=12), 5, axis=0) for seed in (2, 3))
+    apart = np.random.default_rng(0).permutation(60)
+    drive, photos = (compare(write("a.json", a[o]), write("b.json", b[o]))[0] for o in (np.arange(60), apart))
+    assert drive.a == pytest.approx(photos.a)
+    assert drive.high - drive.low > 1.4 * (photos.high - photos.low)
+
+
+def test_few_frames_are_no_evidence(write: Callable[..., Path]) -> None:
+    a, b = matrices(0, 0.5), matrices(0, 0.9)
+    for rows in (1, 9):
+        few = compare(write("a.json", a[:rows]), write("b.json", b[:rows]))
+        assert not any(d.real for d in few)
+        assert comparison_facts(few)["mIoU"]["low"] is None
+        assert comparison_table(few).count("in too few frames") == 4
+    for matrix in (a, b):
+        matrix[9:, 2] = 0
+    found = {d.name: d for d in compare(write("a.json", a), write("b.json", b))}
+    assert found["mIoU"].real
+    assert found["road"].real
+    assert not found["car"].real
+    assert found["car"].b > found["car"].a
 
 
 def test_frames_and_classes_are_matched_by_name(write: Callable[..., Path]) -> None:

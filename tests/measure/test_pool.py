@@ -12,7 +12,7 @@ import pytest
 from streetseg.cli import main
 from streetseg.errors import UsageError
 from streetseg.measure.compare import compare
-from streetseg.measure.pool import pool
+from streetseg.measure.pool import pool, told_apart
 
 
 def evaluated(camvid: Path, split: str, out: Path, *options: str) -> Path:
@@ -45,6 +45,13 @@ def test_files_of_one_name_are_told_apart(parts: list[Path], tmp_path: Path) -> 
     assert pool([train, val])["command"] == "streetseg pool train/evaluation.json val/evaluation.json"
     other = shutil.copy(val, tmp_path / "other.json")
     assert pool([train, other])["command"] == "streetseg pool evaluation.json other.json"
+
+
+def test_as_many_folders_tell_files_apart_as_it_takes() -> None:
+    names = ["x/run/best.onnx", "y/run/best.onnx", "x/run/other.onnx", "y/run/best.onnx", "best.onnx"]
+    assert told_apart([Path(name) for name in names]) == [
+        "x/run/best.onnx", "y/run/best.onnx", "other.onnx", "y/run/best.onnx", "best.onnx",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -55,19 +56,54 @@ def test_files_agree(report: Path, camvid: Path) -> None:
     worst = sorted(mious, key=lambda name: mious[name])[:2]
     page = (report / "report.html").read_text()
     assert re.findall(r"<h3>(.*?):", page) == worst
-    assert {path.stem for path in (report / "worst").iterdir()} == {name.replace("/", "_") for name in worst}
+    pictures = [f"{rank:02}_{name.rpartition('/')[2]}" for rank, name in enumerate(worst, 1)]
+    assert sorted(path.stem for path in (report / "worst").iterdir()) == pictures
     assert {path.name for path in report.iterdir()} == {
         "evaluation.json", "classes.csv", "images.csv", "confusion.csv", "confusion.png", "worst", "report.html",
     }  # fmt: skip
 
 
 def test_a_second_report_leaves_no_picture_of_the_first(camvid: Path, tmp_path: Path) -> None:
+    (tmp_path / "worst" / "03_folder.jpg").mkdir(parents=True)
+    (tmp_path / "worst" / "mine.jpg").write_text("the user's own")
     for worst in (3, 1):
         arguments = [DEFAULT_WEIGHTS, "--data", camvid, "--engine", "onnxruntime", "--report", tmp_path]
         assert main(["evaluate", *map(str, arguments), "--worst", str(worst)]) == 0
-    (picture,) = (tmp_path / "worst").iterdir()
+    picture, *own = sorted(path.name for path in (tmp_path / "worst").iterdir())
     (worst,) = re.findall(r"<h3>(.*?):", (tmp_path / "report.html").read_text())
-    assert picture.stem == worst.replace("/", "_")
+    assert picture == f"01_{worst.rpartition('/')[2]}.jpg"
+    assert own == ["03_folder.jpg", "mine.jpg"]
+
+
+def test_frames_may_have_any_name(camvid: Path, tmp_path: Path) -> None:
+    """Long ones, ones alike but for their folders, and bytes that are no text."""
+    names = ["a/b_c", "a_b/c", "/".join(["x" * 200] * 3), "y" * 240, os.fsdecode(b"caf\xe9")]
+    frame, label = (next((camvid / folder).iterdir()) for folder in ("val", "valannot"))
+    for name in names:
+        for folder, file in (("images", frame), ("masks", label)):
+            path = tmp_path / "data" / folder / "val" / f"{name}{file.suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, path)
+    (tmp_path / "data" / "classes.yaml").write_text(json.dumps(open_dataset(camvid).labels.names))
+    report = tmp_path / "report"
+    arguments = [DEFAULT_WEIGHTS, "--data", tmp_path / "data", "--engine", "onnxruntime", "--report", report]
+    assert main(["evaluate", *map(str, arguments)]) == 0
+    assert len(list((report / "worst").iterdir())) == len(names)
+    page, table = ((report / name).read_text() for name in ("report.html", "images.csv"))
+    assert "caf\\udce9" in page
+    assert "caf\\udce9" in table
+
+
+def test_figures_are_printed_where_the_report_cannot_be_written(
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "images.csv").mkdir()
+    arguments = [DEFAULT_WEIGHTS, "--data", camvid, "--engine", "onnxruntime", "--report", tmp_path]
+    assert main(["evaluate", *map(str, arguments)]) == 2
+    output = capsys.readouterr()
+    assert "mIoU " in output.out
+    assert "images.csv cannot be written: Is a directory" in output.err
+    assert "report:" not in output.out
 
 
 def test_the_page_needs_nothing_beside_it(report: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,38 @@ def test_shares_are_of_the_ceilings(facts: dict[str, Any]) -> None:
         assert row["share_of_convolution"] == pytest.approx(reached / ceiling, rel=1e-2, abs=1e-4)
 
 
+def test_work_is_counted_by_hand(tmp_path: Path) -> None:
+    """A 3 x 3 convolution to 4 channels at stride 2."""
+    weights = onnx.numpy_helper.from_array(np.ones((4, 3, 3, 3), np.float32), "weights")
+    nodes = [
+        onnx.helper.make_node("Transpose", ["frame"], ["x"], perm=[0, 3, 1, 2]),
+        onnx.helper.make_node("Conv", ["x", "weights"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1]),
+    ]
+    frame, y = (
+        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, None, None, c])
+        for n, c in (("frame", 3), ("y", None))
+    )
+    graph = onnx.helper.make_graph(nodes, "one", [frame], [y], [weights])
+    path = tmp_path / "one.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]), path)
+    outputs = 4 * 16 * 20
+    assert machine.work(path, (32, 40)) == pytest.approx((outputs * 27 / 1e9, (3 * 32 * 40 + 4 * 27 + outputs) / 1e9))
+
+
+@pytest.mark.parametrize(("precision", "bytes_each"), [("float32", 4), ("bfloat16", 2)])
+def test_the_share_of_the_bandwidth_counts_bytes(
+    facts: dict[str, Any], precision: str, bytes_each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = Entry.open(DEFAULT_WEIGHTS, "onnxruntime", SIZE, 1, None)
+    monkeypatch.setattr(Entry, "precision", precision)
+    monkeypatch.setattr(speed, "work", lambda artefact, size: machine.Work(3.0, 0.5))
+    row = {"network_input": [96, 136], "latency_ms": {"network": {"median": 100.0}}}
+    ceilings = {"copy_gb_per_second": 20.0, "convolution_gmacs_per_second": {precision: 60.0}}
+    assert shares(entry, row, ceilings) == {
+        "gmacs": 3.0, "share_of_convolution": 0.5, "share_of_copy_bandwidth": bytes_each * 0.25,
+    }  # fmt: skip
+
+
 def test_ceilings_are_the_highest_that_were_seen() -> None:
     seen = [
         {"copy_gb_per_second": copy, "convolution_gmacs_per_second": {"bfloat16": fast, "float32": slow}}
@@ -77,9 +111,9 @@ def test_int8_has_no_shares(facts: dict[str, Any], tmp_path: Path) -> None:
     model = onnx.load(DEFAULT_WEIGHTS)
     artefact.write_bytes(with_card(model, read_card(DEFAULT_WEIGHTS), "int8")[0])
     entry = Entry.open(artefact, "openvino", SIZE, 1, None)
-    row = facts["rows"][0] | entry.describe()
+    row = facts["rows"][0] | entry.describe() | {"artefact": artefact.name}
     assert row["precision"] == "int8"
-    row |= shares(entry, row, street_frame(SIZE), facts["ceilings"])
+    row |= shares(entry, row, facts["ceilings"])
     assert row["gmacs"] == facts["rows"][0]["gmacs"]
     assert row["share_of_convolution"] is row["share_of_copy_bandwidth"] is None
     table = speed_table(facts | {"rows": [row]})
@@ -90,12 +124,43 @@ def test_the_table_says_what_was_found(facts: dict[str, Any]) -> None:
     text = speed_table(json.loads(json.dumps(facts)))
     assert facts["machine"]["versions"]["openvino"] in text
     assert "64 x 90, rendered street" in text
+    assert len(re.findall(r"\| +96 x 136 \| +1 \|", text)) == 2  # 1.5 times as large, to the next multiple of 8
     for row in facts["rows"]:
         assert f"| {row['accuracy'][0]['measured_on']} | " in text
         cells = [line for line in text.splitlines() if f"{row['engine']} {row['precision']}" in line]
         assert len(cells) == 4
         for line, way in zip(cells, ("network", "frame", "file"), strict=False):
             assert f" {row['latency_ms'][way]['median']:.1f} " in line
+
+
+def test_artefacts_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "best.onnx" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        shutil.copy(DEFAULT_WEIGHTS, path)
+    entries = [Entry.open(path, engine, (32, 48), 1, None) for path in paths for engine in ("openvino", "onnxruntime")]
+    found = measure(entries, (32, 48), 1)
+    assert [row["artefact"] for row in found["rows"]] == ["a/best.onnx"] * 2 + ["b/best.onnx"] * 2
+    assert "| a/best, openvino " in speed_table(found)
+
+
+def test_streams_are_timed_while_all_of_them_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames come and go in waves of 1.1 s: the first one fills the streams, the last one empties them."""
+    now = 0.0
+
+    class Waves:
+        streams = 16
+
+        def stream(self, frames: Iterator[int]) -> Generator[int]:
+            nonlocal now
+            for number, frame in enumerate(frames):
+                now += 1.1 if number % self.streams == 0 else 0
+                yield frame
+
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(speed, "STREAM_SECONDS", 1.0)
+    assert speed.rate(Waves(), None) == pytest.approx(16 / 1.1)  # type: ignore[arg-type]
+    assert now == pytest.approx(3.3)
 
 
 def test_artefacts_of_one_name_keep_their_accuracies_apart(facts: dict[str, Any]) -> None:

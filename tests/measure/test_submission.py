@@ -60,4 +60,7 @@ def test_what_no_server_takes(streets: Path, camvid: Path, tmp_path: Path) -> No
         write_submission(lambda frame: frame[..., 0], dataset.labels.names, dataset, "val", out)
     with pytest.raises(DatasetError, match="test server of cityscapes does not know tree, sign"):
         write_submission(lambda frame: frame[..., 0], ("road", "tree", "sign"), open_dataset(streets), "val", out)
+    write_cityscapes(tmp_path / "test", {"test": 1}, size=(32, 64))
+    with pytest.raises(DatasetError, match="has no frames in split 'trainval'"):
+        write_submission(lambda frame: frame[..., 0], ("road",), open_dataset(tmp_path / "test"), "trainval", out)
     assert not out.exists()

@@ -126,6 +126,24 @@ def test_an_operating_point_takes_its_own_scale(tmp_path: Path, capsys: pytest.C
     assert "is stdc1 at operating scale 1, for which stdc-operating-points has no row" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--weights", "x.onnx"], "--weights is for --data DIR, on which weights are judged; add it"),
+        (["--dataset", "camvid"], "--dataset is for --data DIR"),
+        (["--threads", "1"], "--threads is for --bench or --data DIR, which run networks; add one of them"),
+        (["--weights", "x.onnx", "--bench"], "--weights is for --data DIR"),
+    ],
+)
+def test_options_without_effect_are_refused(
+    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tables", "ddrnet-VI", *options]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert complaint in output.err
+
+
 def test_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert table_named("DDRNET-v").name == "ddrnet-V"
     assert main(["tables", "ddrnet-XI"]) == 2

@@ -28,6 +28,8 @@ from streetseg.models.checkpoint_files import read_tensors, state_dict_in
 from streetseg.models.checkpoints import Conversion, build_converted, open_weights, recognise, save_weights
 from streetseg.models.origins import bisenetv2
 from streetseg.models.semantic_backbones import ResNet18
+from streetseg.models.table import build
+from streetseg.training.checkpoint import STATE, save_checkpoint, save_classifier
 
 OFFICIAL = {
     "bisenetv2": "CoinCheung/BiSeNet",
@@ -197,6 +199,62 @@ def test_weights_of_ours_are_not_converted(tmp_path: Path) -> None:
     assert (
         message == f"{path} holds weights of streetseg already; next: streetseg export {path}, or train --init {path}"
     )
+    assert "without a card; take the NAME.safetensors" in refusal(CheckpointError, recognise, net.state_dict(), "x.pth")
+
+
+def test_a_run_s_checkpoint_is_not_converted(tmp_path: Path) -> None:
+    network = build("fassd_net_l2", 11, aux=True).state_dict()
+    state = dict.fromkeys(STATE) | {"step": 1, "network": network, "average": network}
+    save_checkpoint(tmp_path / "checkpoint.pt", state)
+    message = refusal(CheckpointError, read_tensors, tmp_path / "checkpoint.pt")
+    assert "is the checkpoint of a streetseg run; streetseg train --resume goes on from it" in message
+
+
+def test_a_backbone_of_ours_is_only_a_start(tmp_path: Path) -> None:
+    path = tmp_path / "backbone.safetensors"
+    save_classifier(path, build("stdc1", 2).state_dict(), {"network": "stdc1_classifier"})
+    assert refusal(CheckpointError, read_tensors, path).endswith(f"; next: streetseg train --init {path}")
+    assert "is a backbone, for streetseg train --init" in refusal(ArtefactError, open_weights, path)
+
+
+def test_averaged_weights_are_taken_wherever_they_are(tmp_path: Path) -> None:
+    averaged, last = {"a.weight": torch.ones(3)}, {"a.weight": torch.zeros(3)}
+    wrapped = {"module.a.weight": torch.ones(3), "steps": torch.tensor(9)}
+    for content in (
+        {"state_dict": last, "ema_state_dict": averaged},
+        # mmengine changes them over, its average counts its steps.
+        {"state_dict": averaged, "ema_state_dict": {"module.a.weight": torch.zeros(3), "steps": torch.tensor(9)}},
+        {"ema_state_dict": wrapped},
+        {"model": last, "model_ema": {"n_averaged": torch.tensor(3), "module.a.weight": torch.ones(3)}},
+        # An average that was never begun.
+        {"ema": {}, "model": averaged},
+        {"ema": {"decay": 0.99}, "state_dict": averaged},
+    ):
+        found = read_tensors(save(tmp_path / "x.pth", content))
+        assert found.keys() == {"a.weight"}
+        assert torch.equal(found["a.weight"], torch.ones(3)), content
+
+
+def test_a_hole_in_a_download_is_found(tmp_path: Path) -> None:
+    """As a downloader of pieces leaves it: all sizes are right."""
+    path = save(tmp_path / "x.pth", {"a": torch.randn(100_000)})
+    content = bytearray(path.read_bytes())
+    content[200_000:300_000] = bytes(100_000)
+    path.write_bytes(content)
+    assert "truncated, damaged" in refusal(CheckpointError, read_tensors, path)
+    torch.serialization.set_crc32_options(False)  # such files have no checksums
+    try:
+        assert read_tensors(save(path, {"a": torch.ones(3)})).keys() == {"a"}
+    finally:
+        torch.serialization.set_crc32_options(True)
+
+
+def test_a_byte_that_zipfile_stumbles_over_is_damage(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.pth", {"a": torch.ones(3)})
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\1\2") + 6] = 90  # the version that it takes to unpack an entry
+    path.write_bytes(content)
+    assert "truncated, damaged" in refusal(CheckpointError, read_tensors, path)
 
 
 def test_what_is_no_checkpoint(tmp_path: Path) -> None:
@@ -307,6 +365,14 @@ def test_a_card_that_the_network_does_not_take(tmp_path: Path) -> None:
     ):
         save_weights(path, net.state_dict(), dataclasses.replace(card, network_arguments=arguments))
         refusal(error, open_weights, path)
+    for wrong, complaint in (
+        ({"output_stride": 4}, "a card of output_stride 4, where bisenetv2 has 8"),
+        ({"align_corners": not card.align_corners}, "a card of align_corners "),
+        ({"size_multiple": 12}, "a card of size_multiple 12, where "),
+        ({"network_arguments": card.network_arguments | {"in_channels": 1}}, "for 1 channels; artefacts take RGB"),
+    ):
+        save_weights(path, net.state_dict(), dataclasses.replace(card, **wrong))  # type: ignore[arg-type]
+        assert complaint in refusal(ArtefactError, open_weights, path)
 
 
 # Classes
@@ -342,6 +408,12 @@ def test_from_a_checkpoint_to_pictures(tmp_path: Path, capsys: pytest.CaptureFix
         assert image.size == (96, 64)
 
 
+def one_logit(fixture: str) -> dict[str, torch.Tensor]:
+    """A checkpoint with the first row of its last layers alone, as a sigmoid's is."""
+    tensors = Reference(fixture).state_dict()
+    return {key: tensor[:1] if ".conv_seg." in key else tensor for key, tensor in tensors.items()}
+
+
 def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint = save(tmp_path / "x.pth", Reference("stdc1-cls").state_dict())
     out = ["--out", str(tmp_path / "x.safetensors")]
@@ -353,6 +425,11 @@ def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     ):
         assert main(["convert", str(checkpoint), *out, *arguments]) == 2
         assert expected in capsys.readouterr().err
+    one = save(tmp_path / "one.pth", one_logit("mmseg-ddrnet-23-slim"))
+    for options in ([], ["--classes", "1"]):
+        assert main(["convert", str(one), *out, *options]) == 2
+        assert "one logit a pixel, which takes a threshold" in capsys.readouterr().err
+    one.unlink()
     assert main(["convert", str(checkpoint), "--out", str(tmp_path / "x.onnx")]) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pth"]
     itself = tmp_path / "x.safetensors"

@@ -200,6 +200,24 @@ def refused(network: Network, shape: tuple[int, ...], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "arguments", "message"),
+    [
+        ("stdc1", 0, {}, "stdc1 takes 1 class or more, got 0"),
+        ("stdc1", "19", {}, "takes 1 class or more, got '19'"),
+        ("stdc1", True, {}, "got True"),
+        ("stdc1", 2, {"aux": True, "detail": ("8",)}, "no detail head at stride '8'; choose of 2, 4, 8, 16"),
+        ("ddrnet_23_slim", 2, {"context": "psp"}, "no context 'psp'; choose of dappm, ppm, none"),
+        ("ddrnet_23_slim", 2, {"in_channels": -1}, "cannot be built with in_channels -1: "),
+        ("fassd_net", 2, {"in_channels": float("inf")}, "cannot be built with in_channels inf: "),
+    ],
+)
+def test_what_a_network_cannot_be_built_with(name: str, classes: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(NetworkError, match=message) as caught:
+        build(name, classes, **arguments)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_another_number_of_classes_changes_the_heads_alone(name: str) -> None:
     with torch.device("meta"):

@@ -288,6 +288,11 @@ def test_the_shipped_artefact_cut_or_flipped_is_refused(tmp_path: Path) -> None:
     assert read_card(path) == read_card(DEFAULT_WEIGHTS)
 
 
+def test_a_field_that_no_message_has_is_damage(tmp_path: Path) -> None:
+    beyond = DEFAULT_WEIGHTS.read_bytes() + b"\x82\x80\x80\x80\x80\x10\x00"
+    refused_file(tmp_path / "damaged.onnx", beyond)
+
+
 def test_foreign_models_are_told_so(tmp_path: Path) -> None:
     foreign = model()
     foreign.metadata_props.append(onnx.StringStringEntryProto(key="author", value="someone"))

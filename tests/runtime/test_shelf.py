@@ -56,6 +56,9 @@ class Answer(BaseHTTPRequestHandler):
         rest = self.server.content[start:]
         self.send_response(206 if self.server.knows_ranges else 200)
         self.send_header("Content-Length", str(len(rest)))
+        if self.server.knows_ranges:
+            whole = len(self.server.content)
+            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
         self.end_headers()
         self.wfile.write(rest[: self.server.breaks_after])
 
@@ -188,9 +191,27 @@ def test_another_file_is_refused(server: Server, cache: Path) -> None:
     with pytest.raises(ArtefactError, match=f"is another file than .* instead of {SHA256[:12]}.*try again"):
         find_weights(NAME)
     assert weights_in(cache) == []
-    server.content = CONTENT + b"more than was asked for"
+    for content in (CONTENT + b"more than was asked for", b"<html>Log in</html>"):
+        for server.knows_ranges in (True, False):
+            server.content = content
+            with pytest.raises(
+                ArtefactError, match=rf"another file .* \({len(content)} bytes instead of {len(CONTENT)}"
+            ):
+                find_weights(NAME)
+    assert weights_in(cache) == []
+    server.content = CONTENT
     assert find_weights(NAME).read_bytes() == CONTENT
-    assert server.ranges == ["bytes=0-"] * 2
+
+
+def test_weights_are_fetched_where_stderr_is_closed(server: Server, cache: Path) -> None:
+    """As in a process of a desktop, which has none."""
+    program = (
+        "import sys; from pathlib import Path; from streetseg.runtime.fetch import fetch\n"
+        f"fetch({server.url + FILE!r}, Path({str(cache / FILE)!r}), {len(CONTENT)}, {SHA256!r})"
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, program]
+    assert subprocess.run(command, timeout=120, check=False).returncode == 0
+    assert (cache / FILE).read_bytes() == CONTENT
 
 
 def test_what_keeps_weights_from_being_fetched(

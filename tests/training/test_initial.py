@@ -100,7 +100,7 @@ def test_a_backbone_is_pre_trained_and_taken_over(own: Path, tmp_path: Path) -> 
         assert word in said.partition("initialisation: ")[2]
     with pytest.raises(TrainingError, match="holds weights of ddrnet_23_slim_classifier, and the recipe trains stdc1"):
         started(own, small(f"init={backbone}", "network=stdc1", "aux_weights="))
-    with pytest.raises(StreetsegError, match="no weights of streetseg"):
+    with pytest.raises(StreetsegError, match="is a backbone, for streetseg train --init"):
         open_weights(backbone)
 
 

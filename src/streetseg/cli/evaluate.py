@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import shlex
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -34,9 +35,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--flip", action="store_true", help="average with the mirrored frame")
     verb.add_argument("--window", type=int, nargs=2, metavar=("H", "W"), help="look through windows of this size")
     verb.add_argument("--overlap", type=float, default=0.5, metavar="SHARE", help="of neighbouring windows (0.5)")
-    verb.add_argument(
-        "--trimap", type=int, nargs="+", default=[1, 3, 5, 10], metavar="K", help="bands at borders, in pixels"
-    )
+    verb.add_argument("--trimap", type=int, nargs="+", metavar="K", help="bands at borders, in pixels (1 3 5 10)")
     verb.add_argument("--report", type=path, metavar="DIR", help="write JSON, CSV and a page with pictures")
     verb.add_argument("--worst", type=int, default=8, metavar="N", help="frames with pictures in the report (8)")
     verb.add_argument("--submission", type=path, metavar="DIR", help="only write the files that a test server takes")
@@ -58,7 +57,7 @@ def add_verbs(verbs: Verbs) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     """Judge an artefact on a split; print its scores, write its report."""
     from streetseg.data.table import open_dataset
-    from streetseg.measure.boundary import WIDEST
+    from streetseg.measure.boundary import TRIMAP_WIDTHS, WIDEST
     from streetseg.measure.evaluate import evaluate
     from streetseg.measure.report import WorstFrames, facts, table, to_json, write_report
     from streetseg.measure.submission import write_submission
@@ -68,8 +67,9 @@ def evaluate(options: argparse.Namespace) -> int:
 
     scales, window = options.scale and tuple(options.scale), options.window and tuple(options.window)
     views = Views(scales, options.flip, window, options.overlap)
-    if not all(1 <= width <= WIDEST for width in options.trimap):
-        raise UsageError(f"--trimap takes bands of 1 to {WIDEST} pixels, got {', '.join(map(str, options.trimap))}")
+    trimap_widths = tuple(options.trimap or TRIMAP_WIDTHS)
+    if not all(1 <= width <= WIDEST for width in trimap_widths):
+        raise UsageError(f"--trimap takes bands of 1 to {WIDEST} pixels, got {', '.join(map(str, trimap_widths))}")
     if options.worst < 0:
         raise UsageError(f"--worst takes a number of frames, 0 or more, got {options.worst}")
     if options.submission is not None and options.report is not None:
@@ -97,7 +97,7 @@ def evaluate(options: argparse.Namespace) -> int:
             dataset,
             options.split,
             partial(progress, unit="frame"),
-            trimap_widths=tuple(options.trimap),
+            trimap_widths=trimap_widths,
             watch=worst,
         )
     frames = f"split {options.split}, {result.frames} frames"
@@ -109,8 +109,12 @@ def evaluate(options: argparse.Namespace) -> int:
         "command": evaluate_command(options, dataset.name),
     }
     found = facts(result, how)
-    report = options.report and write_report(options.report, found, worst)  # first: printing may fail
-    say(to_json(found) if options.json else table(found))
+    report = None
+    try:
+        if options.report is not None:
+            report = write_report(options.report, found, worst)
+    finally:  # in this order, and whatever fails: the other must not be lost
+        say(to_json(found) if options.json else table(found))
     if report and not options.json:
         say(f"report: {report}")
     return DONE
@@ -134,13 +138,13 @@ def runnable(artefact: Path, engine: str | None) -> Iterator[Path]:
 
 def evaluate_command(options: argparse.Namespace, dataset: str) -> str:
     """The command that gives these figures again; paths of this machine left out."""
-    parts = ["streetseg evaluate", options.artefact.name, "--data", dataset.upper(), "--split", options.split]
-    for name in ("engine", "precision", "scale", "window"):
+    parts = ["streetseg", "evaluate", options.artefact.name, "--data", dataset.upper(), "--split", options.split]
+    for name in ("dataset", "engine", "precision", "scale", "window", "trimap"):
         value = getattr(options, name)
         if value is not None:
             parts += [f"--{name}", *(map(str, value) if isinstance(value, list) else [value])]
     parts += ["--flip"] * options.flip + ["--overlap", str(options.overlap)] * (options.window is not None)
-    return " ".join(parts)
+    return shlex.join(parts)
 
 
 def pool(options: argparse.Namespace) -> int:

@@ -50,6 +50,12 @@ def tables(options: argparse.Namespace) -> int:
             say(f"{table.name}: {table.paper}, {table.title}")
         return DONE
     chosen = [table_named(name) for name in options.names]
+    for option in ("weights", "dataset"):
+        if getattr(options, option) is not None and options.data is None:
+            raise UsageError(f"--{option} is for --data DIR, on which weights are judged; add it")
+    for option in ("engine", "threads", "precision"):
+        if getattr(options, option) is not None and options.data is None and not options.bench:
+            raise UsageError(f"--{option} is for --bench or --data DIR, which run networks; add one of them")
     need_torch("streetseg tables")
     from streetseg.export.untrained import network_times
     from streetseg.models.figures import count

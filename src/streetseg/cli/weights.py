@@ -83,6 +83,11 @@ def convert(options: argparse.Namespace) -> int:
 
     source = options.checkpoint.name
     found = recognise(read_tensors(options.checkpoint), source, options.network, options.origin)
+    if found.num_classes == 1 and (labels is None or len(labels.names) == 1):
+        raise UsageError(
+            f"{source} puts out one logit a pixel, which takes a threshold; a class map takes the highest of several: "
+            "name two classes or more by --classes, whose last layer is then to be trained"
+        )
     if labels is None:
         if found.num_classes is None:
             raise UsageError(

@@ -72,8 +72,6 @@ def open_cache(
     wait. Raises DatasetError for a sample that cannot be used, OutputError where the folder cannot be written to.
     """
     pairs = dataset.pairs(split)
-    if not pairs:
-        raise DatasetError(f"{dataset.root} ({dataset.name}) has no frames in split {split!r}")
     place = hashlib.sha256(str(dataset.root.resolve()).encode()).hexdigest()[:8]
     name = re.sub(r"\W", "-", f"{dataset.name}-{split}-{short_side}-{place}")
     path = (folder or dataset.root / FOLDER) / f"{name}.cache"

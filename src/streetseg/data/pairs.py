@@ -110,26 +110,30 @@ class Dataset:
     left_out: tuple[Path, ...] = ()
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
-        """The pairs of a split.
+        """The pairs of a split; DatasetError where there is none of that name, or nothing in it.
 
         split: a name in `splits`; "trainval" (train and val); "only:SEQUENCE" or "without:SEQUENCE", the
             frames of trainval that belong, or do not belong, to that sequence: a left-out sequence is judged
             on "only:S" with a network trained on "without:S".
         """
-        if split in self.splits:
-            return self.splits[split]
         both = self.splits.get("train", ()) + self.splits.get("val", ())
         kind, _, sequence = split.partition(":")
         sequences = sorted({pair.sequence for pair in both})
-        if split == "trainval":
-            return both
-        if kind in ("only", "without") and sequence in sequences:
-            return tuple(pair for pair in both if (pair.sequence == sequence) == (kind == "only"))
-        raise DatasetError(
-            f"{self.root} ({self.name}) has no split {split!r}; there are {', '.join(self.splits)}, trainval, "
-            f"and only:SEQUENCE or without:SEQUENCE for the sequences {', '.join(sequences[:SHOWN])}"
-            + (f" and {len(sequences) - SHOWN} more" if len(sequences) > SHOWN else "")
-        )
+        if split in self.splits:
+            pairs = self.splits[split]
+        elif split == "trainval":
+            pairs = both
+        elif kind in ("only", "without") and sequence in sequences:
+            pairs = tuple(pair for pair in both if (pair.sequence == sequence) == (kind == "only"))
+        else:
+            raise DatasetError(
+                f"{self.root} ({self.name}) has no split {split!r}; there are {', '.join(self.splits)}, trainval, "
+                f"and only:SEQUENCE or without:SEQUENCE for the sequences {', '.join(sequences[:SHOWN])}"
+                + (f" and {len(sequences) - SHOWN} more" if len(sequences) > SHOWN else "")
+            )
+        if not pairs:
+            raise DatasetError(f"{self.root} ({self.name}) has no frames in split {split!r}")
+        return pairs
 
     def read_label(self, pair: Pair) -> np.ndarray:
         """The label map of a pair, uint8 H x W; DatasetError where it has none or the file cannot be used."""

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.data.pairs import Dataset, Pair
-from streetseg.errors import ArtefactError, DatasetError, MissingExtraError, UsageError, VerificationError
+from streetseg.errors import ArtefactError, MissingExtraError, UsageError, VerificationError
 from streetseg.measure.evaluate import Evaluation, evaluate
 from streetseg.measure.markdown import markdown_table
 from streetseg.measure.report import facts
@@ -143,9 +143,6 @@ def quantize(
     if card.precision == "int8":
         raise ArtefactError(f"{path} is int8 already; give the artefact that it was made from")
     calibration = evenly(dataset.pairs(split), frames)
-    if not calibration:
-        raise DatasetError(f"{dataset.root} ({dataset.name}) has no frames in split {split!r}")
-
     model = onnx.load(path)
     widen_weights(model.graph)
     judge = Judge(model, card, dataset, validate, progress)
@@ -166,6 +163,12 @@ def quantize(
             ),
         )
     finish(rounded)
+    int8 = int8_operations(rounded.graph)
+    if not int8:
+        raise VerificationError(
+            f"{path} loses more than {max_drop} mIoU points by whatever of it is in int8; nothing was written; allow "
+            "more by --max-drop, or calibrate on more frames"
+        )
 
     with whole_file(out) as temporary:
         # Judged once more, as the file that it becomes, so that the card's figure is this file's.
@@ -181,7 +184,6 @@ def quantize(
         card = dataclasses.replace(card, accuracy=(measured(evaluation, card, dataset, validate, out),))
         content, card = with_card(rounded, card, "int8")
         temporary.write_bytes(content)
-    int8 = int8_operations(rounded.graph)
     stayed = float_operations(rounded.graph, judge.once_int8, places(model.graph))
     return Quantization(
         card, f"{dataset.name}, split {split}, {len(calibration)} frames", before, after, len(int8), stayed

@@ -99,8 +99,6 @@ def evaluate(
     be used.
     """
     pairs = dataset.pairs(split)
-    if not pairs:
-        raise DatasetError(f"{dataset.root} ({dataset.name}) has no frames in split {split!r}")
     theirs = dataset.labels.names
     judged = np.array([name in theirs for name in names])
     if not judged.any():

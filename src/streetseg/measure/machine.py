@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
@@ -113,7 +113,7 @@ class Work(NamedTuple):
     gvalues: float
 
 
-def work(artefact: Path, size: tuple[int, int]) -> Work:
+def work(artefact: Path, size: Sequence[int]) -> Work:
     """Counted in the graph of an artefact (NAME.onnx) at an input of height and width `size`."""
     model = core().read_model(artefact)
     model.reshape([1, *size, 3])

@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 Anchor = Literal["start", "middle", "end"]
 
 INK, PALE = "#222222", "#d9d9d9"
-COLOURS = ("#c0392b", "#2b6cb0", "#2e7d32", "#6b3fa0", "#5f5f5f")
+COLOURS = ("#c0392b", "#2b6cb0", "#2e7d32", "#6b3fa0", "#5f5f5f", "#00838f", "#ad1457", "#6d4c41")
 RING = "#c77700"
 SHARPNESS = 2  # pixels of the PNG per unit of the SVG
 SIZE, TITLE_SIZE = 13, 16  # of text

@@ -56,6 +56,14 @@ def kind(evaluation: Evaluation, how: dict[str, str]) -> dict[str, Any]:
 
 
 def told_apart(paths: Sequence[Path]) -> list[str]:
-    """The files' names, with their folders' where several have one name."""
-    times = Counter(path.name for path in paths)
-    return [path.name if times[path.name] == 1 else Path(path.parent.name, path.name).as_posix() for path in paths]
+    """The files' names, with as many of their folders' as tell different files of one name apart."""
+    different = set(paths)
+
+    def short(path: Path) -> str:
+        tails = (path.parts[-count:] for count in range(1, len(path.parts)))
+        for tail in tails:
+            if all(other.parts[-len(tail) :] != tail for other in different - {path}):
+                return Path(*tail).as_posix()
+        return path.as_posix()
+
+    return [short(path) for path in paths]

@@ -6,6 +6,7 @@ import csv
 import heapq
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from streetseg.runtime.overlay import Colour
 
 DIGITS = 6
 HOW = ("measured_on", "weights", "engine", "views")  # of what is judged, beside the command
+NAME_LENGTH = 50  # of a frame's name in a picture's: file systems take 255 bytes, and a letter may take four
 MEANS = ("miou", "mean_f1", "class_accuracy", "pixel_accuracy", "fwiou")
 VOID_RULE = "pixels whose label is void, or a class left out, do not count, whatever was predicted there"
 
@@ -225,9 +227,9 @@ class WorstFrames:
 
 
 def write_report(folder: Path, facts: dict[str, Any], worst: WorstFrames) -> Path:
-    """Write evaluation.json, classes.csv, images.csv, confusion.csv, confusion.png, worst/*.jpg and report.html (which
-    holds its pictures itself), and remove an earlier report's worst/*.jpg; returns the last. OutputError where the
-    folder cannot be written to."""
+    """Write evaluation.json, classes.csv, images.csv, confusion.csv, confusion.png, worst/01_NAME.jpg and so on, and
+    report.html (which holds its pictures itself), and remove an earlier report's pictures of that kind; returns the
+    last. OutputError where the folder cannot be written to."""
     make_folder(folder)
     names = facts["classes"]
     picture = png(heat_map(np.array(facts["confusion"]), names))
@@ -241,14 +243,16 @@ def write_report(folder: Path, facts: dict[str, Any], worst: WorstFrames) -> Pat
     write_csv(folder / "confusion.csv", ["true \\ predicted", *names], counts)
     write_file(folder / "confusion.png", picture)
     sheets = {
-        folder / "worst" / f"{name.replace('/', '_')}.jpg": jpeg(sheet(tiles)) for name, _, tiles in worst.frames()
+        folder / "worst" / f"{rank:02}_{name.rpartition('/')[2][:NAME_LENGTH]}.jpg": jpeg(sheet(tiles))
+        for rank, (name, _, tiles) in enumerate(worst.frames(), 1)
     }
     for path, content in sheets.items():
         write_file(path, content)
-    for earlier in set((folder / "worst").glob("*.jpg")) - sheets.keys():  # another evaluation's
-        earlier.unlink()
+    for other in set((folder / "worst").glob("*.jpg")) - sheets.keys():
+        if re.match(r"\d\d+_", other.name) and other.is_file():  # another evaluation's
+            other.unlink()
     html = folder / "report.html"
-    write_file(html, page(facts, worst.colours, remarks(facts), picture, worst.frames()).encode())
+    write_file(html, encoded(page(facts, worst.colours, remarks(facts), picture, worst.frames())))
     return html
 
 
@@ -257,4 +261,9 @@ def write_csv(path: Path, header: list[str], rows: Iterable[list[Any]]) -> None:
     writer = csv.writer(text)
     writer.writerow(header)
     writer.writerows(rows)
-    write_file(path, text.getvalue().encode())
+    write_file(path, encoded(text.getvalue()))
+
+
+def encoded(text: str) -> bytes:
+    """As UTF-8; of a file's name that is none, escapes."""
+    return text.encode(errors="backslashreplace")

@@ -16,8 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from streetseg.errors import EngineError
 from streetseg.measure.machine import copy_bandwidth, dense_convolution, describe_machine, work
 from streetseg.measure.markdown import markdown_table
 from streetseg.measure.plot import Drawing, Point, bars, scatter
+from streetseg.measure.pool import told_apart
 from streetseg.runtime.engines.engine import cores
 from streetseg.runtime.frames import read_frame, resize, write_classmap, write_image
 from streetseg.runtime.segmenter import Segmenter
@@ -38,7 +41,7 @@ WAYS = {"network": "network only", "frame": "frame to class map", "file": "file 
 SCENE = 10  # all of CamVid's classes, and as many borders as in its real frames
 SCENE_SIDE = 360  # short side at which the scene is rendered; larger frames are enlarged from it
 COLD_STARTS = 3
-STREAM_ROUNDS, STREAM_SECONDS = 3, 1.0
+STREAM_ROUNDS, STREAM_SECONDS, STREAM_WAVES = 3, 1.0, 2
 # Fewer samples than these say nothing about so rare a time.
 SAMPLES_OF_PERCENTILE = {90: 10, 99: 100}
 BYTES = {"float32": 4, "bfloat16": 2}
@@ -69,7 +72,6 @@ class Entry:
     def describe(self) -> dict[str, Any]:
         engine, card = self.segmenter.engine, self.segmenter.card
         return {
-            "artefact": self.artefact.name,
             "network": card.network,
             "content_hash": card.content_hash,
             "engine": engine.name,
@@ -104,8 +106,10 @@ def measure(
     streams = throughput(entries, frame)
     ceilings = highest([before, between, measure_ceilings(entries)])
     rows = []
+    names = told_apart([entry.artefact for entry in entries])
     for index, entry in enumerate(entries):
-        row = entry.describe()
+        row = {"artefact": names[index]} | entry.describe()
+        row["network_input"] = list(network_input(entry.segmenter, frame).shape[:2])
         row["latency_ms"] = {way: summary(times[index, :, place]) for place, way in enumerate(WAYS)}
         row["ratio"] = {
             way: round(float(np.median(times[index, :, place] / times[0, :, place])), 4)
@@ -114,7 +118,7 @@ def measure(
         row["throughput"] = {"streams": row["threads"], "frames_per_second": round(streams[index], 3)}
         row["cold_start_s"] = round(float(np.median([start[index][0] for start in starts])), 3)
         row["peak_memory_mb"] = round(max(start[index][1] for start in starts) / 1e6, 1) or None
-        rows.append(row | shares(entry, row, frame, ceilings))
+        rows.append(row | shares(entry, row, ceilings))
     return {
         "machine": machine,
         "frame": {"height": size[0], "width": size[1], "what": f"rendered street {SCENE}, enlarged where needed"},
@@ -211,15 +215,20 @@ def throughput(entries: Sequence[Entry], frame: NDArray[np.uint8]) -> list[float
 
 
 def rate(segmenter: Segmenter, frame: NDArray[np.uint8]) -> float:
-    """Frames a second of a segmenter that is given one as soon as it can take it."""
-    start = time.perf_counter()
+    """Frames a second of a segmenter that is given one as soon as it can take it, in whole waves of a frame a stream:
+    while the first one comes in and the last ones go out, streams idle."""
+    with closing(segmenter.stream(repeat(frame))) as results:
 
-    def frames() -> Iterator[NDArray[np.uint8]]:
-        while time.perf_counter() - start < STREAM_SECONDS:
-            yield frame
+        def wave() -> None:
+            for _ in range(segmenter.streams):
+                next(results)
 
-    done = sum(1 for _ in segmenter.stream(frames()))
-    return done / (time.perf_counter() - start)
+        wave()
+        start, waves = time.perf_counter(), 0
+        while waves < STREAM_WAVES or time.perf_counter() - start < STREAM_SECONDS:
+            wave()
+            waves += 1
+        return waves * segmenter.streams / (time.perf_counter() - start)
 
 
 def measure_ceilings(entries: Sequence[Entry]) -> dict[str, Any]:
@@ -245,9 +254,7 @@ def highest(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def shares(
-    entry: Entry, row: dict[str, Any], frame: NDArray[np.uint8], ceilings: dict[str, Any]
-) -> dict[str, float | None]:
+def shares(entry: Entry, row: dict[str, Any], ceilings: dict[str, Any]) -> dict[str, float | None]:
     """Multiply-adds of the network, and how much of the machine's ceilings it reaches, 0 to 1; None where the artefact
     is no graph that could be counted, and the shares of int8, whose ceilings are not measured.
 
@@ -256,8 +263,7 @@ def shares(
     """
     if entry.artefact.suffix != ".onnx":
         return dict.fromkeys(("gmacs", "share_of_convolution", "share_of_copy_bandwidth"))
-    height, width = network_input(entry.segmenter, frame).shape[:2]
-    asked = work(entry.artefact, (height, width))
+    asked = work(entry.artefact, row["network_input"])
     gmacs = round(asked.gmacs, 6)
     if entry.precision == "int8":
         return {"gmacs": gmacs, "share_of_convolution": None, "share_of_copy_bandwidth": None}
@@ -293,7 +299,7 @@ def accuracy_plot(facts: dict[str, Any]) -> Drawing | None:
 
 
 def label(row: dict[str, Any]) -> str:
-    return f"{Path(row['artefact']).stem}, {row['engine']} {row['precision']}"
+    return f"{Path(row['artefact']).with_suffix('').as_posix()}, {row['engine']} {row['precision']}"
 
 
 def speed_table(facts: dict[str, Any]) -> str:
@@ -311,7 +317,7 @@ def speed_table(facts: dict[str, Any]) -> str:
         + ", ".join(f"{precision} {value:.0f} GMACs/s" for precision, value in convolutions.items()),
     ]
     times = [["artefact", "", "median ms", "p90", "p99", "to the first"]]
-    whole = [["artefact", "threads", "frames/s in streams", "cold start s", "peak memory MB", "GMACs",
+    whole = [["artefact", "network sees", "threads", "frames/s in streams", "cold start s", "peak memory MB", "GMACs",
               "of convolution", "of copy bandwidth"]]  # fmt: skip
     for row in rows:
         for way, words in WAYS.items():
@@ -319,7 +325,8 @@ def speed_table(facts: dict[str, Any]) -> str:
             figures = [written(took[key], ".1f") for key in ("median", "p90", "p99")]
             times.append([label(row), words, *figures, f"{row['ratio'][way]:.2f}"])
         whole.append(
-            [label(row), str(row["threads"]), f"{row['throughput']['frames_per_second']:.1f}",
+            [label(row), " x ".join(map(str, row["network_input"])), str(row["threads"]),
+             f"{row['throughput']['frames_per_second']:.1f}",
              f"{row['cold_start_s']:.2f}", written(row["peak_memory_mb"], ".0f"), written(row["gmacs"], ".2f"),
              written(row["share_of_convolution"], ".0%"), written(row["share_of_copy_bandwidth"], ".0%")]
         )  # fmt: skip

@@ -37,8 +37,8 @@ def write_submission(
             f"the test server of {dataset.name} does not know {', '.join(unknown)}; take weights with its classes"
         )
     values = np.array([dataset.server_values[theirs.index(name)] for name in names], np.uint8)
-    make_folder(folder)
     pairs = dataset.pairs(split)
+    make_folder(folder)
     for pair in progress(pairs):
         classes = predict(read_frame(pair.image))
         write_file(folder / f"{Path(pair.name).name}.png", encode_png(Image.fromarray(values[classes])))

@@ -20,16 +20,21 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from streetseg.errors import CheckpointError
+from streetseg.runtime.card import CLASSIFIER_KEY
 
 # Before it, weights_only could be made to run code (CVE-2025-32434, CVE-2026-24747).
 OLDEST_TORCH = (2, 10)
 
+READ_AT_A_TIME = 1 << 20
+DAMAGED = (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError)  # what zipfile stumbles with
 DEEPEST = 16  # wrappers around a state dict, one in another
 # Where code bases put the state dict, in the order in which we look: averaged weights are what they evaluate.
 WRAPPERS = (
     "state_dict_ema", "ema_state_dict", "model_ema", "ema",
     "state_dict", "model_state_dict", "model_state", "model", "module", "network", "net", "weights",
 )  # fmt: skip
+OF_A_RUN = {"step", "recipe", "network", "average"}  # in the checkpoint of a training of ours
+COUNTERS = {"steps", "n_averaged"}  # of averages, not of the network: mmengine's, torch.optim.swa_utils'
 # What wrappers of modules put before every name: DataParallel, training wrappers, torch.compile.
 PREFIXES = re.compile(r"^(?:(?:module|model|ema_model|network|net|_orig_mod)\.)+")
 
@@ -76,17 +81,37 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def state_dict_in(content: object, path: Path, size: int) -> dict[str, Tensor]:
     """The state dict in what a file of `size` bytes holds, freed of what is around it."""
-    for _ in range(DEEPEST):  # a file may hold itself
-        if not isinstance(content, Mapping):
-            break
-        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    found = dict(tensors_in(content, path, size)) if isinstance(content, Mapping) else {}
+    if isinstance(content, Mapping) and content.keys() >= OF_A_RUN:
+        raise CheckpointError(
+            f"{path} is the checkpoint of a streetseg run; streetseg train --resume goes on from it and writes "
+            "NAME.safetensors, which streetseg export takes"
+        )
+    seen: set[int] = set()
+
+    def search(content: object, depth: int) -> dict[str, Tensor]:
+        if not isinstance(content, Mapping) or depth == DEEPEST or id(content) in seen:  # a file may hold itself
+            return {}
+        seen.add(id(content))
+        for name in wrappers_in(content):
+            if found := search(content[name], depth + 1):
+                return found
+        return dict(tensors_in(content, path, size))
+
+    found = search(content, 0)
     if not found:
         raise CheckpointError(f"{path} holds no tensors by name; save the network's state_dict()")
     return found
+
+
+def wrappers_in(content: Mapping[object, object]) -> Iterator[str]:
+    """Where a state dict may be, the likeliest place first."""
+    for name in WRAPPERS:
+        inner = content.get(name)
+        if not isinstance(inner, Mapping):
+            continue
+        # mmengine changes the two over when it saves: there the averaged weights are the state_dict.
+        if name != "ema_state_dict" or "steps" not in inner or "state_dict" not in content:
+            yield name
 
 
 def read_safetensors(path: Path) -> object:
@@ -96,6 +121,8 @@ def read_safetensors(path: Path) -> object:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is a damaged safetensors file ({error}); get it again") from None
+    if CLASSIFIER_KEY in metadata:
+        raise CheckpointError(f"{path} is a backbone that streetseg trained; next: streetseg train --init {path}")
     # Some of our networks' tensors are named as another code base's, which was fed BGR frames.
     if any(key.startswith("streetseg.") for key in metadata):
         raise CheckpointError(
@@ -135,11 +162,13 @@ def read_torch(path: Path, start: bytes, size: int) -> object:
 
 
 def check_archive(path: Path, size: int) -> None:
-    """torch.save compresses nothing: what would unfold to more than the file is an attack, not a checkpoint."""
+    """Refuse what torch.save does not write, and what its checksums say is damaged, which torch.load does not ask.
+
+    torch.save compresses nothing: what would unfold to more than the file is an attack, not a checkpoint."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except DAMAGED:
         damaged(path)
     if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
         raise CheckpointError(f"{path} is a TorchScript program; save the network's state_dict() instead")
@@ -147,6 +176,16 @@ def check_archive(path: Path, size: int) -> None:
         raise CheckpointError(
             f"{path} is refused: a compressed archive, which torch.save does not write; unpack it first"
         )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in entries:
+                if not entry.CRC:  # torch.serialization.set_crc32_options(False) leaves them out
+                    continue
+                with archive.open(entry) as file:
+                    while file.read(READ_AT_A_TIME):
+                        pass
+    except DAMAGED:
+        damaged(path)
 
 
 def tensors_in(content: Mapping[object, object], path: Path, size: int) -> Iterator[tuple[str, Tensor]]:
@@ -156,6 +195,8 @@ def tensors_in(content: Mapping[object, object], path: Path, size: int) -> Itera
         if not isinstance(tensor, Tensor):
             continue
         name = PREFIXES.sub("", str(key))
+        if name in COUNTERS:
+            continue
         if name in seen:
             raise CheckpointError(f"{path} holds {name} twice, once as {key}; save the network's state_dict() alone")
         seen.add(name)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save
@@ -26,6 +26,7 @@ from streetseg.runtime.files import write_file
 
 # Cityscapes' height: what the published weights were trained on.
 NATIVE_SHORT_SIDE = 1024
+RGB = 3  # channels
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ def recognise(
     if origin is not None and origin not in bases:
         raise CheckpointError(f"no origin {origin!r}; there are {', '.join(bases)}")
 
+    for name in MODELS:
+        if cached_layout(name, (), ()).shapes.keys() <= theirs.keys():
+            raise CheckpointError(
+                f"{source} has {name}'s tensors under the names that streetseg gives them, without a card; take the "
+                "NAME.safetensors that streetseg train wrote"
+            )
     fits = [fit(theirs, name, known) for known in ORIGINS for name in known.networks if name in MODELS]
     asked = [
         candidate
@@ -270,11 +277,25 @@ def open_weights(path: Path) -> tuple[Network, ModelCard]:
         raise ArtefactError(
             f"{path} has a card with network_arguments that {card.network} does not take ({error}); get the file again"
         ) from None
+    for name in ("output_stride", "size_multiple", "align_corners"):
+        told, built = getattr(card, name), getattr(network, name)
+        if told != built:
+            raise ArtefactError(
+                f"{path} has a card of {name} {told}, where {card.network} has {built}; get the file again"
+            )
+    if (channels := card.network_arguments.get("in_channels", RGB)) != RGB:
+        raise ArtefactError(f"{path} is of a network for {channels} channels; artefacts take RGB frames, which have 3")
     load(network, load_file(path), str(path))
     return network.eval(), card
 
 
-def save_weights(path: Path, weights: dict[str, Tensor], card: ModelCard, *, precision: str = "float16") -> ModelCard:
+def save_weights(
+    path: Path,
+    weights: dict[str, Tensor],
+    card: ModelCard,
+    *,
+    precision: Literal["float16", "float32"] = "float16",
+) -> ModelCard:
     """Write unfolded weights with their card; returns the card as written, with the content hash.
 
     precision: of convolutions and matrices; norms and biases are stored in full. "float16" moves the logits by less

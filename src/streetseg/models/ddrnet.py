@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streetseg.errors import NetworkError
 from streetseg.models.layers import bn_relu_conv, check_batch, check_size, conv_bn, conv_bn_relu, init_kaiming, resize
 from streetseg.models.outputs import Network, Outputs
 
@@ -101,6 +102,8 @@ class DDRNet(Network):
         context: Context = "dappm",
     ) -> None:
         super().__init__()
+        if context not in CONTEXTS:
+            raise NetworkError(f"DDRNet has no context {context!r}; choose of {', '.join(CONTEXTS)}")
         high = width * 2
         self.trunk = Trunk(width, blocks, in_channels)
         self.rbb_low = Bottleneck(width * 8, width * 8, stride=2)
@@ -127,6 +130,8 @@ class DDRNet(Network):
 class DDRNetClassifier(nn.Module):
     """Classification form (Tables I and II): the trunk, high-to-low fusion at 1/32, global average pooling."""
 
+    size_multiple = 32
+
     def __init__(
         self, num_classes: int, *, width: int, blocks: tuple[int, int, tuple[int, ...], int], in_channels: int = 3
     ) -> None:
@@ -144,7 +149,7 @@ class DDRNetClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Outputs:
         """x: N x 3 x H x W, normalised; H and W multiples of 32. Logits N x C."""
-        check_size(x, 32, "DDRNet's classification form")
+        check_size(x, self.size_multiple, "DDRNet's classification form")
         low, high, _ = self.trunk(x)  # 1/32, 1/8
         low = F.relu(self.rbb_low(F.relu(low)))
         high = F.relu(self.rbb_high(F.relu(high)))

@@ -30,7 +30,7 @@ def count(network: str, arguments: tuple[tuple[str, Any], ...], classes: int, si
             net, training = (MODELS[network](classes, aux=aux, **dict(arguments)) for aux in (False, True))
     parameters, training_parameters = (sum(p.numel() for p in each.parameters()) / 1e6 for each in (net, training))
     leave_out_norms(net)
-    multiple = getattr(net, "size_multiple", 1)  # a classifier takes any size
+    multiple = getattr(net, "size_multiple", 1)  # most classifiers take any size
     height, width = (-side // multiple * -multiple for side in size)
     with FlopCounterMode(display=False) as counter:
         net.eval()(torch.empty(1, 3, height, width, device="meta"))

@@ -130,7 +130,7 @@ class HarDNetEncoder(nn.Module):
     output_stride: stride of the first level. width: channels of the deepest level.
     skip_widths: channels of the features that the levels but the deepest hand to a decoder.
     size_multiple: what heights and widths should be multiples of: from the stride of the deepest level, the next power
-        of two. Any smaller number has multiples that leave nothing of the deepest map, and frames have such sizes.
+        of two. Any smaller one has multiples that leave nothing of the deepest map, and frames have such sizes.
     """
 
     def __init__(self, in_channels: int, stem_strides: tuple[int, int, int, int], levels: Sequence[Level]) -> None:

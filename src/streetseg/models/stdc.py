@@ -111,7 +111,7 @@ class STDCSeg(Network):
         widths = dict(zip((2, 4, 8, 16, 32), Backbone.widths, strict=True))
         wrong = [stride for stride in detail if stride not in (2, 4, 8, 16)]
         if wrong:
-            raise NetworkError(f"STDC-Seg has no detail head at stride {wrong[0]}; choose of 2, 4, 8, 16")
+            raise NetworkError(f"STDC-Seg has no detail head at stride {wrong[0]!r}; choose of 2, 4, 8, 16")
 
         self.backbone = Backbone(blocks, in_channels)
         self.context_path = ContextPath(widths[16], widths[32], 128)

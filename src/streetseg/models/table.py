@@ -59,13 +59,16 @@ def descriptions() -> dict[str, str]:
 
 
 def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -> Network:
-    """The network of that name, initialised as in its paper; NetworkError where there is none.
+    """The network of that name, initialised as in its paper; NetworkError where there is none, or it does not take the
+    arguments.
 
     aux: with the auxiliary heads that training supervises.
     arguments: further ones of that network, its ablations for instance.
     """
     if name not in MODELS:
         raise NetworkError(f"no network {name!r}; there are {', '.join(MODELS)}")
+    if type(num_classes) is not int or num_classes < 1:
+        raise NetworkError(f"network {name} takes 1 class or more, got {num_classes!r}")
     takes = signature(MODELS[name])
     try:
         takes.bind(num_classes, aux=aux, **arguments)
@@ -76,7 +79,7 @@ def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -
             raise NetworkError(f"network {name} takes true or false for {argument}, got {arguments[argument]!r}")
     try:
         return MODELS[name](num_classes, aux=aux, **arguments)
-    except (TypeError, ValueError, KeyError, IndexError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, RuntimeError, OverflowError) as error:
         if not arguments:
             raise
         given = ", ".join(f"{argument} {value!r}" for argument, value in arguments.items())

@@ -27,12 +27,14 @@ from streetseg.errors import ArtefactError
 
 CARD_VERSION = 1
 METADATA_KEY = "streetseg.card"
+CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
 MAX_OPERATING_SCALE = 4  # beyond it a frame is but blur, and a wrong card would ask for gigabytes
 PROGRAM_CARD = f"extra/{METADATA_KEY}"  # where torch.export.save puts extra files, below the archive's one folder
 
 # Field numbers of ONNX's ModelProto and StringStringEntryProto (onnx.proto3).
 ONNX_GRAPH, ONNX_METADATA = 7, 14
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
+PROTOBUF_FIELDS = 2**29 - 1  # the highest number that a field may have
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,8 @@ def protobuf_fields(content: bytes | memoryview, path: Path) -> Iterator[tuple[i
     while at < len(view):
         tag, at = varint(view, at, path)
         number, kind = tag >> 3, tag & 7
+        if not 0 < number <= PROTOBUF_FIELDS:
+            not_ours(path)
         if kind == LENGTH_DELIMITED:
             length, at = varint(view, at, path)
         elif kind == VARINT:
@@ -334,8 +338,11 @@ def program_files(content: bytes, path: Path) -> dict[str, bytes]:
 def safetensors_card(content: bytes, path: Path) -> str:
     """The card's text in a safetensors header."""
     header, _ = safetensors_parts(content, path)
-    text = header.get("__metadata__", {}).get(METADATA_KEY)
+    metadata = header.get("__metadata__", {})
+    text = metadata.get(METADATA_KEY)
     if not isinstance(text, str):
+        if CLASSIFIER_KEY in metadata:
+            raise ArtefactError(f"{path} is a backbone, for streetseg train --init; it has no classes of street scenes")
         raise ArtefactError(f"{path} is a safetensors file without a card: no weights of streetseg")
     return text
 

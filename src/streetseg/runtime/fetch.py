@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -52,7 +53,8 @@ def download(url: str, part: Path, size: int) -> str:
     returns the SHA-256 of the whole."""
     with part.open("ab") as file:
         have = file.tell()
-        with tqdm(desc=url, initial=have, total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+        unseen = None if sys.stderr else True  # None: where stderr is no terminal; tqdm stumbles where it is closed
+        with tqdm(desc=url, initial=have, total=size, unit="B", unit_scale=True, leave=False, disable=unseen) as bar:
             while have < size:
                 for chunk in rest_of(url, have, size):
                     file.write(chunk)
@@ -63,12 +65,26 @@ def download(url: str, part: Path, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def whole_size(answer: HTTPResponse) -> int | None:
+    """The size of the whole file of which an answer is a part or all, where the server says it."""
+    if answer.status == 206:
+        told = (answer.headers["Content-Range"] or "").rpartition("/")[2]
+    else:
+        told = answer.headers["Content-Length"] or ""
+    return int(told) if told.isdecimal() else None
+
+
 def rest_of(url: str, start: int, size: int) -> Iterator[bytes]:
     """A file's bytes from `start` on, at most to `size`, until the connection breaks; ArtefactError where none came."""
     at, problem = start, "the file ends early"
     try:
         with urlopen(Request(url, headers={"Range": f"bytes={start}-"}), timeout=TIMEOUT) as answer:
             at = start if answer.status == 206 else 0  # a server that knows no ranges sends the whole file
+            if (whole := whole_size(answer)) not in (None, size):
+                raise ArtefactError(
+                    f"{url} is another file than this streetseg knows ({whole} bytes instead of {size}); look at "
+                    "STREETSEG_WEIGHTS_URL"
+                )
             while at < size and (chunk := answer.read1(min(CHUNK, size - at))):
                 yield chunk[max(0, start - at) :]
                 at += len(chunk)

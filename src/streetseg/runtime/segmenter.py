@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +114,7 @@ class Segmenter:
         milliseconds = {"network": (ran - start) * 1e3, "class map": (done - ran) * 1e3}
         return Result(classes, self.card.classes, self.card.colours, frame, milliseconds)
 
-    def stream(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Result]:
+    def stream(self, frames: Iterable[NDArray[np.uint8]]) -> Generator[Result]:
         """Segment frames, in order: while one is in the network, the next is read and the class map of the last made.
         Each must be an array of its own, not a buffer that is filled again.
 

@@ -16,11 +16,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from streetseg.errors import OutputError, TrainingError
-from streetseg.runtime.card import safetensors_content_hash
+from streetseg.runtime.card import CLASSIFIER_KEY, safetensors_content_hash
 from streetseg.runtime.files import locked, write_file
 
 STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}  # what a run goes on from
-CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

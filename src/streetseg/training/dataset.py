@@ -18,7 +18,6 @@ from streetseg.data.cache import open_cache
 from streetseg.data.imagenet import LabelledImages, open_imagenet
 from streetseg.data.pairs import IGNORE, Dataset
 from streetseg.data.table import open_dataset
-from streetseg.errors import DatasetError
 from streetseg.runtime.frames import read_frame
 from streetseg.training.augment import Batch, Bytes, cut_out, draw_classifier_view, draw_view
 from streetseg.training.distributed import rank, world
@@ -64,8 +63,6 @@ def open_samples(dataset: Dataset | LabelledImages, split: str, short_side: int,
     if cache is not None:
         return open_cache(dataset, split, short_side, cache)
     pairs = dataset.pairs(split)
-    if not pairs:
-        raise DatasetError(f"{dataset.root} ({dataset.name}) has no frames in split {split!r}")
     return Decoded(tuple(pair.name for pair in pairs), lambda i: dataset.read(pairs[i], short_side))
 
 

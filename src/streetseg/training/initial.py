@@ -10,8 +10,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from streetseg.errors import ArtefactError, TrainingError
-from streetseg.runtime.card import read_bytes, read_card, safetensors_content_hash, safetensors_parts
-from streetseg.training.checkpoint import CLASSIFIER_KEY
+from streetseg.runtime.card import CLASSIFIER_KEY, read_bytes, read_card, safetensors_content_hash, safetensors_parts
 
 
 def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[str, ...], path: Path) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from streetseg.models.origins.origin import Origin, Rule, renaming
+from streetseg.models.origins.origin import BLOCK_RULES, Origin, renaming
 from streetseg.models.semantic_backbones import SEMANTIC_BACKBONES
-
-# Convolution and norm of a block have names there and places in a sequence here.
-BLOCK_RULES: list[Rule] = [(r"\.conv\.(\w+)$", r".0.\1"), (r"\.bn\.(\w+)$", r".1.\1")]
 
 COINCHEUNG = Origin(
     "CoinCheung/BiSeNet",

@@ -46,6 +46,9 @@ class Origin:
 # A pattern and its replacement; None leaves out every tensor that the pattern finds.
 Rule = tuple[str, str | None]
 
+# Convolution and norm of a block have names in many code bases and places in a sequence here.
+BLOCK_RULES: list[Rule] = [(r"\.conv\.(\w+)$", r".0.\1"), (r"\.bn\.(\w+)$", r".1.\1")]
+
 
 def renaming(rules: Sequence[Rule]) -> Callable[[str], str | None]:
     """A rename that applies every rule in order, as regular expressions."""

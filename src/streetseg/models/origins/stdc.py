@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from streetseg.models.origins.origin import Origin, Rule, renaming
+from streetseg.models.origins.origin import BLOCK_RULES, Origin, Rule, renaming
 from streetseg.models.stdc import STDC1_BLOCKS, STDC2_BLOCKS
 
 BLOCKS = {"stdc1": STDC1_BLOCKS, "stdc2": STDC2_BLOCKS}
@@ -24,10 +24,6 @@ def backbone_rules(blocks: tuple[int, int, int], ours: str) -> list[Rule]:
         (r"\.conv_list\.", ".convs."),
         (r"\.avd_layer\.", ".downsample."),
     ]
-
-
-# Convolution and norm of a block have names there and places in a sequence here.
-BLOCK_RULES: list[Rule] = [(r"\.conv\.(\w+)$", r".0.\1"), (r"\.bn\.(\w+)$", r".1.\1")]
 
 
 def segmentation_rules(blocks: tuple[int, int, int]) -> list[Rule]:
