@@ -6,16 +6,15 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from streetseg.cli import main
-from streetseg.data.camvid import LABELS
 from streetseg.data.pairs import Dataset
 from streetseg.data.table import open_dataset
 from streetseg.errors import ArtefactError, DatasetError, OutputError, UsageError, VerificationError
@@ -23,7 +22,7 @@ from streetseg.export.graph import widen_weights, with_card
 from streetseg.export.onnx import to_onnx
 from streetseg.export.quantize import Quantization, quantize
 from streetseg.measure.evaluate import evaluate
-from streetseg.models.table import build
+from streetseg.models.outputs import Network
 from streetseg.runtime.card import ModelCard, read_card
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
@@ -102,14 +101,10 @@ def test_what_is_int8_already_is_refused(shipped: tuple[Path, Quantization], dat
 
 
 @pytest.mark.parametrize("name", ["bisenetv2", "fassd_net_l2"])
-def test_other_families_run_in_both_engines(name: str, dataset: Dataset, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network = build(name, len(LABELS.names)).eval()
-    card = ModelCard(
-        network=name, classes=LABELS.names, colours=LABELS.colours, mean=(120.0, 115.0, 100.0),
-        std=(58.0, 57.0, 56.0), output_stride=network.output_stride, size_multiple=network.size_multiple,
-        align_corners=network.align_corners, native_short_side=96,
-    )  # fmt: skip
+def test_other_families_run_in_both_engines(
+    name: str, untrained: Callable[[str], tuple[Network, ModelCard]], dataset: Dataset, tmp_path: Path
+) -> None:
+    network, card = untrained(name)
     source, out = tmp_path / "float.onnx", tmp_path / "int8.onnx"
     source.write_bytes(with_card(to_onnx(network, card), card, "float16")[0])
     made = quantize(source, dataset, out, frames=3, max_drop=100)

@@ -6,23 +6,23 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from streetseg.data.camvid import LABELS
 from streetseg.data.synthetic import render
 from streetseg.errors import ArtefactError, EngineError
 from streetseg.export.table import TARGETS
 from streetseg.export.torch import export_torch
 from streetseg.models.checkpoints import save_weights
-from streetseg.models.table import build
+from streetseg.models.outputs import Network
 from streetseg.runtime.card import PROGRAM_CARD, ModelCard, program_content_hash, read_card
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
+Untrained = Callable[[str], tuple[Network, ModelCard]]
 WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 
 
@@ -72,14 +72,8 @@ def test_engines_agree(ours: Segmenter) -> None:
 
 
 @pytest.mark.parametrize("name", ["bisenetv2", "fassd_net_l2", "stdc1"])
-def test_other_families_are_the_same_as_their_graphs(name: str, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network = build(name, len(LABELS.names)).eval()
-    card = ModelCard(
-        network=name, classes=LABELS.names, colours=LABELS.colours, mean=(120.0, 115.0, 100.0),
-        std=(58.0, 57.0, 56.0), output_stride=network.output_stride, size_multiple=network.size_multiple,
-        align_corners=network.align_corners, native_short_side=96,
-    )  # fmt: skip
+def test_other_families_are_the_same_as_their_graphs(name: str, untrained: Untrained, tmp_path: Path) -> None:
+    network, card = untrained(name)
     save_weights(tmp_path / "a.safetensors", network.state_dict(), card)
     frame = render(0, (128, 160)).frame[:97, :130].copy()
     found = []
