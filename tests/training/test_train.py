@@ -228,7 +228,7 @@ def test_a_loss_that_is_no_number_stops_the_run(camvid: Path, tmp_path: Path) ->
             "head detail8 of stdc1 belongs in detail_weights",
         ),
         (["network_arguments=x:1"], NetworkError, "ddrnet_23_slim got an unexpected .* 'x'; it takes num_classes, "),
-        (["network_arguments=context:foo"], NetworkError, "ddrnet_23_slim cannot be built with context 'foo'"),
+        (["network_arguments=context:foo"], NetworkError, "DDRNet has no context 'foo'; choose of dappm, ppm, none"),
         (["network_arguments=aux:true"], RecipeError, "network_arguments cannot hold aux, which training sets itself"),
         (["network=stdc1", "network_arguments=head_bias:no"], NetworkError, "true or false for head_bias, got 'no'"),
         (["network=stdc1", "network_arguments=detail:8"], NetworkError, "stdc1 cannot be built with detail 8: "),

@@ -284,8 +284,7 @@ def ddrnet_23_slim_camvid_pretrained() -> Recipe:
 
 
 def ddrnet_23_slim_camvid_pretrained_restart() -> Recipe:
-    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_pretrained twice more from its own result on: the weights that
-    ship.
+    """DDRNet-23-slim on CamVid, ddrnet_23_slim_camvid_pretrained once more, then again: the weights that ship.
 
     streetseg train --recipe ddrnet_23_slim_camvid_pretrained_restart --data CAMVID --out RUN
     streetseg train --recipe ddrnet_23_slim_camvid_pretrained_restart --data CAMVID --out AGAIN \\
