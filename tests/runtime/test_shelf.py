@@ -201,6 +201,7 @@ def test_another_file_is_refused(server: Server, cache: Path) -> None:
     assert weights_in(cache) == []
     server.content = CONTENT
     assert find_weights(NAME).read_bytes() == CONTENT
+    assert server.ranges == ["bytes=0-"] * 6
 
 
 def test_weights_are_fetched_where_stderr_is_closed(server: Server, cache: Path) -> None:

@@ -25,7 +25,7 @@ from streetseg.errors import UsageError
 from streetseg.export.graph import halve_weights, strip, with_card
 from streetseg.export.rewrites import rewrite
 from streetseg.export.verify import write_verified
-from streetseg.measure.report import evaluation_facts, facts, read_evaluation
+from streetseg.measure.report import evaluation_facts, evaluation_of, facts
 from streetseg.measure.views import Views
 from streetseg.models.checkpoints import open_weights
 from streetseg.models.outputs import Network
@@ -64,7 +64,7 @@ def read_accuracy(path: Path) -> Accuracy:
     measured_on. UsageError where it is something else, or its scores are not those of its confusion matrix."""
     with evaluation_facts(path) as written:
         accuracy = Accuracy.of(written)
-    evaluation, how = read_evaluation(path)
+        evaluation, how = evaluation_of(written)
     if accuracy != Accuracy.of(facts(evaluation, {**how, "command": accuracy.command})):
         raise UsageError(f"{path} has scores that are not those of its confusion matrix; evaluate anew")
     if how["views"] == Views().describe():

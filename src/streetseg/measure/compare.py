@@ -106,7 +106,9 @@ def resampled_differences(first: Counts, second: Counts) -> NDArray[np.float64]:
     frames = len(first.frames)
     run = round(frames ** (1 / 3))
     starts = rng.multinomial(frames // run, np.full(frames, 1 / frames), RESAMPLES)
-    weights = np.stack([np.roll(starts, shift, axis=1) for shift in range(run)]).sum(axis=0, dtype=np.float64)
+    weights = np.zeros(starts.shape)
+    for shift in range(run):
+        weights += np.roll(starts, shift, axis=1)
     a, b = first.iou(weights), second.iou(weights)
     return np.column_stack([b - a, mean_iou(b) - mean_iou(a)])
 
@@ -164,10 +166,10 @@ def comparison_table(differences: list[Difference]) -> str:
             lines.append(f"{d.name:<{width}}  {'-':>7}  {'-':>7}")
             continue
         if np.isnan(d.low):
-            points = f"{100 * (d.b - d.a):+7.2f}  {'-':>16}"
-            lines.append(f"{d.name:<{width}}  {d.a:>7.2%}  {d.b:>7.2%}  {points}  in too few frames")
-            continue
-        points = f"{100 * (d.b - d.a):+7.2f}  {100 * d.low:+7.2f} {100 * d.high:+7.2f} "
-        verdict = "real" if d.real else "could be chance"
+            interval, verdict = "-", "in too few frames"
+        else:
+            interval = f"{100 * d.low:+7.2f} {100 * d.high:+7.2f} "
+            verdict = "real" if d.real else "could be chance"
+        points = f"{100 * (d.b - d.a):+7.2f}  {interval:>16}"
         lines.append(f"{d.name:<{width}}  {d.a:>7.2%}  {d.b:>7.2%}  {points}  {verdict}")
     return "\n".join(lines)

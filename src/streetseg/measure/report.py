@@ -143,32 +143,37 @@ def evaluation_facts(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_evaluation(path: Path) -> tuple[Evaluation, dict[str, str]]:
-    """What `facts` made of an evaluation, from its file: the evaluation without its borders, and what was judged and
-    how, by HOW. UsageError where the file holds something else, or figures that contradict each other."""
+    """`evaluation_of` the facts in a file; UsageError where it holds something else."""
     with evaluation_facts(path) as found:
-        names, not_judged = strings(found["classes"]), strings(found["not_judged"])
-        frames = tuple(read_frame_score(image) for image in found["images"])
-        strings([frame.name for frame in frames])
-        matrix = pixel_counts(found["confusion"], len(names))
-        total = sum((frame.matrix(len(names)) for frame in frames), np.zeros((len(names), len(names)), np.int64))
-        if not matrix.any() or not np.array_equal(total, matrix):
-            raise ValueError("the images' counts do not add up to the confusion matrix, or there are none")
-        uncounted = found["uncounted_pixels"]
-        if type(uncounted) is not int or uncounted < 0:
-            raise ValueError("uncounted_pixels is no number of pixels")
-        evaluation = Evaluation(
-            names=names,
-            judged=np.array([name not in not_judged for name in names]),
-            left_out=strings(found["left_out"]),
-            matrix=matrix,
-            uncounted=uncounted,
-            frame_scores=frames,
-            boundary=None,
-        )
-        how = [found[key] for key in HOW]
-        if not all(isinstance(text, str) for text in how):
-            raise ValueError(f"{', '.join(HOW)} are not all text")
-        return evaluation, dict(zip(HOW, how, strict=True))
+        return evaluation_of(found)
+
+
+def evaluation_of(found: dict[str, Any]) -> tuple[Evaluation, dict[str, str]]:
+    """What `facts` made of an evaluation: the evaluation without its borders, and what was judged and how, by HOW.
+    ValueError, KeyError or TypeError for something else, or figures that contradict each other."""
+    names, not_judged = strings(found["classes"]), strings(found["not_judged"])
+    frames = tuple(read_frame_score(image) for image in found["images"])
+    strings([frame.name for frame in frames])
+    matrix = pixel_counts(found["confusion"], len(names))
+    total = sum((frame.matrix(len(names)) for frame in frames), np.zeros((len(names), len(names)), np.int64))
+    if not matrix.any() or not np.array_equal(total, matrix):
+        raise ValueError("the images' counts do not add up to the confusion matrix, or there are none")
+    uncounted = found["uncounted_pixels"]
+    if type(uncounted) is not int or uncounted < 0:
+        raise ValueError("uncounted_pixels is no number of pixels")
+    evaluation = Evaluation(
+        names=names,
+        judged=np.array([name not in not_judged for name in names]),
+        left_out=strings(found["left_out"]),
+        matrix=matrix,
+        uncounted=uncounted,
+        frame_scores=frames,
+        boundary=None,
+    )
+    how = [found[key] for key in HOW]
+    if not all(isinstance(text, str) for text in how):
+        raise ValueError(f"{', '.join(HOW)} are not all text")
+    return evaluation, dict(zip(HOW, how, strict=True))
 
 
 def read_frame_score(image: dict[str, Any]) -> FrameScore:

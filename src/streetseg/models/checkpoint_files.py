@@ -168,16 +168,13 @@ def check_archive(path: Path, size: int) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except DAMAGED:
-        damaged(path)
-    if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
-        raise CheckpointError(f"{path} is a TorchScript program; save the network's state_dict() instead")
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > size:
-        raise CheckpointError(
-            f"{path} is refused: a compressed archive, which torch.save does not write; unpack it first"
-        )
-    try:
-        with zipfile.ZipFile(path) as archive:
+            if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
+                raise CheckpointError(f"{path} is a TorchScript program; save the network's state_dict() instead")
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+            if not stored or sum(entry.file_size for entry in entries) > size:
+                raise CheckpointError(
+                    f"{path} is refused: a compressed archive, which torch.save does not write; unpack it first"
+                )
             for entry in entries:
                 if not entry.CRC:  # torch.serialization.set_crc32_options(False) leaves them out
                     continue
