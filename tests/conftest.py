@@ -13,7 +13,7 @@ import pytest
 from streetseg.data.layouts import write_camvid_tutorial
 
 # For processes that tests start; pytest's own filter is in pyproject.toml.
-os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg was installed without its compiled kernel")
+os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg runs without its compiled kernel")
 
 # Two processes run the tests; more threads in each would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

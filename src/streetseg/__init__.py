@@ -10,6 +10,7 @@ The names below are loaded at first use, so that `import streetseg` is quick and
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.segmenter import Result, Segmenter
     from streetseg.training.train import train
+
+    __version__: str
 
 __all__ = ["ModelCard", "Result", "Segmenter", "StreetsegError", "evaluate", "read_card", "read_frame", "train"]
 
@@ -35,6 +38,8 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("streetseg")
     if name not in HOMES:
         raise AttributeError(f"module 'streetseg' has no attribute {name!r}")
     return getattr(importlib.import_module(HOMES[name]), name)

@@ -284,3 +284,50 @@ def test_a_broken_cvat_export_is_one_line(cvat: Path) -> None:
     shutil.rmtree(cvat / "JPEGImages")
     with pytest.raises(DatasetError, match="holds no JPEGImages/; export again with 'Save images' switched on"):
         open_dataset(cvat)
+
+
+def test_cvat_frames_that_nobody_drew_on_are_left_out(cvat: Path) -> None:
+    """CVAT lists them, but writes no mask for them."""
+    masks, names = cvat / "SegmentationClass", [f"default_{number:04d}" for number in range(10)]
+    for name in names[2:]:
+        shutil.copy(cvat / "JPEGImages" / "default_0000.jpg", cvat / "JPEGImages" / f"{name}.jpg")
+    (cvat / "ImageSets" / "Segmentation" / "default.txt").write_text("\n".join(names))
+    dataset = open_dataset(cvat)
+    assert [[pair.name for pair in dataset.pairs(split)] for split in ("train", "val")] == [
+        ["train/default_0000"],
+        ["val/default_0001"],
+    ]
+    assert "8 of 10 frames have no mask, as nobody drew on them, and are left out" in dataset.note
+    for mask in masks.iterdir():
+        mask.unlink()
+    with pytest.raises(DatasetError, match=r"default_0000\.png is missing \(10 missing in all\)"):
+        open_dataset(cvat)
+
+
+def test_a_cvat_subset_that_nobody_drew_on_is_told(cvat: Path) -> None:
+    lists = cvat / "ImageSets" / "Segmentation"
+    (lists / "default.txt").rename(lists / "Train.txt").write_text("default_0000\n")
+    (lists / "Validation.txt").write_text("default_0001\n")
+    (cvat / "SegmentationClass" / "default_0001.png").unlink()
+    with pytest.raises(DatasetError, match=r"has no label: .*default_0001\.png is missing \(1 missing in all\)"):
+        open_dataset(cvat)
+
+
+def test_a_cvat_task_without_subset_beside_validation_is_train(cvat: Path) -> None:
+    lists = cvat / "ImageSets" / "Segmentation"
+    (lists / "default.txt").write_text("default_0000\n")
+    (lists / "Validation.txt").write_text("default_0001\n")
+    dataset = open_dataset(cvat)
+    assert [pair.name for pair in dataset.pairs("train")] == ["train/default_0000"]
+    assert [pair.name for pair in dataset.pairs("val")] == ["val/default_0001"]
+
+
+def test_splits_may_be_links_and_a_link_back_ends_nowhere(written: Path, tmp_path: Path) -> None:
+    for place in ("images", "masks"):
+        (tmp_path / place).mkdir()
+        for split in ("train", "val"):
+            (tmp_path / place / split).symlink_to(written / "split" / place / split, target_is_directory=True)
+        (tmp_path / place / "back").symlink_to(tmp_path, target_is_directory=True)
+    shutil.copy(written / "split" / "classes.yaml", tmp_path)
+    dataset = open_dataset(tmp_path)
+    assert {split: len(pairs) for split, pairs in dataset.splits.items()} == {"train": 1, "val": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -275,3 +276,18 @@ def test_a_killed_process_is_told_in_one_line() -> None:
     with pytest.raises(OutputError, match="one of 2 processes that rendered was ended from outside") as told:
         list(scenes)
     assert "\n" not in str(told.value)
+
+
+def test_hidden_files_are_no_frames(tutorial: Path, original: Path, tmp_path: Path) -> None:
+    """macOS leaves a ._NAME beside each file that it copies to a foreign disk."""
+    shutil.copytree(tutorial, tmp_path / "tutorial")
+    shutil.copytree(original, tmp_path / "original")
+    write_cityscapes(tmp_path / "cityscapes", {"train": 1}, size=(16, 32))
+    for place, name in (("images", "a.jpg"), ("annotations", "a_labelTrainIds.png")):
+        folder = tmp_path / "converted" / place / "train2014"
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(b"")
+    before = {root: open_dataset(root).splits for root in tmp_path.iterdir()}
+    for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(b"no picture")
+    assert {root: open_dataset(root).splits for root in tmp_path.iterdir()} == before

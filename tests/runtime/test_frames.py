@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import sys
 import threading
 import warnings
 import zlib
@@ -130,6 +131,12 @@ def test_12_bit_tiff_is_scaled_by_its_own_depth() -> None:
     values = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, at) for tag, at in entries.items())
     data = struct.pack("<2sHI", b"II", 42, 12) + b"\x12\x3f\xff\0" + struct.pack("<H", len(entries)) + values + bytes(4)
     np.testing.assert_array_equal(decoded(data), as_three(np.array([[0x12, 0xFF]], np.uint8)))
+
+
+def test_a_16_bit_tiff_whose_white_is_0() -> None:
+    grey = np.array([[0, 0x1234], [0xFF00, 0xFFFF]], np.uint16)
+    data = encoded(0xFFFF - grey, "TIFF", tiffinfo={262: 0})
+    np.testing.assert_array_equal(decoded(data), as_three((grey >> 8).astype(np.uint8)))
 
 
 def test_pixels_of_unknown_range_are_refused() -> None:
@@ -477,6 +484,8 @@ def test_one_stem_twice_in_a_folder_keeps_the_suffix(here: Path) -> None:
     assert listed("in") == {"in/a.jpg": "a.jpg", "in/a.png": "a.png", "in/b.png": "b"}
     touch(here, "in/a.jpg.png")
     assert set(listed("in").values()) == {"a.jpg", "a.png", "a.jpg.png", "b"}
+    touch(here, "in/B.jpg")
+    assert set(listed("in").values()) == {"a.jpg", "a.png", "a.jpg.png", "b.png", "B.jpg"}  # b and B may be one file
 
 
 def test_each_image_once(here: Path) -> None:
@@ -523,8 +532,16 @@ def test_a_folder_that_cannot_be_searched_is_an_error(here: Path, monkeypatch: p
         list_images(["in"])
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="such a link resolves to itself from Python 3.13 on")
+def test_a_link_to_itself_is_told(here: Path) -> None:
+    touch(here, "in/a.png")
+    (here / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match="in cannot be searched: Symlink loop"):
+        list_images(["in"], here / "loop")
+
+
 folders = st.lists(st.sampled_from(["a", "b", "a.png"]), max_size=3)
-files = st.sampled_from(["a.png", "a.jpg", "a.png.jpg", "b.png", "a"])
+files = st.sampled_from(["a.png", "A.png", "a.jpg", "A.JPG", "a.png.jpg", "b.png", "a"])
 
 
 @settings(deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,8 @@ def test_what_is_no_frame_is_refused(onnxruntime: Segmenter, frame: np.ndarray) 
         with pytest.raises(UsageError, match="a frame is H x W x 3 uint8 RGB") as caught:
             method(frame)
         assert str(frame.shape) in str(caught.value)
+    with pytest.raises(UsageError, match="H x W x 3 uint8 RGB, got None"):
+        onnxruntime(None)  # type: ignore[arg-type]  # what OpenCV gives for a file that is not there
 
 
 # Opening
@@ -206,6 +209,7 @@ def test_engines_and_precisions() -> None:
     assert "at least 1, got 0" in refusal(EngineError, threads=0)
     assert "at least 1 pixel, got -5" in refusal(UsageError, size=-5)
     assert "--engine openvino" in refusal(EngineError, engine="onnxruntime", precision="bfloat16")
+    assert "names in UTF-8 only" in refusal(EngineError, cache="caf\udce9")
 
 
 def test_bfloat16_where_the_cpu_has_it() -> None:
@@ -279,5 +283,6 @@ def test_public_names() -> None:
     for name in streetseg.__all__:
         assert getattr(streetseg, name).__name__ == name
     assert streetseg.Segmenter is Segmenter
+    assert streetseg.__version__ == importlib.metadata.version("streetseg")
     with pytest.raises(AttributeError, match="has no attribute 'Segmentor'"):
         streetseg.Segmentor  # noqa: B018

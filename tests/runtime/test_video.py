@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
 import signal
 import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from streetseg.cli import main
+from streetseg.cli.predict import live_name
 from streetseg.data.synthetic import render
 from streetseg.errors import OutputError, StreetsegError, UsageError, VideoError
 from streetseg.runtime import video as video_module
@@ -134,17 +137,32 @@ def test_every_nth_frame_and_no_more_than(ride: Path, segmenter: Segmenter, tmp_
     np.testing.assert_array_equal(np.asarray(Image.open(maps[2])), segmenter(source[6][1]).classmap)
 
 
-def test_a_phones_video_is_turned_upright(ride: Path, segmenter: Segmenter, tmp_path: Path) -> None:
+# What a display matrix (a, b, c, d) makes of a picture: (x, y) comes to (a x + c y, b x + d y).
+TURNS: dict[str, tuple[tuple[int, int, int, int], Callable[[NDArray[Any]], NDArray[Any]]]] = {
+    "clockwise": ((0, 1, -1, 0), lambda rgb: np.rot90(rgb, -1)),
+    "anticlockwise": ((0, -1, 1, 0), np.rot90),
+    "upside down": ((-1, 0, 0, -1), lambda rgb: rgb[::-1, ::-1]),
+    "mirrored": ((-1, 0, 0, 1), lambda rgb: rgb[:, ::-1]),
+    "mirrored upside down": ((1, 0, 0, -1), lambda rgb: rgb[::-1]),
+    "transposed": ((0, 1, 1, 0), lambda rgb: rgb.swapaxes(0, 1)),
+    "transposed the other way": ((0, -1, -1, 0), lambda rgb: rgb[::-1, ::-1].swapaxes(0, 1)),
+}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_turned_or_mirrored_video_comes_out_upright(
+    turn: str, ride: Path, segmenter: Segmenter, tmp_path: Path
+) -> None:
+    (a, b, c, d), expected = TURNS[turn]
     data = bytearray(ride.read_bytes())
     identity = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    clockwise = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, SIZE[0] << 16, 0, 1 << 30)
     matrix = data.index(identity, data.index(b"tkhd"))
-    data[matrix : matrix + 36] = clockwise
+    data[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     (tmp_path / "turned.mp4").write_bytes(data)
     turned, straight = source_frames(tmp_path / "turned.mp4"), source_frames(ride)
-    np.testing.assert_array_equal(turned[3][1], np.rot90(straight[3][1], -1))
+    np.testing.assert_array_equal(turned[3][1], expected(straight[3][1]))
     report = segment_video(segmenter, str(tmp_path / "turned.mp4"), tmp_path / "o.mp4", max_frames=2)
-    assert (report.width, report.height) == (48, 64)
+    assert (report.height, report.width) == expected(straight[3][1]).shape[:2]
 
 
 def test_pixels_that_are_not_square_stay_so(segmenter: Segmenter, tmp_path: Path) -> None:
@@ -181,7 +199,7 @@ def test_colours_are_those_that_players_show(height: int, tmp_path: Path) -> Non
 # Damage
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts", "a.flv"])
 def test_a_sound_video_has_as_many_frames_as_it_claims(name: str, tmp_path: Path) -> None:
     path = write_video(tmp_path / name, steady(30), codec="mpeg4" if name == "a.avi" else "libx264")
     with VideoReader(str(path)) as reader:
@@ -348,30 +366,98 @@ def test_timestamps_too_far_apart_for_a_container_are_told(tmp_path: Path) -> No
         write()
 
 
+def test_a_rate_of_large_numbers(tmp_path: Path) -> None:
+    rate = Fraction(1_702_483_403, 56_759_743)  # of a phone's 13 minutes at about 30 a second
+    for every in (1, 100, 10_000):
+        writer = VideoWriter(tmp_path / "o.mp4", STREET[:48, :64], rate / every, Fraction(1, 90_000), Fraction(1))
+        writer.add(STREET[:48, :64], 0)
+        writer.finish()
+        with av.open(tmp_path / "o.mp4") as container:
+            assert container.streams.video[0].frames == 1
+
+
 def test_a_picture_that_h264_cannot_take_is_told(tmp_path: Path) -> None:
     wide = np.zeros((40, 17_000, 3), np.uint8)
     with pytest.raises(VideoError, match=r"overlay of 17000 x 40 pixels cannot be written: H\.264 takes at most 16384"):
         VideoWriter(tmp_path / "o.mp4", wide, Fraction(25), Fraction(1, 25), Fraction(1))
 
 
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """A disk on which no file has room for more than 40 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_is_told_of_the_file_that_did_not_fit(
+    ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_module, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0"})
+    with pytest.raises(OutputError, match=r"o\.mkv cannot be written: File too large"):
+        segment_video(segmenter, str(ride), tmp_path / "o.mkv", tmp_path / "c.mkv")
+    assert list(tmp_path.iterdir()) == []
+
+
 # Live
+
+
+class Camera(VideoReader):
+    """A file that is read at its own pace."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self.live = True
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        for frame in super().__iter__():
+            yield frame
+            time.sleep(0.005)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_what_a_camera_gave_before_the_disk_was_full_is_kept(
+    segmenter: Segmenter, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_video(tmp_path_factory.mktemp("camera") / "wide.mp4", steady(25), (96, 192))
+    monkeypatch.setattr(video_module, "VideoReader", Camera)
+    monkeypatch.setattr(video_module, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0", "g": "2"})
+    with pytest.raises(OutputError, match=r"o\.mkv cannot be written: File too large; .*; what was .* before is kept"):
+        segment_video(segmenter, str(source), tmp_path / "o.mkv", tmp_path / "c.mkv")
+    assert {path.name for path in tmp_path.iterdir()} == {"o.mkv", "c.mkv"}
+    assert source_frames(tmp_path / "o.mkv")
+    assert source_frames(tmp_path / "c.mkv")
+
+
+def test_a_cameras_clock_starts_with_it(segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_module, "VideoReader", Camera)
+    source = write_video(tmp_path / "up_for_an_hour.mkv", [3600 * 12_800 + at for at in steady(5)])
+    segment_video(segmenter, str(source), tmp_path / "o.mp4")
+    assert frames_of(tmp_path / "o.mp4")[0][0] == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/dev/video0", "video0"),
+        ("/dev/v4l/by-id/usb-A_B-video-index0", "v4l_by-id_usb-A_B-video-index0"),
+        ("rtsp://me:secret@cam.local:554/a/b?key=secret", "cam.local_554_a_b"),
+    ],
+)
+def test_a_recordings_name_is_its_cameras_and_its_times(source: str, name: str) -> None:
+    assert re.fullmatch(rf"{name}_\d{{8}}-\d{{6}}", live_name(source))
+
+
+def test_a_cameras_password_is_not_shown() -> None:
+    with pytest.raises(VideoError, match=r"^rtsp://127\.0\.0\.1:1/x cannot be opened"):
+        VideoReader("rtsp://me:se@cret@127.0.0.1:1/x")
 
 
 def test_late_frames_are_dropped_when_live(
     ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Camera(VideoReader):
-        """The ride at its own pace, which the network, slowed down below, does not keep up with."""
-
-        def __init__(self, source: str) -> None:
-            super().__init__(source)
-            self.live = True
-
-        def __iter__(self) -> Iterator[av.VideoFrame]:
-            for frame in super().__iter__():
-                yield frame
-                time.sleep(0.005)
-
     def slow(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
         time.sleep(0.05)
         return upright_rgb(frame, size)
@@ -416,7 +502,8 @@ def test_playlists_and_what_is_no_video_are_refused(content: str, name: str, rid
         ),
         (["{ride}", "--out", "{out}", "--max-frames", "0"], "--max-frames at least 1, got 1 and 0"),
         (["{ride}", "--out", "{out}", "--every", "2147483648"], "--every takes 1 to 1,000,000"),
-        (["{ride}.mp4", "--out", "{out}"], "No such file"),
+        (["{ride}", "--out", "{out}.mkv", "--classmap", "{out}/../o.mkv"], "at once"),
+        (["{ride}.mp4", "--out", "{out}"], "is not there; give a video file"),
         (["{picture}", "--out", "{out}", "--every", "2"], "--every is for a video"),
         (["{sound}", "--out", "{out}"], "holds no video of a kind"),
     ],
@@ -438,6 +525,15 @@ def test_mistakes_are_told_in_one_line(
     assert output == ""
     assert complaint in errors
     assert errors.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} <= {"p.png", "s.mp4", "o"}
+
+
+def test_a_folder_that_is_called_like_a_video(tmp_path: Path) -> None:
+    (tmp_path / "drive.mp4").mkdir()
+    Image.fromarray(STREET).save(tmp_path / "drive.mp4" / "a.png")
+    command = ["predict", str(tmp_path / "drive.mp4"), "--out", str(tmp_path / "out"), "--engine", "onnxruntime"]
+    assert main(command) == 0
+    assert (tmp_path / "out" / "a_classes.png").is_file()
 
 
 def test_without_pyav(ride: Path) -> None:

@@ -203,11 +203,16 @@ def test_a_crop_of_mostly_one_class_is_drawn_again() -> None:
 
 
 def test_a_classifiers_view_shows_a_part_of_the_area() -> None:
-    area = recipe(crop=(64, 64), scale=(0.25, 0.5))
+    area = recipe(crop=(64, 64), scale=(0.25, 0.5), aspect=4 / 3)
+    shapes = []
     for seed in range(50):
         view = draw_classifier_view(seed, (100, 150), area)
         height, width = 64 / view.scale_y, 64 / view.scale_x
         assert 0.25 - 1e-9 <= height * width / 15000 <= 0.5 + 1e-9
-        assert 3 / 4 - 1e-9 <= width / height <= 4 / 3 + 1e-9
+        shapes.append(width / height)
         assert view.left >= 0
         assert view.left / view.scale_x + width <= 150 + 1e-6
+    assert 3 / 4 <= min(shapes) < 0.8
+    assert 1.25 < max(shapes) <= 4 / 3
+    square = draw_classifier_view(0, (100, 150), recipe(crop=(64, 64), scale=(0.25, 0.5), aspect=1.0))
+    assert square.scale_x == pytest.approx(square.scale_y)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from streetseg.data.imagenet import open_imagenet
+from streetseg.data.layouts import write_imagenet
 from streetseg.data.table import open_dataset
 from streetseg.errors import DatasetError
 from streetseg.training import dataset as module
 from streetseg.training.augment import augment
-from streetseg.training.dataset import Samples, batches, open_samples
+from streetseg.training.dataset import (
+    DROPOUT,
+    LOSS_GRID,
+    VIEWS,
+    Decoded,
+    Sample,
+    Samples,
+    batches,
+    open_samples,
+    stream_seed,
+)
 from streetseg.training.recipe import Recipe, override
 from streetseg.training.recipes.table import recipe_named
 
@@ -53,6 +67,52 @@ def test_what_is_held_in_memory_is_decoded_once(camvid: Path, monkeypatch: pytes
     samples = open_samples(open_dataset(camvid), "train", 360, None)
     monkeypatch.setattr(Image, "open", None)
     assert len(stream(samples, 0, 0, 12)) == 12
+
+
+def test_another_seed_shows_other_views(camvid: Path) -> None:
+    samples = open_samples(open_dataset(camvid), "train", 360, None)
+
+    def views(seed: int) -> set[tuple[float, float]]:
+        (batch,) = islice(batches(samples, dataclasses.replace(recipe(), seed=seed), 0, 0), 1)
+        return {(view.scale_x, view.gamma) for view in batch.views}
+
+    assert views(1) == views(1)
+    assert not views(1) & views(2)
+
+
+def test_streams_of_random_numbers_differ_in_the_bits_that_count() -> None:
+    """torch's generator on CPUs takes the low 32 bits of a seed."""
+    seeds = [
+        stream_seed(stream, seed, at) for stream in (VIEWS, DROPOUT, LOSS_GRID) for seed in (0, 1) for at in (0, 9)
+    ]
+    numbers = [torch.rand((), generator=torch.Generator().manual_seed(seed)).item() for seed in seeds]
+    assert len(set(numbers)) == len(seeds)
+
+
+def test_no_more_is_held_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first sample is no measure of the others."""
+    decoded: list[int] = []
+
+    def decode(i: int) -> Sample:
+        decoded.append(i)
+        side = 10 if i == 0 else 50
+        return np.full((side, side, 3), i, np.uint8), np.full((side, side), i, np.uint8)
+
+    everything = 4 * (10**2 + 39 * 50**2)
+    for fits, again in ((everything, []), (everything - 1, list(range(40)))):
+        monkeypatch.setattr(module, "HELD_IN_MEMORY", fits)
+        samples = Decoded(tuple(map(str, range(40))), decode)
+        decoded.clear()
+        assert [int(samples.read(i)[1][0, 0]) for i in range(40)] == list(range(40))
+        assert decoded == again
+        assert len(samples.kept) == 40 - len(again)
+
+
+def test_a_classifiers_images_are_reduced_too(tmp_path: Path) -> None:
+    write_imagenet(tmp_path, {"train": 1}, classes=2, size=(96, 128))
+    images = open_imagenet(tmp_path)
+    assert open_samples(images, "train", 24, None).read(0)[0].shape == (48, 64, 3)
+    assert open_samples(images, "train", 50, None).read(0)[0].shape == (96, 128, 3)
 
 
 def test_frames_of_different_sizes_make_one_batch(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import torch
 from small_recipe import SMALL, small
 
 from streetseg.data.table import open_dataset
-from streetseg.errors import OutputError
+from streetseg.errors import DatasetError, OutputError
 from streetseg.training.checkpoint import load_checkpoint
 from streetseg.training.train import Run, train
 
@@ -182,3 +182,20 @@ def test_a_folder_that_cannot_be_written_to_is_said_at_once(camvid: Path, tmp_pa
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written to"):
         train(small(), open_dataset(camvid), tmp_path / "file" / "run", progress=False)
+
+
+def test_an_evaluation_that_fails_costs_no_step(
+    camvid: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(run: Run) -> None:
+        raise DatasetError("a frame is gone")
+
+    monkeypatch.setattr(Run, "evaluate", fail)
+    with pytest.raises(DatasetError, match="a frame is gone"):
+        train(small(*SETTINGS), camvid, tmp_path, progress=False)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 6
+    monkeypatch.undo()
+    train(small(*SETTINGS), camvid, tmp_path, resume=True, progress=False)
+    ours, theirs = (load_checkpoint(folder / "checkpoint.pt") for folder in (tmp_path, whole))
+    for part in ("step", "network", "average", "optimiser"):
+        assert_equal_to_the_bit(ours[part], theirs[part])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from small_recipe import FLOAT32, SMALL, small
 from streetseg.cli import main
 from streetseg.data.layouts import write_cityscapes, write_cocostuff, write_folder, write_imagenet
 from streetseg.data.table import open_dataset
-from streetseg.errors import ImageError, NetworkError, OutputError, RecipeError, TrainingError
+from streetseg.errors import DatasetError, ImageError, NetworkError, OutputError, RecipeError, TrainingError
 from streetseg.measure.evaluate import evaluate
 from streetseg.models.checkpoints import open_weights
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
@@ -215,6 +216,40 @@ def test_a_loss_that_is_no_number_stops_the_run(camvid: Path, tmp_path: Path) ->
     assert "\n" not in str(caught.value)
 
 
+def test_weights_that_are_no_numbers_are_not_saved(
+    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finite loss may have a gradient that is not."""
+    step = Run.train_step
+
+    def spoiled(run: Run) -> dict[str, float]:
+        if run.step == 3:
+            next(run.network.parameters()).register_hook(lambda gradient: gradient * math.nan)
+        return step(run)
+
+    monkeypatch.setattr(Run, "train_step", spoiled)
+    message = r"step 4: \S+ holds values that are no numbers; what was saved before stands; start anew"
+    with pytest.raises(TrainingError, match=message) as caught:
+        train(small("iterations=4", "checkpoint_every=3"), camvid, tmp_path, progress=False)
+    assert "\n" not in str(caught.value)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 3
+    assert not list(tmp_path.glob("*.safetensors"))
+    with pytest.raises(TrainingError, match="step 4: "):
+        train(small("iterations=4", "evaluate_every=4"), camvid, tmp_path / "judged", progress=False)
+    assert not list((tmp_path / "judged").glob("*.safetensors"))
+
+
+def test_names_that_are_no_utf_8(camvid: Path, tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"stra\xdfe")
+    write_folder(root, {"train": 2, "val": 1}, size=(96, 128))
+    for path in [path for path in root.rglob("drive*") if path.is_file()]:
+        path.rename(path.with_name(path.name.replace("drive", os.fsdecode(b"stra\xdfe"))))
+    recipe = small("iterations=1", "evaluate_every=1", "batch=2")
+    weights = train(recipe, root, tmp_path / "run", cache=tmp_path / "cache", progress=False)
+    assert open_weights(weights)[1].training_data == "stra?e, split train"
+    train(recipe, root, tmp_path / "run", resume=True, progress=False)
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
@@ -281,6 +316,11 @@ def test_frames_that_cannot_be_judged_are_said_before_the_first_step(camvid: Pat
     frame = sorted((root / "val").iterdir())[-1]
     frame.write_bytes(frame.read_bytes()[:1000])
     with pytest.raises(ImageError, match=f"{frame.name} cannot be decoded"):
+        train(small("evaluate_every=6"), root, tmp_path / "run", progress=False)
+    for label in (root / "valannot").iterdir():
+        Image.fromarray(np.full((96, 128), 11, np.uint8)).save(label)
+    shutil.copy(camvid / "val" / frame.name, frame)
+    with pytest.raises(DatasetError, match=r"has no labelled pixel in split 'val'; label some, or judge another split"):
         train(small("evaluate_every=6"), root, tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / "log.jsonl").exists()
 

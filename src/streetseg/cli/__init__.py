@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import streetseg
 from streetseg.cli import bench, data, evaluate, predict, tables, train, weights
 from streetseg.cli.output import DONE, INTERRUPTED, complain, discard_output
 from streetseg.errors import StreetsegError, UsageError
@@ -70,6 +71,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """Every verb and its options."""
     top = Parser(prog="streetseg", description="Real-time semantic segmentation of road scenes.")
+    top.add_argument("--version", action="version", version=f"streetseg {streetseg.__version__}")
     verbs = top.add_subparsers(required=True, metavar="VERB")
     for part in (predict, evaluate, bench, tables, train, weights, data):
         part.add_verbs(verbs)

@@ -31,11 +31,14 @@ def progress(items: Iterable[T], unit: str, total: int | None = None) -> Iterabl
 
 
 def say(line: str) -> None:
-    """A line of results, above a progress bar if there is one; OutputError where it cannot be printed."""
+    """A line of results, above a progress bar if there is one; OutputError where it cannot be printed.
+
+    Whoever reads them may have had enough (`| head`): the work goes on, for files and exit code count, too.
+    """
     try:
         write(line, sys.stdout)
     except BrokenPipeError:
-        raise
+        discard_output()
     except OSError as error:
         discard_output()
         raise OutputError(f"results cannot be printed: {error.strerror or error}; send them elsewhere") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,15 +87,16 @@ def predict(options: argparse.Namespace) -> int:
 
 def predict_video(options: argparse.Namespace) -> int:
     """Segment one video."""
-    from streetseg.runtime.frames import is_live
+    from streetseg.runtime.frames import is_live, without_password
     from streetseg.runtime.video import segment_video
 
     if len(options.paths) > 1:
         raise UsageError(f"predict takes one video at a time, got {len(options.paths)} paths; call it for each")
     (source,) = options.paths
     live = is_live(source)
-    name = "live" if live else Path(source).stem
-    out = options.out if options.out.suffix and not options.out.is_dir() else options.out / f"{name}_overlay.mp4"
+    # Matroska is readable wherever it breaks off.
+    name = f"{live_name(source)}_overlay.mkv" if live else f"{Path(source).stem}_overlay.mp4"
+    out = options.out if options.out.suffix and not options.out.is_dir() else options.out / name
     segmenter = open_segmenter(options, at_once=1 if live else None)
     report = segment_video(
         segmenter,
@@ -106,6 +108,7 @@ def predict_video(options: argparse.Namespace) -> int:
         progress=lambda frames, total: progress(frames, "frame", total),
     )
     rate = report.frames / report.seconds
+    source = without_password(source)
     if options.json:
         say(json.dumps({"video": source, "overlay": str(out), **vars(report), "frames_per_second": round(rate, 2)}))
     else:
@@ -123,6 +126,14 @@ def predict_video(options: argparse.Namespace) -> int:
         complain(f"interrupted; {out} holds the {report.frames} frames done so far" if report.frames else "interrupted")
         return INTERRUPTED
     return CHECK_FAILED if report.damaged or report.missing else DONE
+
+
+def live_name(source: str) -> str:
+    """A name for what is recorded now: of the camera and the time, or the next recording would replace it."""
+    from streetseg.runtime.frames import without_password
+
+    camera = without_password(source).removeprefix("/dev/").rpartition("://")[2].partition("?")[0]
+    return re.sub(r"[^\w.-]+", "_", camera) + time.strftime("_%Y%m%d-%H%M%S")
 
 
 def open_segmenter(options: argparse.Namespace, at_once: int | None) -> Segmenter:

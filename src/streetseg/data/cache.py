@@ -72,7 +72,7 @@ def open_cache(
     wait. Raises DatasetError for a sample that cannot be used, OutputError where the folder cannot be written to.
     """
     pairs = dataset.pairs(split)
-    place = hashlib.sha256(str(dataset.root.resolve()).encode()).hexdigest()[:8]
+    place = hashlib.sha256(str(dataset.root.resolve()).encode(errors="surrogateescape")).hexdigest()[:8]
     name = re.sub(r"\W", "-", f"{dataset.name}-{split}-{short_side}-{place}")
     path = (folder or dataset.root / FOLDER) / f"{name}.cache"
     fingerprint = fingerprint_of(dataset, pairs, short_side)

@@ -81,7 +81,7 @@ def tutorial_layout(root: Path) -> Dataset:
     splits = {}
     for split in SPLITS:
         if (root / split).is_dir():
-            frames = sorted((root / split).glob("*.png"))
+            frames = sorted((root / split).glob("[!.]*.png"))
             splits[split] = tuple(
                 Pair(f"{split}/{frame.stem}", frame, root / f"{split}annot" / frame.name, sequence_of(frame.stem))
                 for frame in frames
@@ -100,7 +100,7 @@ def tutorial_layout(root: Path) -> Dataset:
 def original_layout(root: Path) -> Dataset:
     """The original layout; the customary split, by the frames' names."""
     splits: dict[str, list[Pair]] = {split: [] for split in SPLITS}
-    for frame in sorted((root / "701_StillsRaw_full").glob("*.png")):
+    for frame in sorted((root / "701_StillsRaw_full").glob("[!.]*.png")):
         label = root / "LabeledApproved_full" / f"{frame.stem}_L.png"
         split = customary_split(frame.stem)
         splits[split].append(Pair(f"{split}/{frame.stem}", frame, label, sequence_of(frame.stem)))

@@ -63,7 +63,7 @@ def open_cityscapes(root: Path) -> Dataset:
     splits = {}
     for split in ("train", "val", "test"):
         pairs = []
-        for frame in sorted((root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png")):
+        for frame in sorted((root / "leftImg8bit" / split).glob("[!.]*/[!.]*_leftImg8bit.png")):
             stem, city = frame.stem.removesuffix("_leftImg8bit"), frame.parent.name
             label = root / "gtFine" / split / city / f"{stem}_gtFine_{kind}.png"
             pairs.append(Pair(f"{split}/{stem}", frame, None if split == "test" else label, city))

@@ -109,7 +109,7 @@ def converted_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
                 root / "annotations" / folder / f"{frame.stem}_labelTrainIds.png",
                 SEQUENCE,
             )
-            for frame in sorted((root / "images" / folder).glob("*.jpg"))
+            for frame in sorted((root / "images" / folder).glob("[!.]*.jpg"))
         )
         for split, folder in FOLDERS.items()
         if (root / "images" / folder).is_dir()

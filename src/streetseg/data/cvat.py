@@ -1,8 +1,9 @@
 """CVAT's export "Segmentation mask 1.1", with images: a user's own data, labelled in CVAT.
 
 JPEGImages/, SegmentationClass/ with masks in the labels' colours, labelmap.txt, and ImageSets/Segmentation/ with a list
-of names for each subset: Train, Validation and Test are the splits; of `default`, what CVAT calls a task without
-subsets, the last fifth is val (see folder.py). CVAT's own label `background`, what nobody drew on, does not count; with
+of names for each subset: Train, Validation and Test are the splits; `default`, what CVAT calls a task without subsets,
+is train beside other tasks' Validation or Test, and alone its last fifth is val (see folder.py). A frame that nobody
+drew on has no mask and is left out. CVAT's own label `background`, what nobody drew on, does not count; with
 a classes.yaml in the folder (see folder.py), that counts instead of labelmap.txt.
 """
 
@@ -37,7 +38,10 @@ def open_cvat(root: Path) -> Dataset:
     classes = read_classes(own) if own.is_file() else read_labelmap(root / LABELMAP)
     subsets = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
     lists = {SUBSETS[path.stem.lower()]: path for path in subsets if path.stem.lower() in SUBSETS}
-    dataset = own_dataset(root, classes, class_file, root / "JPEGImages", root / "SegmentationClass", lists)
+    if lists:
+        lists.setdefault("train", root / "ImageSets" / "Segmentation" / "default.txt")
+    masks = root / "SegmentationClass"
+    dataset = own_dataset(root, classes, class_file, root / "JPEGImages", masks, lists, partly=True)
     if any(entry.ignore for entry in classes) and class_file != own:
         dataset = dataclasses.replace(dataset, note="; ".join(filter(None, [dataset.note, BACKGROUND])))
     return dataclasses.replace(dataset, load=read_painted)

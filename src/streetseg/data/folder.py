@@ -63,11 +63,26 @@ def open_folder(root: Path) -> Dataset:
 
 
 def own_dataset(
-    root: Path, classes: list[OwnClass], class_file: Path, images: Path, masks: Path, lists: dict[str, Path]
+    root: Path,
+    classes: list[OwnClass],
+    class_file: Path,
+    images: Path,
+    masks: Path,
+    lists: dict[str, Path],
+    partly: bool = False,
 ) -> Dataset:
-    """The dataset of two folders with the same names. lists: split -> the file that lists it, where it is there."""
+    """The dataset of two folders with the same names.
+
+    lists: split -> the file that lists it, where it is there. partly: frames without a mask are left out, but a split
+    without any mask stays whole, so that what it lacks is told.
+    """
     frames, labels = files_by_name(images), files_by_name(masks)
-    names, note = split_names(frames, lists)
+    undrawn = frames.keys() - labels.keys() if partly else set()
+    names, note = split_names(frames, lists, undrawn)
+    used = {name for members in names.values() for name in members}
+    if gone := len(undrawn - used):
+        nobody = f"{gone} of {len(frames)} frames have no mask, as nobody drew on them, and are left out"
+        note = "; ".join(filter(None, [note, nobody]))
     splits = {}
     for split, members in names.items():
         pairs = []
@@ -82,7 +97,6 @@ def own_dataset(
     given = {entry.colour for entry in counted}
     free = (colour for colour in distinct_colours(len(counted) + len(given)) if colour not in given)
     space = LabelSpace(tuple(entry.name for entry in counted), tuple(entry.colour or next(free) for entry in counted))
-    used = {name for members in names.values() for name in members}
     return Dataset(
         root.resolve().name, root, space, splits, decoder(classes), TERMS, (note,) if note else (),
         class_file=class_file, note=note,
@@ -107,8 +121,8 @@ def files_by_name(folder: Path) -> dict[str, Path]:
     return found
 
 
-def split_names(names: Iterable[str], lists: dict[str, Path]) -> tuple[dict[str, list[str]], str]:
-    """The names of each split, and what was decided where the folder does not say."""
+def split_names(names: Iterable[str], lists: dict[str, Path], undrawn: set[str]) -> tuple[dict[str, list[str]], str]:
+    """The names of each split without `undrawn` ones, and what was decided where the folder does not say."""
     names = list(names)
     in_folders = {split: [name for name in names if name.startswith(f"{split}/")] for split in SPLITS}
     if any(in_folders.values()):
@@ -118,9 +132,16 @@ def split_names(names: Iterable[str], lists: dict[str, Path]) -> tuple[dict[str,
         in_folders = {split: listed(path, known) for split, path in lists.items() if path.is_file()}
         note = left_out(names, in_folders, "in no list")
     else:
+        names = without(names, undrawn)
         val = -(-len(names) // 5) if len(names) > 1 else 0
         in_folders, note = {"train": names[: len(names) - val], "val": names[len(names) - val :]}, LAST_FIFTH
-    return {split: members for split, members in in_folders.items() if members}, note
+    splits = {split: without(members, undrawn) for split, members in in_folders.items() if members}
+    return splits, note
+
+
+def without(names: list[str], undrawn: set[str]) -> list[str]:
+    """The names but those; all where nothing else would be left."""
+    return [name for name in names if name not in undrawn] or names
 
 
 def left_out(names: list[str], splits: dict[str, list[str]], where: str) -> str:

@@ -7,8 +7,9 @@ whatever the files hold.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,7 +27,7 @@ Source = TypeVar("Source")
 IGNORE = 255
 SHOWN = 10  # names in an error, of what may be thousands
 GREY_STEPS = {"L;2": 85, "L;4": 17}  # what Pillow multiplies grey values of fewer than 8 bits by
-AHEAD = 64  # decoded samples in memory while whoever takes them is slower
+AHEAD = 8  # decoded samples in memory while whoever takes them is slower; two a thread
 
 
 @dataclass(frozen=True)
@@ -157,20 +158,26 @@ class Dataset:
         frame, label = read_frame(pair.image), self.read_label(pair)
         check_sizes(pair, frame, label)
         height, width = label.shape
-        ratio = short_side / min(height, width)
-        if ratio >= 1:
-            return frame, label
-        size = round(height * ratio), round(width * ratio)
-        return resize(frame, size), nearest(label, size)
+        size = reduced_size((height, width), short_side)
+        return resize(frame, size), label if size == label.shape else nearest(label, size)
 
 
-def read_ahead(read: Callable[[Source], T], sources: Iterable[Source]) -> Iterator[T]:
-    """`read` of each source (a pair, a sample's number), in their order, by four threads that are at most AHEAD sources
+def read_ahead(
+    read: Callable[[Source], T], sources: Iterable[Source], threads: int = 4, ahead: int = AHEAD
+) -> Iterator[T]:
+    """`read` of each source (a pair, a sample's number), in their order, by threads that are at most `ahead` sources
     ahead of who takes them."""
-    sources = list(sources)
-    with ThreadPoolExecutor(4) as pool:
-        for first in range(0, len(sources), AHEAD):
-            yield from pool.map(read, sources[first : first + AHEAD])
+    reading: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for source in sources:
+                reading.append(pool.submit(read, source))
+                if len(reading) > ahead:
+                    yield reading.popleft().result()
+            while reading:
+                yield reading.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -249,6 +256,17 @@ def check_sizes(pair: Pair, frame: np.ndarray, label: np.ndarray) -> None:
             f"{pair.label} is {label.shape[1]} x {label.shape[0]}, its image {pair.image.name} is "
             f"{frame.shape[1]} x {frame.shape[0]}; both must have one size"
         )
+
+
+def readable(name: str) -> str:
+    """The name of a file for who takes valid text only: bytes in it that are no UTF-8 become question marks."""
+    return name.encode(errors="replace").decode()
+
+
+def reduced_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """Height and width of a frame of that size, reduced in proportion where its short side is above `short_side`."""
+    ratio = min(1.0, short_side / min(size))
+    return round(size[0] * ratio), round(size[1] * ratio)
 
 
 def nearest(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -11,10 +11,10 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from filelock import FileLock
 from tqdm import tqdm
 
 from streetseg.errors import ArtefactError, OutputError
+from streetseg.runtime.files import locked
 
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 18
@@ -27,9 +27,10 @@ def fetch(url: str, path: Path, size: int, sha256: str) -> None:
     Raises ArtefactError where the file cannot be had or is another, OutputError where it cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
+    advice = "choose another folder with STREETSEG_CACHE"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(part.with_suffix(".lock")):
+        with locked(part.with_suffix(".lock"), path.parent, advice):
             if path.is_file():  # another process fetched it while we waited
                 return
             begun = part.is_file()  # by another call, perhaps with a page that asked to log in
@@ -43,9 +44,7 @@ def fetch(url: str, path: Path, size: int, sha256: str) -> None:
                 begun = False
             part.replace(path)
     except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}; choose another folder with STREETSEG_CACHE"
-        ) from None
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}; {advice}") from None
 
 
 def download(url: str, part: Path, size: int) -> str:

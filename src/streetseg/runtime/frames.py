@@ -1,7 +1,8 @@
 """From image files to frames and back. A frame is uint8 RGB, H x W x 3, C-contiguous, upright.
 
-Reading is strict: a file that is truncated or damaged is refused, never patched up with grey. Writing is atomic: a
-file is there whole or not at all. Colour profiles are not applied.
+Reading is strict: a file that is truncated or that its format shows to be damaged is refused, not patched up with
+grey; JPEG inside a TIFF is the exception, for which there is no strict decoder. Writing is atomic: a file is there
+whole or not at all. Colour profiles are not applied.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ JPEG_MAX_SIDE = 65_500
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")  # what is written
 
 EXIF_ORIENTATION = 0x0112
-TIFF_BITS = 0x0102  # BitsPerSample
+TIFF_BITS, TIFF_PHOTOMETRIC = 0x0102, 0x0106  # BitsPerSample, PhotometricInterpretation
+WHITE_IS_ZERO = 0
 FAX = ("tiff_ccitt", "group3", "group4")  # Pillow's names of a TIFF's black and white compressions
 # How each orientation becomes upright: rows and columns swapped?, then the steps along rows and columns.
 UPRIGHT = {
@@ -111,7 +113,7 @@ def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
             else:
                 pixels = as_rgb(image)
             # Asked only now: PNG may hold the orientation behind the pixels, and TIFF applies its own on decoding.
-            return upright(pixels, orientation_of(image))
+            return upright(pixels, *UPRIGHT[orientation_of(image)])
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -152,9 +154,12 @@ def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
         raise ValueError("its pixels are floating-point numbers, whose black and white are not known; save it as 8-bit")
     if image.mode.startswith("I"):  # 16-bit grey; in some formats Pillow holds it in 32 bits
         grey = np.asarray(image)
-        bits = min(16, getattr(image, "tag_v2", {}).get(TIFF_BITS, (16,))[0])  # TIFF has grey of 12 bits, too
+        tags = getattr(image, "tag_v2", {})
+        bits = min(16, tags.get(TIFF_BITS, (16,))[0])  # TIFF has grey of 12 bits, too
         if grey.min() < 0 or grey.max() > 0xFFFF:
             raise ValueError("its grey values leave the range of 16 bits, 0 to 65535; save it as 8-bit")
+        if tags.get(TIFF_PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow turns only 8 bits round
+            grey = (1 << bits) - 1 - grey
         return np.repeat((grey >> (bits - 8)).astype(np.uint8)[..., None], 3, axis=2)
     if image.has_transparency_data:
         black = Image.new("RGB", image.size)
@@ -173,9 +178,9 @@ def orientation_of(image: Image.Image) -> int:
     return orientation if orientation in UPRIGHT else 1
 
 
-def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The pixels turned and mirrored as their EXIF orientation asks; C-contiguous."""
-    swapped, rows, columns = UPRIGHT[orientation]
+def upright(pixels: NDArray[np.uint8], swapped: bool, rows: int, columns: int) -> NDArray[np.uint8]:
+    """The pixels turned and mirrored, C-contiguous. swapped: rows and columns change places, before their steps, 1 or
+    -1, are taken."""
     if swapped:
         pixels = pixels.swapaxes(0, 1)
     return np.ascontiguousarray(pixels[::rows, ::columns])
@@ -224,12 +229,17 @@ def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 
 def is_live(source: str) -> bool:
     """Whether frames come at their own pace: from a camera or a network stream."""
-    return source.startswith(("/dev/video", "rtsp://", "rtsps://"))
+    return source.startswith(("/dev/video", "/dev/v4l/", "rtsp://", "rtsps://"))
 
 
 def is_video(source: str) -> bool:
     """Whether a path or address is for `runtime/video.py`, as far as its name says."""
-    return is_live(source) or source.lower().endswith(VIDEO_SUFFIXES)
+    return is_live(source) or (source.lower().endswith(VIDEO_SUFFIXES) and not Path(source).is_dir())
+
+
+def without_password(source: str) -> str:
+    """A source as it may be shown: a network camera's address without the user and password in it."""
+    return re.sub(r"^(rtsps?://)[^/]*@", r"\1", source)
 
 
 @dataclass(frozen=True)
@@ -251,7 +261,7 @@ class ImageFile:
 def list_images(patterns: Iterable[str | Path], results: Path | None = None) -> list[ImageFile]:
     """The images that the user means, each once, in natural order (frame2 before frame10).
 
-    patterns: image files, folders (searched to the bottom for SUFFIXES, without hidden files and linked folders) and
+    patterns: image files, folders (searched to the bottom for SUFFIXES, linked folders too, without hidden files) and
         glob patterns, which the shell need not have expanded.
     results: the folder that results go to. Where it lies in a folder that is searched, what it holds is left out.
 
@@ -268,6 +278,8 @@ def list_images(patterns: Iterable[str | Path], results: Path | None = None) -> 
                 found.setdefault(path.parent.resolve() / path.name, (path, depth))
         except OSError as error:
             raise UsageError(f"{error.filename or pattern} cannot be searched: {error.strerror}") from None
+        except RuntimeError as error:  # Python 3.11 and 3.12 say so of a link that leads to itself
+            raise UsageError(f"{pattern} cannot be searched: {error}; give another path") from None
     names = distinct_names({location: depth for location, (_, depth) in found.items()})
     images = [ImageFile(path, names[location]) for location, (path, _) in found.items()]
     return sorted(images, key=lambda image: natural_key(image.path))
@@ -294,18 +306,19 @@ def expand(pattern: str | Path, results: Path | None) -> list[tuple[Path, int]]:
 
 
 def images_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
-    """The image files in a folder and its subfolders, hidden ones and the subfolder `without` left out; OSError if one
-    cannot be searched."""
-    top, left_out = folder.resolve(), without and without.resolve()
+    """The image files in a folder and its subfolders, linked ones too, hidden ones and the subfolder `without` left
+    out; OSError if one cannot be searched."""
+    left_out = without and without.resolve()
+    ways = {folder: {folder.resolve()}}  # folder -> the true places on the way to it: a link back to one ends nowhere
 
     def refuse(error: OSError) -> None:
         raise error
 
-    for root, folders, files in os.walk(folder, onerror=refuse):
-        if left_out and left_out == Path(root).resolve() != top:
-            folders.clear()
-            continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        way = ways.pop(Path(root))
+        places = {name: Path(root, name).resolve() for name in sorted(folders) if not name.startswith(".")}
+        folders[:] = [name for name, place in places.items() if place not in way and place != left_out]
+        ways |= {Path(root, name): way | {places[name]} for name in folders}
         for name in files:
             if not name.startswith(".") and name.lower().endswith(SUFFIXES):
                 yield Path(root, name)
@@ -319,14 +332,18 @@ def distinct_names(depths: dict[Path, int]) -> dict[Path, PurePath]:
     depths = dict(depths)
     with_suffix: set[Path] = set()
     while True:
+        names: dict[Path, PurePath] = {}
         namesakes: defaultdict[PurePath, list[Path]] = defaultdict(list)
         for path, depth in depths.items():
             # The drive counts as a folder, so that the same path on two drives has two names.
             drive = re.sub(r"\W", "", path.anchor)
             parts = (*filter(None, [drive]), *path.parts[1:-1], path.name if path in with_suffix else path.stem)
-            namesakes[PurePath(*parts[-depth:])].append(path)
+            name = names[path] = PurePath(*parts[-depth:])
+            # A.png and a.jpg would be one result where file names have no case; A.png and a.png cannot both be there.
+            key = name if path in with_suffix else name.with_name(name.name.casefold())
+            namesakes[key].append(path)
         if len(namesakes) == len(depths):
-            return {path: name for name, (path,) in namesakes.items()}
+            return names
         for group in namesakes.values():
             if len(group) == 1:
                 continue

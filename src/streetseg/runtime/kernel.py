@@ -38,10 +38,11 @@ def load() -> ctypes.CDLL | None:
     """The compiled kernel; None, and one warning a process, where there is none that runs here."""
     try:
         library = ctypes.CDLL(str(LIBRARY))
-    except OSError:
+    except OSError as error:
+        cause = f"cannot be loaded: {error}" if LIBRARY.exists() else "is not there: it was built without a C compiler"
         warnings.warn(
-            "streetseg was installed without its compiled kernel (no C compiler was found): class maps and overlays "
-            "are the same and take longer; install a C compiler, then streetseg again",
+            f"streetseg runs without its compiled kernel, which {cause}; class maps and overlays are the same and take "
+            "longer; install a C compiler, then streetseg again",
             RuntimeWarning,
             stacklevel=2,
         )

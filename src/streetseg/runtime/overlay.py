@@ -35,7 +35,7 @@ def overlay(
     frame: uint8 RGB, H x W x 3. classmap: uint8, H x W, indices into `names` and `colours` (RGB, 0 to 255).
     opacity: of the colours, 0 (only the frame) to 1 (only the colours); the borders between classes show more.
     legend: whether to draw the classes present and their shares into the upper left corner; frames with a side below
-        LEGEND_MIN_SIDE get none.
+        LEGEND_MIN_SIDE get none. Its font knows ASCII; other letters of a name show as boxes.
     out: where to write the picture, C-contiguous; a new array otherwise. threads: how many the kernel may use.
     ValueError for arrays of other types or shapes.
     """

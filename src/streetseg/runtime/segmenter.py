@@ -147,6 +147,8 @@ class Segmenter:
 
     def content_size(self, frame: NDArray[np.uint8]) -> tuple[int, int]:
         """H, W to which a frame is resized: short side at most the native one, times the operating scale."""
+        if not isinstance(frame, np.ndarray):
+            raise UsageError(f"a frame is an array, H x W x 3 uint8 RGB, got {frame!r:.40}")
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
             raise UsageError(f"a frame is H x W x 3 uint8 RGB, got {frame.dtype} of shape {frame.shape}")
         height, width = frame.shape[:2]

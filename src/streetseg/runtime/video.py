@@ -9,6 +9,7 @@ A file is segmented frame by frame. From a live source the newest frame is taken
 from __future__ import annotations
 
 import contextlib
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,13 +19,14 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.errors import MissingExtraError, UsageError, VideoError
-from streetseg.runtime.files import make_folder, same_file, whole_file
-from streetseg.runtime.frames import MAX_PIXELS, is_live, write_classmap
+from streetseg.errors import MissingExtraError, OutputError, UsageError, VideoError
+from streetseg.runtime.files import make_folder, reason, same_file, whole_file
+from streetseg.runtime.frames import MAX_PIXELS, is_live, upright, without_password, write_classmap
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import Newest, in_order
 
@@ -51,6 +53,7 @@ HD_HEIGHT = 720
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
 
 MAX_EVERY = 1_000_000  # frames; a day and a half of most cameras', beyond which no result has a frame rate
+FRACTION_MAX = 2**30  # FFmpeg's fractions are of 32-bit numbers
 H264_MAX_SIDE = 16_384  # pixels; libx264's limit
 OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
 # x264: quick enough to keep up with the network, and no artefacts that one would take for the network's.
@@ -60,32 +63,33 @@ OVERLAY_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "20"}
 class VideoReader:
     """The frames of a source, to be read once.
 
-    size: H, W as stored. aspect: of a stored pixel, width to height. time_base: seconds that one step of a timestamp
-    stands for. rate: frames a second. expected: the frames that the file claims to hold, None where it does not say.
-    Counted as they are read: decoded, frames; damaged, those of them that the decoder had to patch; lost, packets that
-    it could not make a frame of; gaps, between frames, longer than the rate says.
+    shown: the source as messages name it. size: H, W as stored. aspect: of a stored pixel, width to height. time_base:
+    seconds that one step of a timestamp stands for. rate: frames a second. expected: the frames that the file claims to
+    hold, None where it does not say. Counted as they are read: decoded, frames; damaged, those of them that the decoder
+    had to patch; lost, packets that it could not make a frame of; gaps, between frames, longer than the rate says.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self.shown = shown = without_password(source)
         self.live = is_live(source)
         self.decoded = self.damaged = self.lost = self.gaps = 0
         try:
             self.container = self.open()
         except av.FFmpegError as error:
             raise VideoError(
-                f"{source} cannot be opened as a video: {error.strerror}; give a video file (playlists that name other "
+                f"{shown} cannot be opened as a video: {error.strerror}; give a video file (playlists that name other "
                 "files are refused), /dev/videoN or rtsp://..."
             ) from None
         videos = [stream for stream in self.container.streams.video if stream.codec_context is not None]
         if not videos:
             self.container.close()
-            raise VideoError(f"{source} holds no video of a kind that can be decoded; give another file")
+            raise VideoError(f"{shown} holds no video of a kind that can be decoded; give another file")
         self.stream = videos[0]
         self.size = self.stream.height, self.stream.width
         if self.size[0] * self.size[1] > MAX_PIXELS:
             self.container.close()
-            raise VideoError(f"{source} has {self.size[1]} x {self.size[0]} pixels; at most {MAX_PIXELS:,} are allowed")
+            raise VideoError(f"{shown} has {self.size[1]} x {self.size[0]} pixels; at most {MAX_PIXELS:,} are allowed")
         self.aspect = self.stream.sample_aspect_ratio or Fraction(1)
         self.stream.thread_type = "AUTO"
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
@@ -114,13 +118,16 @@ class VideoReader:
         return self.stream.frames or (None if seconds is None else int(seconds * self.rate))
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Every frame that can be decoded, with a timestamp (`pts`) that grows."""
-        last = None
+        """Every frame that can be decoded, with a timestamp (`pts`) that grows; from a live source it starts at 0."""
+        first = last = None
         step = max(1, round(1 / (self.rate * self.time_base)))
         for frame in self.decode():
             self.decoded += 1
             self.damaged += frame.is_corrupt
             at = frame.pts
+            if self.live and at is not None:  # a camera's clock may count from when the machine was started
+                first = at if first is None else first
+                at -= first
             if at is None or (last is not None and at <= last):
                 at = 0 if last is None else last + step
             self.gaps += last is not None and at - last > 1.5 * step
@@ -162,27 +169,50 @@ def duration(container: av.container.InputContainer, stream: av.VideoStream) -> 
     """The video's length in seconds, from its first frame on, by what the file says of it."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
+    start = float((stream.start_time or 0) * (stream.time_base or 0))  # the others count from 0, not the first frame
     with contextlib.suppress(KeyError, ValueError):  # Matroska
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        end = int(hours) * 3600 + int(minutes) * 60 + float(seconds)  # counted from 0, wherever the first frame is
-        return end - float((stream.start_time or 0) * (stream.time_base or 0))
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - start
     if container.duration and len(container.streams) == 1:
-        return container.duration / av.time_base
+        return container.duration / av.time_base - start
     return None
 
 
 def upright_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A decoded frame as uint8 RGB, H x W x 3, brought to size (H, W, as stored), then turned as a phone asks for."""
+    """A decoded frame as uint8 RGB, H x W x 3, brought to size (H, W, as stored), then turned or mirrored as a phone or
+    a rear camera asks for."""
     matrix = Colorspace.ITU709 if frame.colorspace == UNSPECIFIED and size[0] >= HD_HEIGHT else None
     rgb = frame.to_ndarray(format="rgb24", height=size[0], width=size[1], src_colorspace=matrix)
-    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)), np.uint8)
+    return upright(np.asarray(rgb, np.uint8), *display_turn(frame))
+
+
+def display_turn(frame: av.VideoFrame) -> tuple[bool, int, int]:
+    """How a frame becomes upright, as `frames.upright` takes it, by its display matrix (ISO 14496-12, 8.3.2)."""
+    # Not `frame.rotation`, which knows no mirrors.
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is not None:
+        a, b, _, c, d, *_ = struct.unpack("9i", bytes(matrix))
+        swapped = abs(b) > abs(a)
+        rows, columns = (b, c) if swapped else (d, a)
+        return swapped, 1 if rows >= 0 else -1, 1 if columns >= 0 else -1
+    return False, 1, 1
 
 
 class VideoWriter:
-    """A video file being written: overlays as H.264, class maps, H x W, without any loss as FFV1 in 8-bit grey."""
+    """A video file being written: overlays as H.264, class maps, H x W, without any loss as FFV1 in 8-bit grey.
+
+    picture: the first of them. target: what `path` is to become, which errors name.
+    """
 
     def __init__(
-        self, path: Path, picture: NDArray[np.uint8], rate: Fraction, time_base: Fraction, aspect: Fraction
+        self,
+        path: Path,
+        picture: NDArray[np.uint8],
+        rate: Fraction,
+        time_base: Fraction,
+        aspect: Fraction,
+        *,
+        target: Path | None = None,
     ) -> None:
         self.format = "rgb24" if picture.ndim == 3 else "gray"
         height, width = picture.shape[:2]
@@ -191,8 +221,9 @@ class VideoWriter:
                 f"an overlay of {width} x {height} pixels cannot be written: H.264 takes at most {H264_MAX_SIDE} a "
                 "side; reduce the video first"
             )
-        self.path = path
+        self.target = target or path
         self.container = av.open(f"file:{path}", "w")
+        rate = max(rate.limit_denominator(int(FRACTION_MAX / max(rate, Fraction(1)))), Fraction(1, FRACTION_MAX))
         self.stream = self.container.add_stream("libx264" if picture.ndim == 3 else "ffv1", rate=rate)
         self.stream.height, self.stream.width = height, width
         self.stream.pix_fmt = "gray"
@@ -216,20 +247,22 @@ class VideoWriter:
 
     def finish(self) -> None:
         with self.refusals():
-            self.container.mux(self.stream.encode())
-            self.container.close()
+            try:
+                self.container.mux(self.stream.encode())
+            finally:
+                self.container.close()
 
     @contextlib.contextmanager
     def refusals(self) -> Iterator[None]:
-        """Inside, what codec and container cannot take is a VideoError; what the disk cannot stays an OSError."""
+        """Inside, what codec and container cannot take is a VideoError; what the disk cannot is an OutputError."""
         try:
             yield
         except av.FFmpegError as error:
             if isinstance(error, OSError):
-                raise
+                raise OutputError(f"{self.target} cannot be written: {reason(error)}; choose another place") from None
             raise VideoError(
-                f"no {self.path.suffix} of this video can be written: {error.strerror}; its timestamps may lie too far "
-                "apart, which NAME.mkv can hold"
+                f"no {self.target.suffix} of this video can be written: {error.strerror}; its timestamps may lie too "
+                "far apart, which NAME.mkv can hold"
             ) from None
 
 
@@ -275,9 +308,12 @@ def segment_video(
 
     overlay: NAME.mp4, .mkv or .mov. classmap: NAME.mkv, a lossless video whose grey values are class indices, or a
     folder, for a PNG a frame. every: take each so-manieth frame. max_frames: stop after so many. progress: wraps the
-    frames, given how many are expected. An interruption (Ctrl-C) ends the video early, and what was done is kept.
+    frames, given how many are expected. An interruption (Ctrl-C) ends the video early, and what was done is kept; so is
+    what a live source gave before its results could no longer be written, as far as a Matroska file holds it.
     Raises VideoError, UsageError or OutputError; damage that leaves some frames is counted in the report.
     """
+    if not (is_live(source) or Path(source).exists()):
+        raise VideoError(f"{source} is not there; give a video file, /dev/videoN or rtsp://...")
     check_outputs(source, overlay, classmap, every, max_frames)
     report = VideoReport()
     start = time.perf_counter()
@@ -296,7 +332,8 @@ def segment_video(
         def writer(path: Path, picture: NDArray[np.uint8]) -> VideoWriter:
             temporary = outputs.enter_context(whole_file(path))
             aspect = reader.aspect if picture.shape[:2] == reader.size else 1 / reader.aspect  # turned by a quarter
-            return VideoWriter(temporary, picture, reader.rate / every, reader.time_base, aspect)
+            rate = reader.rate / every
+            return VideoWriter(temporary, picture, rate, reader.time_base, aspect, target=path)
 
         overlays: VideoWriter | None = None
         classmaps: VideoWriter | None = None
@@ -320,6 +357,7 @@ def segment_video(
         # An interruption strikes the main thread only: written by another, a frame is in all outputs and the count, or
         # in none.
         written: Future[None] | None = None
+        failure: BaseException | None = None
         with ThreadPoolExecutor(1) as pen:
             try:
                 for frame in progress(done, total):
@@ -327,14 +365,27 @@ def segment_video(
                     written.result()
             except KeyboardInterrupt:
                 report.interrupted = True
-        if written is not None:
-            written.result()  # raises what the write failed of while the interruption was on its way
+            except OutputError as error:
+                failure = error
+        if failure is None and written is not None:
+            failure = written.exception()  # what the write failed of while an interruption was on its way
+        # What a camera showed cannot be recorded again: where the disk is full, say, what is there stays.
+        keep = reader.live and report.frames > 0
+        if failure is not None and not (keep and isinstance(failure, OutputError)):
+            raise failure
         done.close()
         for video in (overlays, classmaps):
             if video is not None:
-                video.finish()
+                try:
+                    video.finish()
+                except OutputError as error:
+                    if not keep or video.target.suffix != ".mkv":  # the others end with what makes them readable
+                        raise
+                    failure = failure or error
         if report.frames == 0 and not report.interrupted:
-            raise VideoError(f"{source} holds no frame that can be decoded; give an undamaged video")
+            raise VideoError(f"{reader.shown} holds no frame that can be decoded; give an undamaged video")
+    if failure is not None:
+        raise OutputError(f"{failure}; what was written before is kept")
     report.seconds = time.perf_counter() - start
     report.decoded, report.damaged = reader.decoded, reader.damaged
     whole = not (reader.live or report.interrupted or report.frames == max_frames)
@@ -354,7 +405,7 @@ def check_outputs(source: str, overlay: Path, classmap: Path | None, every: int,
     for path in (overlay, classmap):
         if path is not None and same_file(path, Path(source)):
             raise UsageError(f"{path} is what is to be segmented; choose another name for the result")
-    if classmap == overlay:
+    if classmap is not None and classmap.resolve() == overlay.resolve():
         raise UsageError(f"{overlay} cannot be the overlay and the class map at once; choose another name")
     make_folder(overlay.parent)
     if classmap is not None:

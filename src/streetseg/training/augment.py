@@ -27,7 +27,6 @@ MAX_SHADE = math.log(2.5)  # of the logarithm of a place's brightness at strengt
 SHADES = (3, 3)  # places of the crop with a brightness of their own, bilinear between them
 BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # one pixel standard deviation
 BLUR = torch.outer(BINOMIAL, BINOMIAL).expand(3, 1, 5, 5)  # of each channel by itself
-SHAPE_RANGE = (3 / 4, 4 / 3)  # width to height of what a classifier's crop shows (Szegedy et al., 2015, Section 6)
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,14 @@ def draw_view(seed: int, label: Bytes, recipe: Recipe) -> View:
 
 
 def draw_classifier_view(seed: int, size: tuple[int, int], recipe: Recipe) -> View:
-    """A random part of the image, a share of its area by `scale` and of a shape in SHAPE_RANGE, as the crop.
+    """A random part of the image, a share of its area by `scale`, one side up to `aspect` times the other, as the crop.
 
     size: H x W of the source, whose middle is taken where no such part fits.
     """
     uniform = uniform_from(seed)
     for _ in range(CROPS_TRIED):
         area = uniform(*recipe.scale) * size[0] * size[1]
-        shape = math.exp(uniform(*map(math.log, SHAPE_RANGE)))
+        shape = math.exp(uniform(-math.log(recipe.aspect), math.log(recipe.aspect)))
         height, width = math.sqrt(area / shape), math.sqrt(area * shape)
         if height <= size[0] and width <= size[1]:
             top, left = uniform(0, 1) * (size[0] - height), uniform(0, 1) * (size[1] - width)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -16,9 +14,9 @@ from numpy.typing import NDArray
 
 from streetseg.data.cache import open_cache
 from streetseg.data.imagenet import LabelledImages, open_imagenet
-from streetseg.data.pairs import IGNORE, Dataset
+from streetseg.data.pairs import IGNORE, Dataset, read_ahead, reduced_size
 from streetseg.data.table import open_dataset
-from streetseg.runtime.frames import read_frame
+from streetseg.runtime.frames import read_frame, resize
 from streetseg.training.augment import Batch, Bytes, cut_out, draw_classifier_view, draw_view
 from streetseg.training.distributed import rank, world
 from streetseg.training.recipe import Recipe
@@ -26,6 +24,8 @@ from streetseg.training.recipe import Recipe
 Sample = tuple[Bytes, Bytes]
 
 HELD_IN_MEMORY = 4 << 30  # bytes; a larger split is decoded again in every epoch, or comes from a cache
+DETAIL = 2  # a classifier is trained on parts of larger frames than it is judged on, which are of the short side itself
+VIEWS, DROPOUT, LOSS_GRID = range(3)  # streams of random numbers
 
 
 class Samples(Protocol):
@@ -39,13 +39,22 @@ class Samples(Protocol):
 
 
 class Decoded:
-    """Samples decoded from their files: once, and then kept, where the split is small enough; otherwise when read."""
+    """Samples decoded from their files: once, and then kept, where they fit in HELD_IN_MEMORY; otherwise when read."""
 
     def __init__(self, names: tuple[str, ...], decode: Callable[[int], Sample]) -> None:
-        self.names, self.read = names, decode
-        if len(names) * sum(part.nbytes for part in decode(0)) <= HELD_IN_MEMORY:
-            with ThreadPoolExecutor(4) as pool:
-                self.read = list(pool.map(decode, range(len(names)))).__getitem__
+        self.names, self.decode = names, decode
+        self.kept: list[Sample] = []
+        held = 0
+        for sample in read_ahead(decode, range(len(names))):
+            self.kept.append(sample)
+            held += sum(part.nbytes for part in sample)
+            if held * len(names) > HELD_IN_MEMORY * len(self.kept):  # all together, as far as these tell
+                self.kept = []
+                break
+
+    def read(self, i: int) -> Sample:
+        """As `Samples.read`."""
+        return self.kept[i] if self.kept else self.decode(i)
 
 
 def open_data(root: Path | str, recipe: Recipe, name: str | None = None) -> Dataset | LabelledImages:
@@ -54,16 +63,24 @@ def open_data(root: Path | str, recipe: Recipe, name: str | None = None) -> Data
 
 
 def open_samples(dataset: Dataset | LabelledImages, split: str, short_side: int, cache: Path | None) -> Samples:
-    """The samples of a split, larger ones reduced to `short_side`. cache: the folder of a memory-mapped cache of them,
-    made now if there is none; without, they are decoded here. DatasetError where one cannot be used."""
+    """The samples of a split, larger ones reduced to `short_side`, a classifier's to DETAIL times it.
+
+    cache: the folder of a memory-mapped cache of them, made now if there is none; without, they are decoded here.
+    DatasetError where one cannot be used.
+    """
     if isinstance(dataset, LabelledImages):
         items = dataset.items(split)
         names = tuple(str(path.relative_to(dataset.root)) for path, _ in items)
-        return Decoded(names, lambda i: (read_frame(items[i][0]), np.array(items[i][1])))
+        return Decoded(names, lambda i: (reduced(read_frame(items[i][0]), DETAIL * short_side), np.array(items[i][1])))
     if cache is not None:
         return open_cache(dataset, split, short_side, cache)
     pairs = dataset.pairs(split)
     return Decoded(tuple(pair.name for pair in pairs), lambda i: dataset.read(pairs[i], short_side))
+
+
+def reduced(frame: Bytes, short_side: int) -> Bytes:
+    """The frame, H x W x 3, a larger one reduced to `short_side`."""
+    return resize(frame, reduced_size((frame.shape[0], frame.shape[1]), short_side))
 
 
 def count_pixels(samples: Samples, num_classes: int) -> NDArray[np.int64]:
@@ -83,16 +100,8 @@ def batches(samples: Samples, recipe: Recipe, step: int, workers: int) -> Iterat
     parts = (positions(recipe, at, part) for at in count(step) for part in range(recipe.accumulate))
     if not workers:
         yield from (collate(samples, recipe, part) for part in parts)
-        return
-    ahead: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for part in parts:
-                ahead.append(pool.submit(collate, samples, recipe, part))
-                if len(ahead) > workers:
-                    yield ahead.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    else:
+        yield from read_ahead(lambda part: collate(samples, recipe, part), parts, threads=workers, ahead=workers)
 
 
 def positions(recipe: Recipe, step: int, part: int) -> range:
@@ -107,7 +116,7 @@ def collate(samples: Samples, recipe: Recipe, stream: range) -> Batch:
     cuts = []
     for at in stream:
         frame, label = samples.read(sample_index(at, len(samples.names), recipe.seed))
-        seed = sample_seed(at, recipe.seed)
+        seed = stream_seed(VIEWS, recipe.seed, at)
         if label.ndim:
             view = draw_view(seed, label, recipe)
         else:
@@ -132,9 +141,12 @@ def sample_index(position: int, samples: int, seed: int) -> int:
     return permutation(seed, position // samples, samples)[position % samples]
 
 
-def sample_seed(position: int, seed: int) -> int:
-    """What a sample's view is drawn from; no two positions of a run share one."""
-    return (seed << 40) + position
+def stream_seed(stream: int, seed: int, position: int) -> int:
+    """What random numbers are drawn from at a position of one of a run's streams.
+
+    Mixed down to 32 bits, because torch's generator on CPUs looks at no more.
+    """
+    return int(np.random.SeedSequence((stream, seed, position)).generate_state(1)[0])
 
 
 @lru_cache(maxsize=4)  # a batch draws from one epoch, or from the end of one and the beginning of the next

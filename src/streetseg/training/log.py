@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streetseg.data.pairs import readable
 from streetseg.errors import OutputError
 from streetseg.runtime.files import write_file
 
@@ -54,7 +55,7 @@ class Log:
                 for name, value in values.items():
                     self.board.add_scalar(name, value, step)
                 for name, picture in pictures.items():
-                    self.board.add_image(name, picture, step, dataformats="HWC")
+                    self.board.add_image(readable(name), picture, step, dataformats="HWC")
 
     def sync(self) -> None:
         """Put on disk what was added, so that a checkpoint of now never knows more than the log."""

@@ -37,7 +37,7 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
          "bootstrap_min_kept", "label_smoothing"),
         lambda value: 0 <= value <= 1, "0 to 1",
     ),
-    (("seed",), lambda value: 0 <= value < 1 << 24, f"0 to {(1 << 24) - 1}"),  # beyond, streams of numbers overflow
+    (("seed",), lambda value: 0 <= value < 1 << 32, f"0 to {(1 << 32) - 1}"),  # torch's generator looks at no more bits
     (("max_category_ratio",), lambda value: 0 < value <= 1, "above 0 and at most 1"),
     (
         ("operating_scale",), lambda value: 0 < value <= MAX_OPERATING_SCALE,
@@ -46,25 +46,22 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 )  # fmt: skip
 
 
-# Fields that `resolve` fills in.
-LEFT_TO_CARD = ("network", "network_arguments", "mean", "std", "native_short_side", "operating_scale")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What `train` needs to know. Sizes are in pixels, rates per step, probabilities and shares 0 to 1.
 
     What is trained
 
-    network: its name; "" is the network of `init`'s card (see `resolve`).
+    network: its name; "" is the network of `init`'s card, with its arguments (see `resolve`).
     network_arguments: further ones of that network.
+    left_to_card: where `network` is "", what else is the card's; a field that is set (`replace_fields`) no longer is.
     task: "classification" is the pre-training of backbones: the label is one class a frame.
     init: NAME.safetensors to start from; "" starts from nothing. What does not fit stays at its initialisation.
 
     Data
 
     split: to train on. evaluate_split: to judge the averaged weights on.
-    native_short_side: frames with a longer short side are reduced to it.
+    native_short_side: frames with a longer short side are reduced to it; in a classifier's training, to twice as much.
     operating_scale: by which frames are reduced, or above 1 enlarged, before the network, in training, judging and use;
         goes on the card. `crop` is in the resized frame's pixels and `scale` relative to it, but all is one
         interpolation.
@@ -73,7 +70,7 @@ class Recipe:
         crop shows.
     scale_list: random scales to choose from instead of the range; () takes the range.
     max_category_ratio: a crop more than this share of which is one class is drawn again, up to ten times; 1 is off.
-    aspect: up to this ratio between the two axes' scales.
+    aspect: up to this ratio between the two axes' scales. In classification: between the sides of what the crop shows.
     flip: probability of a mirrored frame.
     jitter: strength of the colour augmentation, 0 (none) to 1. blur: strength of blur and, half as far, sharpening.
         noise: strength of noise, in half of the samples. shade: strength of uneven brightness.
@@ -118,6 +115,7 @@ class Recipe:
 
     network: str
     network_arguments: dict[str, Any] = field(default_factory=dict)
+    left_to_card: tuple[Literal["native_short_side", "operating_scale", "mean", "std"], ...] = ()
     task: Literal["segmentation", "classification"] = "segmentation"
     init: str = ""
 
@@ -205,7 +203,7 @@ class Recipe:
 
 def resolve(recipe: Recipe, begun: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe with what it leaves to the card of `init` filled in: where `network` is "", the network, its
-    arguments, its input's statistics and its operating point are the card's. RecipeError where `init` is missing.
+    arguments and the fields in `left_to_card`. RecipeError where `init` is missing, or the arguments are given.
 
     begun: the resolved recipe of a run to go on with, which stands for the card: `init` is not read again.
     """
@@ -218,20 +216,16 @@ def resolve(recipe: Recipe, begun: Mapping[str, Any] | None = None) -> Recipe:
         raise RecipeError(f"training starts from unfolded weights, NAME.safetensors, not from {recipe.init}")
     if recipe.network:
         return recipe
-    if begun:
-        return dataclasses.replace(recipe, **{name: begun[name] for name in LEFT_TO_CARD})
-    if not recipe.init:
+    if recipe.network_arguments:
+        raise RecipeError(
+            f"network_arguments are {recipe.network_arguments}, but recipe {recipe.name} takes the network and its "
+            "arguments from weights; leave them out, or set network, too"
+        )
+    if not begun and not recipe.init:
         raise RecipeError(f"recipe {recipe.name} takes its network from weights; name them: --init NAME.safetensors")
-    card = read_card(Path(recipe.init))
-    return dataclasses.replace(
-        recipe,
-        network=card.network,
-        network_arguments=getattr(card, "network_arguments", {}),
-        mean=card.mean,
-        std=card.std,
-        native_short_side=card.native_short_side,
-        operating_scale=card.operating_scale,
-    )
+    known = begun or dataclasses.asdict(read_card(Path(recipe.init)))
+    taken = {name: known[name] for name in ("network", "network_arguments", *recipe.left_to_card)}
+    return dataclasses.replace(recipe, left_to_card=(), **taken)
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
@@ -255,7 +249,8 @@ def replace_fields(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(types)}"
             raise RecipeError(f"a recipe has no field {name!r}; {hint}")
     read: dict[str, Any] = {name: read_field(name, value, types[name]) for name, value in values.items()}
-    return dataclasses.replace(recipe, **read)
+    left = tuple(name for name in recipe.left_to_card if name not in read)
+    return dataclasses.replace(recipe, **({"left_to_card": left} | read))
 
 
 def read_field(name: str, value: object, kind: Any) -> object:

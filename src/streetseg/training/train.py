@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from streetseg.data.imagenet import LabelledImages
-from streetseg.data.pairs import Dataset
+from streetseg.data.pairs import IGNORE, Dataset, readable
 from streetseg.data.stats import class_weights
 from streetseg.errors import DatasetError, NetworkError, OutputError, RecipeError, TrainingError, UsageError
 from streetseg.models.checkpoints import save_weights
@@ -39,7 +39,17 @@ from streetseg.training.checkpoint import (
     save_classifier,
     versions,
 )
-from streetseg.training.dataset import Samples, batches, count_pixels, open_data, open_samples, sample_index
+from streetseg.training.dataset import (
+    DROPOUT,
+    LOSS_GRID,
+    Samples,
+    batches,
+    count_pixels,
+    open_data,
+    open_samples,
+    sample_index,
+    stream_seed,
+)
 from streetseg.training.distributed import join, leave, lost_another, rank, share_buffers, summed, sync_norms, world
 from streetseg.training.initial import initialise
 from streetseg.training.interrupt import interrupts
@@ -134,7 +144,12 @@ def carry_out(run: Run, out: Path, progress: bool) -> Path:
             judged: dict[str, float] = {}
             pictures: dict[str, NDArray[np.uint8]] = {}
             if due(run.step, recipe.evaluate_every, recipe):
-                judged, pictures = run.evaluate()
+                try:
+                    judged, pictures = run.evaluate()
+                except Exception:  # when its cause is mended, the run goes on from here
+                    if log:
+                        keep(run, log, checkpoint)
+                    raise
                 entry |= judged
                 if run.improved(judged) and main:
                     run.save_average(out / f"{recipe.name}_best.safetensors")
@@ -145,14 +160,20 @@ def carry_out(run: Run, out: Path, progress: bool) -> Path:
                 if log:
                     log.add(run.step, entry, pictures)
             if (stop or due(run.step, recipe.checkpoint_every, recipe)) and log:
-                log.sync()
-                save_checkpoint(checkpoint, run.state())
+                keep(run, log, checkpoint)
             if stop:
                 raise KeyboardInterrupt
     weights = out / f"{recipe.name}.safetensors"
     if main:
         run.save_average(weights)
     return weights
+
+
+def keep(run: Run, log: Log, checkpoint: Path) -> None:
+    """Write the run's checkpoint, if it is one to go on from."""
+    run.check_weights()
+    log.sync()
+    save_checkpoint(checkpoint, run.state())
 
 
 def due(step: int, every: int, recipe: Recipe) -> bool:
@@ -200,8 +221,8 @@ class Run:
         rate = learning_rate(recipe, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["factor"]
-        torch.manual_seed((recipe.seed << 40) + (1 << 39) + self.step * world() + rank())  # what dropout draws from
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
+        torch.manual_seed(stream_seed(DROPOUT, recipe.seed, self.step * world() + rank()))
+        generator = torch.Generator().manual_seed(stream_seed(LOSS_GRID, recipe.seed, self.step))
         self.optimiser.zero_grad()
         sums: dict[str, Tensor] = {}
         for part in range(recipe.accumulate):
@@ -262,6 +283,16 @@ class Run:
                     "start anew in another --out, with a lower learning_rate"
                 )
 
+    def check_weights(self) -> None:
+        """Stop a run whose weights are no numbers any more: a finite loss may have a gradient that is not."""
+        for network in (self.network, self.average):
+            for name, tensor in network.state_dict().items():
+                if not tensor.isfinite().all():
+                    raise TrainingError(
+                        f"step {self.step}: {name} holds values that are no numbers; what was saved before stands; "
+                        "start anew in another --out, with a lower learning_rate"
+                    )
+
     def evaluate(self) -> Judgement:
         """What the averaged weights reach on the recipe's evaluate_split, and pictures of it."""
         if not self.recipe.sync_norms:  # each process has its own statistics, and what is kept is the first one's
@@ -289,8 +320,11 @@ class Run:
         """Open what evaluations judge; DatasetError where it cannot be used."""
         if isinstance(self.dataset, LabelledImages):
             self.dataset.items(self.recipe.evaluate_split)
-        else:
-            self.judged.read(0)
+        elif all((self.judged.read(i)[1] == IGNORE).all() for i in range(len(self.judged.names))):
+            raise DatasetError(
+                f"{self.dataset.root} ({self.dataset.name}) has no labelled pixel in split "
+                f"{self.recipe.evaluate_split!r}; label some, or judge another split (evaluate_split)"
+            )
 
     def improved(self, judged: dict[str, float]) -> bool:
         """Whether an evaluation is better than those before, by its first figure; if so, it is the best now."""
@@ -312,6 +346,7 @@ class Run:
 
     def save_average(self, path: Path) -> None:
         """Write the averaged weights with what their user must know."""
+        self.check_weights()
         if isinstance(self.dataset, LabelledImages):
             facts = {"network": self.recipe.network, "training_data": self.dataset.name, "classes": self.classes}
             save_classifier(path, self.average.state_dict(), facts | self.origin())
@@ -320,7 +355,10 @@ class Run:
 
     def origin(self) -> dict[str, Any]:
         """What went into the weights, for their card."""
-        recipe = dataclasses.asdict(self.recipe)
+        recipe = {
+            name: readable(value) if isinstance(value, str) else value
+            for name, value in dataclasses.asdict(self.recipe).items()
+        }
         return {"recipe": recipe, "seed": self.recipe.seed, "package_version": version("streetseg")}
 
     def card(self, dataset: Dataset) -> ModelCard:
@@ -338,7 +376,7 @@ class Run:
             align_corners=network.align_corners,
             native_short_side=recipe.native_short_side,
             operating_scale=recipe.operating_scale,
-            training_data=f"{dataset.name}, split {recipe.split}",
+            training_data=readable(f"{dataset.name}, split {recipe.split}"),
             terms=dataset.terms,
             limits=dataset.limits,
             **self.origin(),
@@ -361,13 +399,13 @@ class Run:
 
     def frames(self) -> str:
         """What the names of the samples come to, which the order of training hangs on."""
-        return hashlib.sha256("\n".join(self.samples.names).encode()).hexdigest()
+        return hashlib.sha256("\n".join(self.samples.names).encode(errors="surrogateescape")).hexdigest()
 
     def load_state(self, state: dict[str, Any], source: Path) -> None:
         """Go on from a checkpoint of the same recipe on the same classes and frames."""
         ours = dataclasses.asdict(self.recipe) | {"classes": self.classes}
         theirs = state["recipe"] | {"classes": state["classes"]}
-        changed = [key for key in ours if ours[key] != theirs.get(key)]
+        changed = [key for key in ours if ours[key] != theirs.get(key, ours[key])]  # older ones lack newer fields
         if changed:
             raise TrainingError(
                 f"{source} is of a run with other settings of {', '.join(changed)}; resume with the same"

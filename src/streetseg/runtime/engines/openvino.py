@@ -62,6 +62,10 @@ class OpenVINOEngine:
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
         }
         if cache is not None:
+            try:
+                str(cache).encode()
+            except UnicodeEncodeError:
+                raise EngineError(f"cache {cache}: OpenVINO takes names in UTF-8 only; choose another") from None
             self.settings["CACHE_DIR"] = str(cache)
         try:
             self.model = core().read_model(path)
@@ -69,6 +73,7 @@ class OpenVINOEngine:
             raise ArtefactError(f"{path} cannot be read by OpenVINO: {last_line(error)}") from None
         shape = self.model.output(0).get_partial_shape()
         check_logits(tuple(None if d.is_dynamic else d.get_length() for d in shape), path, card)
+        self.path = path
         self.sizes: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self.lock = threading.Lock()
 
@@ -89,8 +94,11 @@ class OpenVINOEngine:
         """The artefact for this input shape, compiled at its first use."""
         with self.lock:
             if shape not in self.sizes:
-                self.model.reshape(list(shape))
-                model = core().compile_model(self.model, "CPU", self.settings)
+                try:
+                    self.model.reshape(list(shape))
+                    model = core().compile_model(self.model, "CPU", self.settings)
+                except RuntimeError as error:
+                    raise EngineError(f"OpenVINO cannot compile {self.path}: {last_line(error)}") from None
                 self.sizes[shape] = Compiled(model, tuple(model.output(0).shape)[1:])
                 if len(self.sizes) > COMPILED_SIZES:
                     self.sizes.popitem(last=False)

@@ -60,7 +60,8 @@ class TorchEngine:
         """See Engine."""
         half = self.precision != "float32"
         with torch.inference_mode(), torch.autocast(self.device, getattr(torch, self.precision), enabled=half):
-            found = self.module(torch.from_numpy(frame)[None].to(self.device))[0]
+            pixels = torch.from_numpy(frame if frame.flags.writeable else frame.copy())  # or PyTorch warns
+            found = self.module(pixels[None].to(self.device))[0]
         logits: NDArray[np.float32] = found.float().contiguous().cpu().numpy()
         return logits
 

@@ -1,8 +1,9 @@
 """DDRNet's recipes (arXiv 2101.06085; sections and tables are the first version's).
 
 What the paper leaves open: OHEM's numbers and its place on both heads are those of mmsegmentation's DDRNet, which are
-HRNet's: probabilities below 0.9, at least 131072 pixels a process, a 24th of the three crops that each of the paper's
-four had. Weight decay on norms, too, is theirs as well; their class weights are left out, the paper has none.
+HRNet's: probabilities below 0.9, at least 131072 pixels a process, here a share of the crops that each of the paper's
+processes had: three of a batch's twelve on Cityscapes, all twelve on CamVid. Weight decay on norms, too, is theirs as
+well; their class weights are left out, the paper has none.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def ddrnet_23_slim_cityscapes() -> Recipe:
         sync_norms=True,
         loss="ohem",
         ohem_threshold=0.9,
-        ohem_min_kept=1 / 24,
+        ohem_min_kept=131072 / (3 * 1024 * 1024),
         aux_weights={"high4": 0.4},
         evaluate_every=5000,
         checkpoint_every=1000,
@@ -85,6 +86,7 @@ def ddrnet_23_slim_camvid_720() -> Recipe:
         crop=(720, 960),
         iterations=37_752,
         learning_rate=0.001,
+        ohem_min_kept=131072 / (12 * 720 * 960),
     )
 
 
@@ -131,7 +133,8 @@ def ddrnet_23_cocostuff() -> Recipe:
     The paper's last version (IEEE Transactions on Intelligent Transportation Systems, 2022), Section IV, cited but not
     checked: rate 0.001, weight decay 0.0001, 110 epochs (82 500 steps of 12), short side 640, crop 640. Frames
     are never enlarged here before augmentation, and most short sides are 480; the scale makes up for it: 0.5 to 2
-    times 640 / 480.
+    times 640 / 480. How many processes there were is not known: OHEM keeps Cityscapes' share of the pixels, not their
+    number.
     """
     return dataclasses.replace(
         ddrnet_23_cityscapes(),

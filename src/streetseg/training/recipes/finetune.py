@@ -10,13 +10,15 @@ def finetune() -> Recipe:
 
     streetseg train --recipe finetune --init NAME.safetensors --data DIR --out RUN
 
-    Network, statistics of the input, short side and operating scale come from the weights' card; the head starts anew
-    where the classes are others. Ours, not a paper's: ddrnet_23_slim_camvid made short, at a third of its rate.
+    Network, statistics of the input, short side and operating scale come from the weights' card, but where they are
+    set; the head starts anew where the classes are others. Ours, not a paper's: ddrnet_23_slim_camvid made short, at a
+    third of its rate.
     """
     return Recipe(
         name="finetune",
         network="",
-        native_short_side=1024,  # the card's takes its place
+        left_to_card=("native_short_side", "operating_scale", "mean", "std"),
+        native_short_side=1024,  # where `network` is set, too
         crop=(256, 384),  # a multiple of every network's size_multiple
         scale=(0.5, 2.0),
         max_category_ratio=0.75,

@@ -1,4 +1,5 @@
-"""Pre-training of the backbones on ImageNet: 1 281 167 frames, crops of 8 to 100 % of a frame at 224 x 224, flips."""
+"""Pre-training of the backbones on ImageNet: 1 281 167 frames, crops of 8 to 100 % of a frame and of shapes from 3:4 to
+4:3 (Szegedy et al., 2015, Section 6) at 224 x 224, flips."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def recipe_named(name: str) -> Recipe:
 def recipe_from_toml(path: Path) -> Recipe:
     """The recipe in a file: `base = "NAME"` and the fields that are other than the base's. It is called as the file."""
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before UTF-8
     except OSError as error:
         raise RecipeError(f"{path} cannot be read ({error.strerror}); name a recipe or a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
