@@ -128,7 +128,7 @@ OURS = {
     "ddrnet_23_slim_camvid", "ddrnet_23_slim_camvid_enlarged", "ddrnet_23_slim_camvid_restart",
     "ddrnet_23_slim_camvid_cameras", "ddrnet_23_slim_camvid_decay", "ddrnet_23_slim_camvid_shade",
     "ddrnet_23_slim_streets", "ddrnet_23_slim_camvid_pretrained", "ddrnet_23_slim_camvid_pretrained_restart",
-    "stdc1_camvid", "stdc1_camvid_enlarged", "stdc1_camvid_decay",
+    "stdc1_camvid", "stdc1_camvid_enlarged", "stdc1_camvid_decay", "stdc1_streets", "stdc1_camvid_pretrained",
     "bisenetv2_camvid", "bisenetv2_camvid_enlarged", "bisenetv2_camvid_restart",
     "bisenetv2_camvid_decay",
     "fassd_net_l2_camvid", "fassd_net_l2_camvid_enlarged", "fassd_net_l2_camvid_restart",

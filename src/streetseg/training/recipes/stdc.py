@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, decay, enlarged
+from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, decay, enlarged, pretrained, streets
 
 
 def stdc1_seg50_cityscapes() -> Recipe:
@@ -135,7 +135,7 @@ def stdc1_camvid() -> Recipe:
 
 
 def stdc1_camvid_enlarged() -> Recipe:
-    """STDC1-Seg from scratch on CamVid enlarged to 540 x 720: the first stage of the weights on the shelf.
+    """STDC1-Seg from scratch on CamVid enlarged to 540 x 720: the first stage of earlier weights.
 
     streetseg train --recipe stdc1_camvid_enlarged --data CAMVID --out RUN
 
@@ -145,7 +145,7 @@ def stdc1_camvid_enlarged() -> Recipe:
 
 
 def stdc1_camvid_decay() -> Recipe:
-    """STDC1-Seg on CamVid, stdc1_camvid_enlarged once more: the second stage, the weights on the shelf.
+    """STDC1-Seg on CamVid, stdc1_camvid_enlarged once more: the second stage of earlier weights.
 
     streetseg train --recipe stdc1_camvid_decay --data CAMVID --out RUN
 
@@ -153,3 +153,25 @@ def stdc1_camvid_decay() -> Recipe:
     folder.
     """
     return dataclasses.replace(decay(stdc1_camvid_enlarged()), iterations=3000, jitter=0.7)
+
+
+def stdc1_streets() -> Recipe:
+    """STDC1-Seg from scratch on rendered streets: pre-training for stdc1_camvid_pretrained.
+
+    streetseg data render STREETS --val 10 --train 800 --seed 1000
+    streetseg train --recipe stdc1_streets --data STREETS --out RUN
+
+    As stdc1_camvid_decay, with uneven light.
+    """
+    return dataclasses.replace(streets(stdc1_camvid_decay()), shade=1.0)
+
+
+def stdc1_camvid_pretrained() -> Recipe:
+    """STDC1-Seg on CamVid enlarged to 540 x 720, pre-trained on rendered streets: the weights on the shelf.
+
+    streetseg train --recipe stdc1_camvid_pretrained --data CAMVID --out RUN
+
+    As stdc1_camvid_decay, with uneven light, but from the weights that stdc1_streets writes, looked for in the current
+    folder.
+    """
+    return dataclasses.replace(pretrained(stdc1_camvid_decay()), shade=1.0, iterations=4000, seed=3)

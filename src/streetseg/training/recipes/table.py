@@ -39,6 +39,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         stdc.stdc1_camvid,
         stdc.stdc1_camvid_enlarged,
         stdc.stdc1_camvid_decay,
+        stdc.stdc1_streets,
+        stdc.stdc1_camvid_pretrained,
         # The papers' experiments.
         bisenetv2.bisenetv2_cityscapes,
         bisenetv2.bisenetv2_large_cityscapes,
