@@ -10,7 +10,6 @@ The names below are loaded at first use, so that `import streetseg` is quick and
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version("streetseg")
+        return importlib.import_module("importlib.metadata").version("streetseg")
     if name not in HOMES:
         raise AttributeError(f"module 'streetseg' has no attribute {name!r}")
     return getattr(importlib.import_module(HOMES[name]), name)

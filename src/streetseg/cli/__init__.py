@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import streetseg
 from streetseg.cli import bench, data, evaluate, predict, tables, train, weights
-from streetseg.cli.output import DONE, INTERRUPTED, complain, discard_output
+from streetseg.cli.output import DONE, INTERRUPTED, complain, discard_output, say
 from streetseg.errors import StreetsegError, UsageError
 
 
@@ -68,10 +68,18 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
+class Version(argparse.Action):
+    """Looks the version up only when asked: what that imports would delay every command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        say(f"streetseg {streetseg.__version__}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """Every verb and its options."""
     top = Parser(prog="streetseg", description="Real-time semantic segmentation of road scenes.")
-    top.add_argument("--version", action="version", version=f"streetseg {streetseg.__version__}")
+    top.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(required=True, metavar="VERB")
     for part in (predict, evaluate, bench, tables, train, weights, data):
         part.add_verbs(verbs)
