@@ -38,7 +38,9 @@ HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.import_module("importlib.metadata").version("streetseg")
+        from importlib.metadata import version  # here, for it would slow `import streetseg`
+
+        return version("streetseg")
     if name not in HOMES:
         raise AttributeError(f"module 'streetseg' has no attribute {name!r}")
     return getattr(importlib.import_module(HOMES[name]), name)
