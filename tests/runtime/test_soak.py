@@ -19,7 +19,8 @@ import pytest
 
 from streetseg.data.synthetic import render
 from streetseg.runtime.segmenter import Segmenter
-from streetseg.runtime.video import VideoWriter, segment_video
+from streetseg.runtime.video import segment_video
+from streetseg.runtime.video_file import VideoWriter
 
 T = TypeVar("T")
 
@@ -56,10 +57,9 @@ def assert_flat(results: Iterable[object]) -> None:
 @on_request
 def test_a_video_needs_no_more_as_it_goes_on(tmp_path: Path) -> None:
     frame = render(0, (48, 64)).frame
-    writer = VideoWriter(tmp_path / "long.mkv", frame, Fraction(25), Fraction(1, 25))
-    for pts in range(LAST + 100):  # its decoder's threads must not end before the last look
-        writer.add(frame, pts)
-    writer.finish()
+    with VideoWriter(tmp_path / "long.mkv", frame, Fraction(25), Fraction(1, 25)) as writer:
+        for pts in range(LAST + 100):  # its decoder's threads must not end before the last look
+            writer.add(frame, pts)
     segmenter = Segmenter.open(engine="onnxruntime", streams=2)
     # Not into MP4, whose index of all frames is in memory until it is written at the end.
     report = segment_video(

@@ -27,8 +27,10 @@ from streetseg.cli.predict import live_name
 from streetseg.data.synthetic import render
 from streetseg.errors import OutputError, StreetsegError, UsageError, VideoError
 from streetseg.runtime import video as video_module
+from streetseg.runtime import video_file
 from streetseg.runtime.segmenter import Segmenter
-from streetseg.runtime.video import VideoReader, VideoWriter, segment_video, upright_rgb
+from streetseg.runtime.video import segment_video
+from streetseg.runtime.video_file import VideoReader, VideoWriter, upright_rgb
 
 TICK = Fraction(1, 12800)
 SIZE = (48, 64)
@@ -182,9 +184,8 @@ def test_a_time_as_a_name(ride: Path, segmenter: Segmenter, tmp_path: Path, monk
 @pytest.mark.parametrize("height", [360, 720])
 def test_colours_are_those_that_players_show(height: int, tmp_path: Path) -> None:
     colour = np.full((height, 64, 3), (30, 200, 40), np.uint8)
-    writer = VideoWriter(tmp_path / "a.mp4", colour, Fraction(25), TICK, Fraction(1))
-    writer.add(colour, 0)
-    writer.finish()
+    with VideoWriter(tmp_path / "a.mp4", colour, Fraction(25), TICK) as writer:
+        writer.add(colour, 0)
     with av.open(tmp_path / "a.mp4") as container:
         frame = next(container.decode(video=0))
         assert (frame.colorspace, frame.color_range) == (1 if height == 720 else 6, 1)
@@ -355,23 +356,21 @@ def test_a_failure_leaves_nothing_behind(
 
 
 def test_timestamps_too_far_apart_for_a_container_are_told(tmp_path: Path) -> None:
-    writer = VideoWriter(tmp_path / "o.mp4", render(0, (48, 64)).frame, Fraction(25), Fraction(1, 90_000), Fraction(1))
-
-    def write() -> None:
-        for hour in (0, 8, 16):
-            writer.add(render(0, (48, 64)).frame, hour * 3600 * 90_000)
-        writer.finish()
+    def write(frame: NDArray[np.uint8]) -> None:
+        with VideoWriter(tmp_path / "o.mp4", frame, Fraction(25), Fraction(1, 90_000)) as writer:
+            for hour in (0, 8, 16):
+                writer.add(frame, hour * 3600 * 90_000)
 
     with pytest.raises(VideoError, match=r"no \.mp4 of this video can be written: .*, which NAME\.mkv can hold"):
-        write()
+        write(render(0, (48, 64)).frame)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_rate_of_large_numbers(tmp_path: Path) -> None:
     rate = Fraction(1_702_483_403, 56_759_743)  # of a phone's 13 minutes at about 30 a second
     for every in (1, 100, 10_000):
-        writer = VideoWriter(tmp_path / "o.mp4", STREET[:48, :64], rate / every, Fraction(1, 90_000), Fraction(1))
-        writer.add(STREET[:48, :64], 0)
-        writer.finish()
+        with VideoWriter(tmp_path / "o.mp4", STREET[:48, :64], rate / every, Fraction(1, 90_000)) as writer:
+            writer.add(STREET[:48, :64], 0)
         with av.open(tmp_path / "o.mp4") as container:
             assert container.streams.video[0].frames == 1
 
@@ -379,7 +378,8 @@ def test_a_rate_of_large_numbers(tmp_path: Path) -> None:
 def test_a_picture_that_h264_cannot_take_is_told(tmp_path: Path) -> None:
     wide = np.zeros((40, 17_000, 3), np.uint8)
     with pytest.raises(VideoError, match=r"overlay of 17000 x 40 pixels cannot be written: H\.264 takes at most 16384"):
-        VideoWriter(tmp_path / "o.mp4", wide, Fraction(25), Fraction(1, 25), Fraction(1))
+        VideoWriter(tmp_path / "o.mp4", wide, Fraction(25), Fraction(1, 25))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -395,7 +395,7 @@ def small_disk() -> Iterator[None]:
 def test_a_full_disk_is_told_of_the_file_that_did_not_fit(
     ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video_module, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0"})
+    monkeypatch.setattr(video_file, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0"})
     with pytest.raises(OutputError, match=r"o\.mkv cannot be written: File too large"):
         segment_video(segmenter, str(ride), tmp_path / "o.mkv", tmp_path / "c.mkv")
     assert list(tmp_path.iterdir()) == []
@@ -418,17 +418,26 @@ class Camera(VideoReader):
 
 
 @pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize(("overlay", "kept"), [("o.mkv", ["c.mkv", "o.mkv"]), ("o.mp4", ["c.mkv"])])
 def test_what_a_camera_gave_before_the_disk_was_full_is_kept(
-    segmenter: Segmenter, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    overlay: str,
+    kept: list[str],
+    segmenter: Segmenter,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = write_video(tmp_path_factory.mktemp("camera") / "wide.mp4", steady(25), (96, 192))
     monkeypatch.setattr(video_module, "VideoReader", Camera)
-    monkeypatch.setattr(video_module, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0", "g": "2"})
-    with pytest.raises(OutputError, match=r"o\.mkv cannot be written: File too large; .*; what was .* before is kept"):
-        segment_video(segmenter, str(source), tmp_path / "o.mkv", tmp_path / "c.mkv")
-    assert {path.name for path in tmp_path.iterdir()} == {"o.mkv", "c.mkv"}
-    assert source_frames(tmp_path / "o.mkv")
-    assert source_frames(tmp_path / "c.mkv")
+    monkeypatch.setattr(video_file, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0", "g": "2"})
+    with pytest.raises(OutputError) as told:
+        segment_video(segmenter, str(source), tmp_path / overlay, tmp_path / "c.mkv")
+    message = r"/o\.m.. cannot be written: File too large; choose another place; kept as far as written: (.*)"
+    found = re.search(message, str(told.value))
+    assert found
+    assert sorted(Path(path).name for path in found[1].split(", ")) == kept
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    assert all(source_frames(tmp_path / name) for name in kept)
 
 
 def test_a_cameras_clock_starts_with_it(segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
