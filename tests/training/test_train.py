@@ -320,7 +320,7 @@ def test_frames_that_cannot_be_judged_are_said_before_the_first_step(camvid: Pat
     for label in (root / "valannot").iterdir():
         Image.fromarray(np.full((96, 128), 11, np.uint8)).save(label)
     shutil.copy(camvid / "val" / frame.name, frame)
-    with pytest.raises(DatasetError, match=r"has no labelled pixel in split 'val'; label some, or judge another split"):
+    with pytest.raises(DatasetError, match=r"no labelled pixel in split 'val'; label some, or choose another split"):
         train(small("evaluate_every=6"), root, tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / "log.jsonl").exists()
 

@@ -136,6 +136,12 @@ class Dataset:
             raise DatasetError(f"{self.root} ({self.name}) has no frames in split {split!r}")
         return pairs
 
+    def unlabelled(self, split: str) -> DatasetError:
+        """What to raise where a split turns out to have no pixel of any class."""
+        return DatasetError(
+            f"{self.root} ({self.name}) has no labelled pixel in split {split!r}; label some, or choose another split"
+        )
+
     def read_label(self, pair: Pair) -> np.ndarray:
         """The label map of a pair, uint8 H x W; DatasetError where it has none or the file cannot be used."""
         if pair.label is None:

@@ -56,7 +56,7 @@ def stats(dataset: Dataset, split: str, progress: Progress = iter) -> Stats:
     facts = split_facts(dataset, samples)
     counts = class_counts(samples)[: len(dataset.labels.names)]
     if not counts.any():
-        raise DatasetError(f"{dataset.root} ({dataset.name}) has no labelled pixel in split {split!r}")
+        raise dataset.unlabelled(split)
     weights = {
         power: dict(zip(dataset.labels.names, class_weights(counts, power).round(6).tolist(), strict=True))
         for power in POWERS

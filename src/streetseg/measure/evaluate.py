@@ -130,6 +130,6 @@ def evaluate(
         if watch is not None:
             watch(JudgedFrame(pair.name, frame, label, prediction, of_frame, found))
     if not matrix.any():
-        raise DatasetError(f"{dataset.root} ({dataset.name}) has no labelled pixel in split {split!r}: all is void")
+        raise dataset.unlabelled(split)
     left_out = tuple(name for name in theirs if name not in names)
     return Evaluation(names, judged, left_out, matrix, uncounted, tuple(frame_scores), boundary)

@@ -309,7 +309,7 @@ class Run:
         engine, split = TrainingEngine(logits, self.device), self.recipe.evaluate_split
         if isinstance(self.dataset, LabelledImages):
             return validate_classifier(engine, self.dataset, split, self.recipe.crop)
-        return validate(engine, self.card(self.dataset), self.dataset, split, self.judged)
+        return validate(engine, self.card(self.dataset), self.judged)
 
     @cached_property
     def judged(self) -> Samples:
@@ -321,10 +321,7 @@ class Run:
         if isinstance(self.dataset, LabelledImages):
             self.dataset.items(self.recipe.evaluate_split)
         elif all((self.judged.read(i)[1] == IGNORE).all() for i in range(len(self.judged.names))):
-            raise DatasetError(
-                f"{self.dataset.root} ({self.dataset.name}) has no labelled pixel in split "
-                f"{self.recipe.evaluate_split!r}; label some, or judge another split (evaluate_split)"
-            )
+            raise self.dataset.unlabelled(self.recipe.evaluate_split)
 
     def improved(self, judged: dict[str, float]) -> bool:
         """Whether an evaluation is better than those before, by its first figure; if so, it is the best now."""
