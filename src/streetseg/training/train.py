@@ -306,9 +306,9 @@ class Run:
                 found: Tensor = self.average(normalise(frames, self.recipe)).logits
             return found
 
-        engine, split = TrainingEngine(logits, self.device), self.recipe.evaluate_split
+        engine = TrainingEngine(logits, self.device)
         if isinstance(self.dataset, LabelledImages):
-            return validate_classifier(engine, self.dataset, split, self.recipe.crop)
+            return validate_classifier(engine, self.dataset, self.recipe.evaluate_split, self.recipe.crop)
         return validate(engine, self.card(self.dataset), self.judged)
 
     @cached_property
