@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import zlib
@@ -65,6 +66,49 @@ def test_every_kind_of_mask_is_read(masks: str, tmp_path: Path, labels: list[np.
     assert dataset.name == tmp_path.name
     for seed, split in enumerate(("train", "val")):
         np.testing.assert_array_equal(dataset.read_label(dataset.pairs(split)[0]), labels[seed])
+
+
+def test_a_palette_of_the_classes_colours_may_have_any_order(tmp_path: Path, labels: list[np.ndarray]) -> None:
+    """As where a tool reduced a picture to a palette; void is left as it is."""
+    write_folder(tmp_path, {"train": 1}, masks="palette", size=SMALL)
+    (path,) = (tmp_path / "masks" / "train").iterdir()
+    image = Image.open(path)
+    colours = np.reshape(image.getpalette(), (-1, 3))[:11]
+    image.close()
+    turned = Image.fromarray(np.where(labels[0] == 255, 255, 10 - labels[0]).astype(np.uint8))
+    turned.putpalette(colours[::-1].astype(np.uint8).tobytes())
+    turned.save(path)
+    dataset = open_dataset(tmp_path)
+    read = dataset.read_label(dataset.pairs("train")[0])
+    np.testing.assert_array_equal(read, np.asarray(turned))  # the classes say their indices
+    text = (tmp_path / "classes.yaml").read_text()
+    (tmp_path / "classes.yaml").write_text(re.sub(r" index: \d+,", "", text))
+    dataset = open_dataset(tmp_path)
+    np.testing.assert_array_equal(dataset.read_label(dataset.pairs("train")[0]), labels[0])
+
+
+@pytest.mark.parametrize("names", [("Train", "Validation"), ("train", "valid"), ("TRAIN", "VAL")])
+@pytest.mark.parametrize("splits_first", [False, True])
+def test_splits_by_other_names_and_before_images(
+    names: tuple[str, str], splits_first: bool, written: Path, tmp_path: Path, labels: list[np.ndarray]
+) -> None:
+    for split, name in zip(("train", "val"), names, strict=True):
+        for kind in ("images", "masks"):
+            target = tmp_path / name / kind if splits_first else tmp_path / kind / name
+            shutil.copytree(written / "split" / kind / split, target)
+    shutil.copy(written / "split" / "classes.yaml", tmp_path)
+    dataset = open_dataset(tmp_path)
+    assert dataset.note == ""
+    for seed, (split, name) in enumerate(zip(("train", "val"), names, strict=True)):
+        (pair,) = dataset.pairs(split)
+        assert pair.name.startswith(f"{name}/")
+        assert pair.sequence == "drive"
+        np.testing.assert_array_equal(dataset.read_label(pair), labels[seed])
+    mask = dataset.pairs("val")[0].label
+    assert mask is not None
+    mask.unlink()
+    with pytest.raises(DatasetError, match=f"{mask} is missing"):
+        open_dataset(tmp_path)
 
 
 def test_without_a_split_the_last_fifth_is_val_and_that_is_said(flat: Path) -> None:

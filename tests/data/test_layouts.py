@@ -148,7 +148,7 @@ def test_cityscapes_ids_become_the_19_classes(tmp_path: Path) -> None:
         index = cityscapes.LABELS.names.index(name)
         assert (label[surfaces == SURFACES.index(surface)] == index).all()
     assert pair.sequence == "aachen"
-    with pytest.raises(DatasetError, match="is published without labels"):
+    with pytest.raises(DatasetError, match="has no label, as in published test splits; judge another"):
         dataset.read_label(dataset.pairs("test")[0])
 
 

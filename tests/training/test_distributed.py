@@ -21,7 +21,7 @@ from streetseg.errors import TrainingError
 from streetseg.training.dataset import open_samples
 from streetseg.training.train import Run, check_shares, train
 
-SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors"
+SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 STEPS = 20
 # Mined pixels, class weights and an auxiliary head: all that could look at a process's own share only. Otherwise what
 # magnifies rounding least (in one process, a millionth of the weights becomes 5e-4 of a loss within these steps): a

@@ -21,7 +21,7 @@ from streetseg.training.recipe import Recipe, override, resolve
 from streetseg.training.recipes.table import recipe_named
 from streetseg.training.train import Run, train
 
-SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors"
+SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 CPU = torch.device("cpu")
 NO_AUX = "aux_weights="
 assert_close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-3)  # the memory layouts differ, and so the sums

@@ -18,7 +18,7 @@ from streetseg.runtime.card import read_card
 from streetseg.training.recipe import Recipe, override, resolve
 from streetseg.training.recipes.table import RECIPES, list_recipes, recipe_named
 
-WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors"
+WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 
 # Numbers and where they stand; sections are the papers'.
 SGD = {"optimiser": "sgd", "momentum": 0.9, "schedule": "poly", "poly_power": 0.9, "flip": 0.5}
@@ -133,6 +133,7 @@ OURS = {
     "bisenetv2_camvid_decay",
     "fassd_net_l2_camvid", "fassd_net_l2_camvid_enlarged", "fassd_net_l2_camvid_restart",
     "fassd_net_l2_camvid_decay", "fassd_net_l2_streets", "fassd_net_l2_camvid_pretrained",
+    "fassd_net_streets", "fassd_net_camvid_pretrained",
     "finetune",
 }  # fmt: skip
 

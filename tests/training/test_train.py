@@ -142,7 +142,7 @@ def test_a_second_evaluation_decodes_nothing(camvid: Path, samples: Samples, tmp
 
 def test_a_run_goes_on_without_the_weights_it_started_from(camvid: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.safetensors"
-    shutil.copy(Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors", weights)
+    shutil.copy(Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors", weights)
     recipe = small("iterations=1", "network=", f"init={weights}")
     whole = train(recipe, camvid, tmp_path / "run", progress=False).read_bytes()
     weights.unlink()
@@ -340,7 +340,7 @@ def layouts(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 def test_every_recipe_trains_on_its_data(name: str, layouts: dict[str, Path]) -> None:
     """Two steps, batch and crop made small."""
     (root,) = (path for word, path in layouts.items() if word in name.split("_from_")[0])
-    weights = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid.safetensors"
+    weights = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
     recipe = override(recipe_named(name), ["batch=2", "crop=64,64", "accumulate=1"])
     if not recipe.network:
         recipe = resolve(dataclasses.replace(recipe, init=str(weights)))

@@ -165,6 +165,8 @@ def missing_classes(dataset: Dataset, samples: dict[str, list[Sample]]) -> list[
     for split, consequence in (("train", "learned"), ("val", "judged")):
         if split in samples:
             counts = class_counts(samples[split])
+            if not counts.any():  # no label could be read, which is told of each
+                continue
             absent = [name for i, name in enumerate(dataset.labels.names) if not counts[i]]
             if absent:
                 findings.append(

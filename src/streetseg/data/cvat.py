@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from streetseg.data.folder import CLASSES_FILE, OwnClass, distinct, own_dataset, read_classes
+from streetseg.data.folder import CLASSES_FILE, SUBSETS, OwnClass, distinct, own_dataset, read_classes
 from streetseg.data.pairs import Dataset, open_mask, read_lines
 from streetseg.errors import DatasetError
 
 LABELMAP = "labelmap.txt"
 LAYOUT = "JPEGImages/, SegmentationClass/ and labelmap.txt, as CVAT exports 'Segmentation mask 1.1' with images"
 BACKGROUND = f"what nobody drew on (background) does not count; a {CLASSES_FILE} could say otherwise"
-SUBSETS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 
 
 def recognises(root: Path) -> bool:
@@ -40,8 +39,8 @@ def open_cvat(root: Path) -> Dataset:
     lists = {SUBSETS[path.stem.lower()]: path for path in subsets if path.stem.lower() in SUBSETS}
     if lists:
         lists.setdefault("train", root / "ImageSets" / "Segmentation" / "default.txt")
-    masks = root / "SegmentationClass"
-    dataset = own_dataset(root, classes, class_file, root / "JPEGImages", masks, lists, partly=True)
+    folders = [(root / "JPEGImages", root / "SegmentationClass", "")]
+    dataset = own_dataset(root, classes, class_file, folders, lists, partly=True)
     if any(entry.ignore for entry in classes) and class_file != own:
         dataset = dataclasses.replace(dataset, note="; ".join(filter(None, [dataset.note, BACKGROUND])))
     return dataclasses.replace(dataset, load=read_painted)

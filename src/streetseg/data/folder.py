@@ -1,10 +1,11 @@
 """A user's own data: images/ and masks/, a mask for each image by the same name, and classes.yaml.
 
-Splits, in this order: folders (images/train/, masks/train/, and val/, test/ likewise); lists (train.txt, val.txt,
-test.txt with a name a line); otherwise the last fifth of the images by their names is val, for neighbours in a drive
-are near-twins, and a random choice would be judged on what it was trained on.
+Splits, in this order: folders (images/train/, masks/train/, or train/images/, train/masks/, and val/, test/ likewise);
+lists (train.txt, val.txt, test.txt with a name a line); otherwise the last fifth of the images by their names is val,
+for neighbours in a drive are near-twins, and a random choice would be judged on what it was trained on.
 
-A mask with one channel, grey or palette, holds class indices; one with three holds the classes' colours.
+A mask with one channel, grey or palette, holds class indices; one with three holds the classes' colours. A palette of
+nothing but classes' colours counts as these, in whatever order a tool put them, where no class has an index of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from streetseg.data.pairs import (
     coloured_labels,
     distinct_colours,
     indexed_labels,
+    open_mask,
     read_lines,
+    read_pixels,
 )
 from streetseg.errors import DatasetError
 from streetseg.runtime.frames import images_below, natural_key
@@ -35,6 +38,7 @@ from streetseg.runtime.frames import images_below, natural_key
 CLASSES_FILE = "classes.yaml"
 LAYOUT = f"images/ and masks/ with files of the same names, and {CLASSES_FILE}"
 SPLITS = ("train", "val", "test")
+SUBSETS = {split: split for split in SPLITS} | {"valid": "val", "validation": "val"}  # what people call them
 TERMS = "Trained on its maker's own data; ask them for its terms."
 
 LAST_FIFTH = "no split is given, so the last fifth of the images by their names is val"
@@ -42,41 +46,61 @@ LAST_FIFTH = "no split is given, so the last fifth of the images by their names 
 
 @dataclass(frozen=True)
 class OwnClass:
-    """A class as its file names it. index, colour: how masks code it; ignore: its pixels do not count."""
+    """A class as its file names it. index, colour: how masks code it; placed: the index is not given, but its place in
+    the file; ignore: its pixels do not count."""
 
     name: str
     index: int
     colour: tuple[int, int, int] | None = None
     ignore: bool = False
+    placed: bool = False
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has images/ and masks/."""
-    return (root / "images").is_dir() and (root / "masks").is_dir()
+    """Whether `root` has images/ and masks/, or a split's folder has."""
+    return any((place / "images").is_dir() and (place / "masks").is_dir() for place in (root, *split_folders(root)))
+
+
+def split_folders(root: Path) -> list[Path]:
+    """The folders named like splits."""
+    return [place for place in sorted(root.iterdir()) if place.name.lower() in SUBSETS]
 
 
 def open_folder(root: Path) -> Dataset:
     """The dataset at `root`; DatasetError for a wrong classes.yaml or list, or two images of one name."""
     classes = read_classes(root / CLASSES_FILE)
     lists = {split: root / f"{split}.txt" for split in SPLITS}
-    return own_dataset(root, classes, root / CLASSES_FILE, root / "images", root / "masks", lists)
+    if (root / "images").is_dir():
+        folders = [(root / "images", root / "masks", "")]
+    else:
+        places = [place for place in split_folders(root) if (place / "images").is_dir()]
+        folders = [(place / "images", place / "masks", f"{place.name}/") for place in places]
+    return own_dataset(root, classes, root / CLASSES_FILE, folders, lists)
 
 
 def own_dataset(
     root: Path,
     classes: list[OwnClass],
     class_file: Path,
-    images: Path,
-    masks: Path,
+    folders: list[tuple[Path, Path, str]],
     lists: dict[str, Path],
     partly: bool = False,
 ) -> Dataset:
-    """The dataset of two folders with the same names.
+    """The dataset of folders with the same names.
 
-    lists: split -> the file that lists it, where it is there. partly: frames without a mask are left out, but a split
-    without any mask stays whole, so that what it lacks is told.
+    folders: images, their masks, and what comes before their names. lists: split -> the file that lists it, where it is
+    there. partly: frames without a mask are left out, but a split without any mask stays whole, so that what it lacks
+    is told.
     """
-    frames, labels = files_by_name(images), files_by_name(masks)
+    frames: dict[str, Path] = {}
+    labels: dict[str, Path] = {}
+    expected: dict[str, Path] = {}
+    for images, masks, before in folders:
+        found = files_by_name(images)
+        frames |= {before + name: path for name, path in found.items()}
+        expected |= {before + name: masks / f"{name}.png" for name in found}
+        if masks.is_dir() or split_of(before) != "test":  # which may come without
+            labels |= {before + name: path for name, path in files_by_name(masks).items()}
     undrawn = frames.keys() - labels.keys() if partly else set()
     names, note = split_names(frames, lists, undrawn)
     used = {name for members in names.values() for name in members}
@@ -87,7 +111,7 @@ def own_dataset(
     for split, members in names.items():
         pairs = []
         for name in members:
-            label = labels.get(name, masks / f"{name}.png")
+            label = labels.get(name, expected[name])
             withheld = split == "test" and name not in labels
             pairs.append(Pair(below(split, name), frames[name], None if withheld else label, sequence_of(name)))
         splits[split] = tuple(pairs)
@@ -99,7 +123,7 @@ def own_dataset(
     space = LabelSpace(tuple(entry.name for entry in counted), tuple(entry.colour or next(free) for entry in counted))
     return Dataset(
         root.resolve().name, root, space, splits, decoder(classes), TERMS, (note,) if note else (),
-        class_file=class_file, note=note,
+        load=mask_reader(classes), class_file=class_file, note=note,
         left_out=tuple(labels[name] for name in frames if name in labels and name not in used),
     )  # fmt: skip
 
@@ -124,7 +148,7 @@ def files_by_name(folder: Path) -> dict[str, Path]:
 def split_names(names: Iterable[str], lists: dict[str, Path], undrawn: set[str]) -> tuple[dict[str, list[str]], str]:
     """The names of each split without `undrawn` ones, and what was decided where the folder does not say."""
     names = list(names)
-    in_folders = {split: [name for name in names if name.startswith(f"{split}/")] for split in SPLITS}
+    in_folders = {split: [name for name in names if split_of(name) == split] for split in SPLITS}
     if any(in_folders.values()):
         note = left_out(names, in_folders, "in none of train/, val/, test/")
     elif any(path.is_file() for path in lists.values()):
@@ -167,15 +191,44 @@ def listed(path: Path, known: set[str]) -> list[str]:
     return list(names)
 
 
+def split_of(name: str) -> str | None:
+    """The split whose folder a name begins with."""
+    folder, slash, _ = name.partition("/")
+    return SUBSETS.get(folder.lower()) if slash else None
+
+
 def below(split: str, name: str) -> str:
-    return name if name.startswith(f"{split}/") else f"{split}/{name}"
+    return name if split_of(name) else f"{split}/{name}"
 
 
 def sequence_of(name: str) -> str:
     """The drive a frame belongs to: its name without the split's folder and the number at its end ("frames" where that
     is all)."""
-    split, slash, rest = name.partition("/")
-    return re.sub(r"[\W_]*\d+$", "", rest if slash and split in SPLITS else name) or "frames"
+    frame = name.partition("/")[2] if split_of(name) else name
+    return re.sub(r"[\W_]*\d+$", "", frame) or "frames"
+
+
+def mask_reader(classes: list[OwnClass]) -> Callable[[Path], np.ndarray]:
+    """Reads masks as `decoder` takes them: palettes of the classes' colours in the classes' order."""
+    values: dict[tuple[int, ...], int] = {entry.colour: entry.index for entry in classes if entry.colour}
+    if not (values and all(entry.placed for entry in classes)):
+        return read_pixels
+
+    def read(path: Path) -> np.ndarray:
+        with open_mask(path) as image:
+            if image.mode != "P":
+                return read_pixels(path)
+            pixels, palette = np.asarray(image), image.getpalette() or []
+        table = np.arange(256, dtype=np.uint8)
+        for used in np.unique(pixels[pixels != IGNORE]).tolist():
+            value = values.get(tuple(palette[3 * used : 3 * used + 3]))
+            if value is None:
+                return pixels
+            table[used] = value
+        meant: np.ndarray = table[pixels]
+        return meant
+
+    return read
 
 
 def decoder(classes: list[OwnClass]) -> Callable[[np.ndarray], np.ndarray]:
@@ -191,7 +244,8 @@ def decoder(classes: list[OwnClass]) -> Callable[[np.ndarray], np.ndarray]:
             return by_index(pixels)
         if by_colour is None:
             raise ValueError(
-                f"expected one channel of class indices, for the classes have no colours, got shape {pixels.shape}"
+                f"expected one channel of class indices, for the classes have no colours, got shape {pixels.shape}; "
+                "save it with one channel, or give the classes colours"
             )
         return by_colour(pixels)
 
@@ -255,7 +309,7 @@ def read_class(entry: Any, place: int, where: str) -> OwnClass:
         raise DatasetError(f"{where} ({name}) has the colour {colour!r}; give three numbers from 0 to 255: [0, 0, 142]")
     if not isinstance(ignore, bool):
         raise DatasetError(f"{where} ({name}) has ignore: {ignore!r}; give true or false")
-    return OwnClass(name.strip(), index, tuple(colour) if colour else None, ignore)
+    return OwnClass(name.strip(), index, tuple(colour) if colour else None, ignore, placed="index" not in fields)
 
 
 def is_byte(value: object) -> bool:

@@ -145,7 +145,7 @@ class Dataset:
     def read_label(self, pair: Pair) -> np.ndarray:
         """The label map of a pair, uint8 H x W; DatasetError where it has none or the file cannot be used."""
         if pair.label is None:
-            raise DatasetError(f"{pair.image} has no label: {self.name} is published without labels for its split")
+            raise DatasetError(f"{pair.image} has no label, as in published test splits; judge another, or add them")
         try:
             pixels = self.load(pair.label)
         except FileNotFoundError:
@@ -261,6 +261,7 @@ def check_sizes(pair: Pair, frame: np.ndarray, label: np.ndarray) -> None:
         raise DatasetError(
             f"{pair.label} is {label.shape[1]} x {label.shape[0]}, its image {pair.image.name} is "
             f"{frame.shape[1]} x {frame.shape[0]}; both must have one size"
+            + (" once the image is turned as its EXIF orientation asks" if frame.shape[:2] == label.shape[::-1] else "")
         )
 
 

@@ -156,3 +156,37 @@ def fassd_net_l2_camvid_pretrained() -> Recipe:
     looked for in the current folder. On drives never seen they gave 2.6 to 4.6 points (docs/experiments.md).
     """
     return dataclasses.replace(pretrained(fassd_net_l2_camvid_enlarged()), weight_decay=0.5, seed=2)
+
+
+def fassd_net_streets() -> Recipe:
+    """FASSD-Net from scratch on rendered streets: pre-training for fassd_net_camvid_pretrained.
+
+    streetseg data render STREETS --val 10 --train 800 --seed 1000
+    streetseg train --recipe fassd_net_streets --data STREETS --out RUN
+
+    As fassd_net_l2_streets, at the streets' own size: it takes five times FASSD-Net-L2's operations a pixel (Table IV).
+    """
+    return dataclasses.replace(
+        fassd_net_l2_streets(), name="fassd_net_streets", network="fassd_net", operating_scale=1.0, crop=(256, 320)
+    )
+
+
+def fassd_net_camvid_pretrained() -> Recipe:
+    """FASSD-Net on CamVid enlarged to 450 x 600, pre-trained on rendered streets: the weights on the shelf.
+
+    streetseg train --recipe fassd_net_camvid_pretrained --data CAMVID --out RUN
+
+    As fassd_net_l2_camvid_pretrained, less enlarged and with stronger colours and uneven light, from the weights that
+    fassd_net_streets writes, looked for in the current folder.
+    """
+    return dataclasses.replace(
+        fassd_net_l2_camvid_pretrained(),
+        name="fassd_net_camvid_pretrained",
+        network="fassd_net",
+        init="fassd_net_streets.safetensors",
+        operating_scale=1.25,
+        crop=(320, 384),
+        jitter=0.7,
+        shade=1.0,
+        iterations=4000,
+    )

@@ -36,6 +36,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         fassdnet.fassd_net_l2_camvid_decay,
         fassdnet.fassd_net_l2_streets,
         fassdnet.fassd_net_l2_camvid_pretrained,
+        fassdnet.fassd_net_streets,
+        fassdnet.fassd_net_camvid_pretrained,
         stdc.stdc1_camvid,
         stdc.stdc1_camvid_enlarged,
         stdc.stdc1_camvid_decay,
