@@ -146,8 +146,9 @@ def test_out_with_a_suffix_is_for_one_image(drive: Path, tmp_path: Path, run: Ru
     assert "street.txt is neither a picture" in message
 
     dotted = tmp_path / "results.v2"
-    dotted.mkdir()
-    assert run("predict", drive, "--out", dotted, *ONNXRUNTIME)[0] == 0
+    assert "results.v2 names a file" in refusal(run("predict", drive, "--out", dotted, *ONNXRUNTIME))
+    for out in (f"{dotted}/", dotted):  # by then a folder that is there
+        assert run("predict", drive, "--out", out, *ONNXRUNTIME)[0] == 0
     assert files_below(dotted) == outputs("1", "a/1", "a/2", "b/1")
 
 
@@ -235,6 +236,9 @@ def test_results_are_not_segmented_the_next_time(
     for _ in range(2):
         assert run("predict", ".", "--out", "results", *ONNXRUNTIME)[0] == 0
         assert files_below(Path("results")) == outputs("1", "a/1", "a/2", "b/1")
+    for out in ("others", "."):
+        for _ in range(2):
+            assert len(run("predict", ".", "--out", out, *ONNXRUNTIME)[1]) == 4
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text there")
@@ -279,6 +283,9 @@ def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
         (["evaluate", "{weights}", "--data", "{empty}", "--scale", "0"], "above 0 and at most 4, got 0.0"),
         (["evaluate", "{weights}", "--data", "{empty}", "--trimap", "3", "0"], "bands of 1 to 150 pixels, got 3, 0"),
         (["evaluate", "{weights}", "--data", "{empty}", "--worst", "-1"], "0 or more, got -1"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--worst", "3"], "--worst is for the report; add --report DIR"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--overlap", "0.5"], "--overlap is that of windows; add"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--submission", "{out}", "--json"], "so there is no --json"),
         (["compare", "{empty}/a.json", "{weights}"], "a.json cannot be read: No such file or directory"),
         (["train", "--recipe", "none", "--data", "{empty}", "--out", "{out}"], "none"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,15 +151,23 @@ def test_weights_of_another_network_are_told(weights: Path, tmp_path: Path) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path) -> None:
+def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "val.json"
     good_facts = evaluated("road", "sky")
     path.write_text(json.dumps(good_facts))
     out, took = tmp_path / "a.onnx", "1.2 hours on one core"
     assert main(["export", str(weights), "--out", str(out), "--accuracy", str(path), "--training-time", took]) == 0
     card = read_card(out)
-    assert [(entry.measured_on, entry.iou) for entry in card.accuracy] == [("x", {"road": 0.5, "sky": None})]
+    on = "x; not judged: sky"
+    assert [(entry.measured_on, entry.iou) for entry in card.accuracy] == [(on, {"road": 0.5, "sky": None})]
     assert card.training_time == took
+    errors = capsys.readouterr().err
+    assert errors == f"streetseg: note: {path} is of other weights than {out}: {on}\n"
+    path.write_text(json.dumps({**good_facts, "weights": card.content_hash}))
+    took = os.fsdecode(b"1 h, \xff")  # no UTF-8
+    assert main(["export", str(weights), "--out", str(out), "--accuracy", str(path), "--training-time", took]) == 0
+    assert capsys.readouterr().err == ""
+    assert read_card(out).training_time == "1 h, ?"
     good = out.read_bytes()
     for wrong, complaint in (
         ({"miou": 74.5}, "of 74.5, allowed are 0 to 1"),
@@ -175,7 +184,7 @@ def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path) -> No
     with pytest.raises(UsageError, match="scores that are not those of its confusion matrix; evaluate anew"):
         exporter.read_accuracy(path)
     path.write_text(json.dumps({**good_facts, "views": "scale 1, 1.5, mirrored too"}))
-    assert exporter.read_accuracy(path).measured_on == "x; scale 1, 1.5, mirrored too"
+    assert exporter.read_accuracy(path).measured_on == "x; scale 1, 1.5, mirrored too; not judged: sky"
     path.write_text("{}")
     with pytest.raises(UsageError, match="no result of streetseg evaluate"):
         exporter.read_accuracy(path)

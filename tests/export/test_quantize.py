@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from streetseg.cli import main
 from streetseg.data.pairs import Dataset
@@ -171,6 +173,16 @@ def test_operations_that_cost_too_much_go_back_to_float(
     assert found["drop_points"] <= 0.5
     assert {"operation": "Conv", "place": "brightness", "reason": "accuracy"} in found["float_operations"]
     assert found["miou"] == read_card(out).accuracy[0].miou
+
+
+def test_a_first_frame_without_labels_is_no_obstacle(camvid: Path, tmp_path: Path) -> None:
+    """NNCF asks about it alone first."""
+    shutil.copytree(camvid, tmp_path / "camvid")
+    label = min((tmp_path / "camvid" / "valannot").iterdir())
+    Image.fromarray(np.full((96, 128), 11, np.uint8)).save(label)
+    harsh = bright_or_dark(tmp_path / "harsh.onnx", 3000)
+    found = quantize(harsh, open_dataset(tmp_path / "camvid"), tmp_path / "saved.onnx", frames=4)
+    assert found.before - found.after <= 0.005
 
 
 def test_a_drop_that_stays_too_large_is_an_error(

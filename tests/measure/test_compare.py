@@ -109,6 +109,13 @@ def test_frames_and_classes_are_matched_by_name(write: Callable[..., Path]) -> N
     found = json.loads(turned.read_text())
     turned.write_text(json.dumps({**found, "images": found["images"][::-1]}))
     assert [(d.name, d.low, d.high) for d in compare(a, turned)] == [(n, 0, 0) for n in ("mIoU", *CLASSES)]
+    other = write("other.json", matrices(1, 0.6))
+    listed = compare(a, other)
+    for path in (a, other):  # frames may be listed in any order
+        found = json.loads(path.read_text())
+        shuffled = [found["images"][i] for i in np.random.default_rng(0).permutation(30)]
+        path.write_text(json.dumps({**found, "images": shuffled}))
+    assert compare(a, other) == listed
     fewer = write("c.json", per_frame, ["road", "sky", "bus"])
     assert [d.name for d in compare(a, fewer)] == ["mIoU", "road", "sky"]
     unjudged = write("d.json", per_frame, not_judged=("car",))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from streetseg.cli import main
-from streetseg.data import cityscapes
-from streetseg.data.layouts import write_camvid_tutorial, write_cityscapes
+from streetseg.data import camvid, cityscapes
+from streetseg.data.layouts import write_camvid_tutorial, write_cityscapes, write_folder
 from streetseg.export.graph import with_card
 from streetseg.export.onnx import to_onnx
 from streetseg.measure.markdown import markdown_table
@@ -124,6 +124,36 @@ def test_an_operating_point_takes_its_own_scale(tmp_path: Path, capsys: pytest.C
         assert [row["paper"]["model"] for row in rows if row["ours"]["miou"] is not None] == filled
     assert main([*command, "--weights", str(tmp_path / "1.0.onnx")]) == 2
     assert "is stdc1 at operating scale 1, for which stdc-operating-points has no row" in capsys.readouterr().err
+
+
+def test_own_data_called_like_a_benchmark_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_folder(tmp_path / "cityscapes", {"val": 1}, size=(72, 96))
+    assert main(["tables", "ddrnet-V", "--data", str(tmp_path / "cityscapes")]) == 2
+    assert "is images-masks, on which ddrnet-V is not; leave --data out" in capsys.readouterr().err
+
+
+def test_ablations_have_no_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_camvid_tutorial(tmp_path, {"train": 1, "test": 1}, size=(72, 96))
+    network = build("bisenetv2", len(camvid.LABELS.names), branches="semantic").eval()
+    card = ModelCard(
+        network="bisenetv2", classes=camvid.LABELS.names, colours=camvid.LABELS.colours, mean=(120.0,) * 3,
+        std=(60.0,) * 3, output_stride=network.output_stride, size_multiple=network.size_multiple,
+        align_corners=network.align_corners, native_short_side=360, network_arguments={"branches": "semantic"},
+    )  # fmt: skip
+    artefact = tmp_path / "ablation.onnx"
+    artefact.write_bytes(with_card(to_onnx(network, card), card, "float16")[0])
+    assert main(["tables", "bisenetv2-8", "--data", str(tmp_path), "--weights", str(artefact)]) == 2
+    assert "is bisenetv2 built with {'branches': 'semantic'}, an ablation" in capsys.readouterr().err
+
+
+def test_what_was_measured_is_printed_where_it_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ddrnet-VI.md").mkdir()
+    assert main(["tables", "ddrnet-VI", "--out", str(tmp_path)]) == 2
+    output = capsys.readouterr()
+    assert "DDRNet-23-slim" in output.out
+    assert "ddrnet-VI.md cannot be written" in output.err
 
 
 @pytest.mark.parametrize(

@@ -493,6 +493,20 @@ def test_each_image_once(here: Path) -> None:
     assert listed("in", "in/sub/a.png", here / "in" / "sub", "in/**") == {"in/sub/a.png": "sub/a"}
 
 
+def test_results_and_what_cannot_be_read_are_passed_over(here: Path) -> None:
+    touch(here, "in/a.jfif", "in/a_overlay.jpg", "in/b_classes.png", "in/c_overlay.png", "in/b/b_classes.png")
+    assert len(listed("in")) == 5  # none of them in a pair
+    touch(here, "in/a_classes.png", "in/b_overlay.png", "in/c_classes.png", "in/sub/d.HEIC", "in/sub/e.mov", "in/notes")
+    assert set(listed("in").values()) == {"a", "b/b_classes"}
+    assert set(listed("in/*").values()) == {"a", "b_classes"}
+    assert listed("in/a_overlay.jpg") == {"in/a_overlay.jpg": "a_overlay"}
+    told: list[str] = []
+    list_images(["in"], tell=told.append)
+    assert told == ["note: in: passed over: 1 .heic, 1 .mov; save such pictures as JPEG or PNG, name a video itself"]
+    with pytest.raises(UsageError, match=r"in/sub holds no image; passed over: 1 \.heic, 1 \.mov; save such pictures"):
+        list_images(["in/sub"])
+
+
 def test_globs(here: Path) -> None:
     touch(here, "in/a1.png", "in/a2.JPG", "in/a.txt", "in/.a3.png", "in/sub/a4.png", "in/odd[1].png", "in/any.raw")
     assert listed("in/a*") == {"in/a1.png": "a1", "in/a2.JPG": "a2"}

@@ -210,6 +210,7 @@ def test_engines_and_precisions() -> None:
     assert "at least 1 pixel, got -5" in refusal(UsageError, size=-5)
     assert "--engine openvino" in refusal(EngineError, engine="onnxruntime", precision="bfloat16")
     assert "names in UTF-8 only" in refusal(EngineError, cache="caf\udce9")
+    assert not Path("caf\udce9").exists()
 
 
 def test_bfloat16_where_the_cpu_has_it() -> None:

@@ -137,6 +137,10 @@ def test_every_nth_frame_and_no_more_than(ride: Path, segmenter: Segmenter, tmp_
     maps = sorted((tmp_path / "maps").iterdir())
     assert [path.name for path in maps] == [f"{index:06d}.png" for index in (0, 3, 6, 9)]
     np.testing.assert_array_equal(np.asarray(Image.open(maps[2])), segmenter(source[6][1]).classmap)
+    assert report.stale == 0
+    (tmp_path / "maps" / "notes.png").touch()
+    again = segment_video(segmenter, str(ride), tmp_path / "o.mp4", tmp_path / "maps", every=2, max_frames=4)
+    assert again.stale == 2  # 3 and 9; 0 and 6 are new
 
 
 # What a display matrix (a, b, c, d) makes of a picture: (x, y) comes to (a x + c y, b x + d y).

@@ -87,12 +87,14 @@ def bench(options: argparse.Namespace) -> int:
         for engine in options.engine or [None]
     ]
     facts = measure(entries, frame_size, options.rounds, lambda rounds: progress(rounds, "round"))
-    if options.out:
-        write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
-        speed_plot(facts).save(options.out / "speed")
-        if figure := accuracy_plot(facts):
-            figure.save(options.out / "accuracy")
-    say(json.dumps(facts, indent=2) if options.json else speed_table(facts))
+    try:
+        if options.out:
+            write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
+            speed_plot(facts).save(options.out / "speed")
+            if figure := accuracy_plot(facts):
+                figure.save(options.out / "accuracy")
+    finally:  # in this order, and whatever fails: what was measured must not be lost
+        say(json.dumps(facts, indent=2) if options.json else speed_table(facts))
     return DONE
 
 
@@ -120,9 +122,11 @@ def bench_against_eager(options: argparse.Namespace) -> int:
         options.rounds,
         lambda rounds: progress(rounds, "round"),
     )
-    if options.out:
-        write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
-    say(json.dumps(facts, indent=2) if options.json else eager_table(facts))
+    try:
+        if options.out:
+            write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
+    finally:  # as above
+        say(json.dumps(facts, indent=2) if options.json else eager_table(facts))
     return DONE
 
 

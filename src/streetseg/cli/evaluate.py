@@ -34,10 +34,10 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument("--flip", action="store_true", help="average with the mirrored frame")
     verb.add_argument("--window", type=int, nargs=2, metavar=("H", "W"), help="look through windows of this size")
-    verb.add_argument("--overlap", type=float, default=0.5, metavar="SHARE", help="of neighbouring windows (0.5)")
+    verb.add_argument("--overlap", type=float, metavar="SHARE", help="of neighbouring windows (0.5)")
     verb.add_argument("--trimap", type=int, nargs="+", metavar="K", help="bands at borders, in pixels (1 3 5 10)")
     verb.add_argument("--report", type=path, metavar="DIR", help="write JSON, CSV and a page with pictures")
-    verb.add_argument("--worst", type=int, default=8, metavar="N", help="frames with pictures in the report (8)")
+    verb.add_argument("--worst", type=int, metavar="N", help="frames with pictures in the report (8)")
     verb.add_argument("--submission", type=path, metavar="DIR", help="only write the files that a test server takes")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=evaluate)
@@ -66,14 +66,20 @@ def evaluate(options: argparse.Namespace) -> int:
     from streetseg.runtime.segmenter import Segmenter
 
     scales, window = options.scale and tuple(options.scale), options.window and tuple(options.window)
-    views = Views(scales, options.flip, window, options.overlap)
+    overlap = 0.5 if options.overlap is None else options.overlap
+    views = Views(scales, options.flip, window, overlap)
     trimap_widths = tuple(options.trimap or TRIMAP_WIDTHS)
     if not all(1 <= width <= WIDEST for width in trimap_widths):
         raise UsageError(f"--trimap takes bands of 1 to {WIDEST} pixels, got {', '.join(map(str, trimap_widths))}")
-    if options.worst < 0:
+    if options.overlap is not None and window is None:
+        raise UsageError("--overlap is that of windows; add --window H W")
+    if options.worst is not None and options.worst < 0:
         raise UsageError(f"--worst takes a number of frames, 0 or more, got {options.worst}")
-    if options.submission is not None and options.report is not None:
-        raise UsageError("--submission scores nothing, so there is no --report; leave one of them out")
+    for option in ("report", "trimap", "json"):
+        if options.submission is not None and getattr(options, option):
+            raise UsageError(f"--submission scores nothing, so there is no --{option}; leave one of them out")
+    if options.worst is not None and options.report is None:
+        raise UsageError("--worst is for the report; add --report DIR")
     dataset = open_dataset(options.data, options.dataset)
     if dataset.note:
         complain(f"note: {dataset.note}")
@@ -90,7 +96,7 @@ def evaluate(options: argparse.Namespace) -> int:
             )
             say(f"{written} files for the test server: {options.submission}")
             return DONE
-        worst = WorstFrames(options.worst if options.report else 0, card.colours)
+        worst = WorstFrames((8 if options.worst is None else options.worst) if options.report else 0, card.colours)
         result = evaluate(
             predict,
             card.classes,
@@ -106,7 +112,7 @@ def evaluate(options: argparse.Namespace) -> int:
         "weights": card.content_hash,
         "engine": f"{segmenter.engine.name}, {segmenter.engine.precision}",
         "views": views.describe(),
-        "command": evaluate_command(options, dataset.name),
+        "command": evaluate_command(options, dataset.name, overlap),
     }
     found = facts(result, how)
     report = None
@@ -136,14 +142,14 @@ def runnable(artefact: Path, engine: str | None) -> Iterator[Path]:
         yield exported
 
 
-def evaluate_command(options: argparse.Namespace, dataset: str) -> str:
+def evaluate_command(options: argparse.Namespace, dataset: str, overlap: float) -> str:
     """The command that gives these figures again; paths of this machine left out."""
     parts = ["streetseg", "evaluate", options.artefact.name, "--data", dataset.upper(), "--split", options.split]
     for name in ("dataset", "engine", "precision", "scale", "window", "trimap"):
         value = getattr(options, name)
         if value is not None:
             parts += [f"--{name}", *(map(str, value) if isinstance(value, list) else [value])]
-    parts += ["--flip"] * options.flip + ["--overlap", str(options.overlap)] * (options.window is not None)
+    parts += ["--flip"] * options.flip + ["--overlap", str(overlap)] * (options.window is not None)
     return shlex.join(parts)
 
 

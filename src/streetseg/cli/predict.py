@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -29,7 +30,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--out",
         required=True,
-        type=path,
+        type=place,
         help="folder for the results; NAME.jpg for one image, NAME.mp4 for a video",
     )
     video = verb.add_argument_group("for a video")
@@ -55,16 +56,14 @@ def predict(options: argparse.Namespace) -> int:
     for option in ("classmap", "every", "max_frames"):
         if getattr(options, option) is not None:
             raise UsageError(f"--{option.replace('_', '-')} is for a video, and none is given")
-    images = list_images(options.paths, options.out)
-    if options.out.suffix and not options.out.is_dir():
-        jobs = [one_job(images, options.out)]
-        folder = options.out.parent
+    out = Path(options.out)
+    images = list_images(options.paths, out, complain)
+    if names_file(options.out):
+        jobs = [one_job(images, out)]
+        folder = out.parent
     else:
-        jobs = [
-            (image.path, image.output(options.out, "_classes.png"), image.output(options.out, "_overlay"))
-            for image in images
-        ]
-        folder = options.out
+        jobs = [(image.path, image.output(out, "_classes.png"), image.output(out, "_overlay")) for image in images]
+        folder = out
     refuse_overwriting(jobs)
     make_folder(folder)
     segmenter = open_segmenter(options, at_once=len(jobs))
@@ -96,7 +95,7 @@ def predict_video(options: argparse.Namespace) -> int:
     live = is_live(source)
     # Matroska is readable wherever it breaks off.
     name = f"{live_name(source)}_overlay.mkv" if live else f"{Path(source).stem}_overlay.mp4"
-    out = options.out if options.out.suffix and not options.out.is_dir() else options.out / name
+    out = Path(options.out) if names_file(options.out) else Path(options.out, name)
     segmenter = open_segmenter(options, at_once=1 if live else None)
     report = segment_video(
         segmenter,
@@ -122,10 +121,23 @@ def predict_video(options: argparse.Namespace) -> int:
             f"{source} is damaged: of {report.decoded} frames read {report.damaged} had to be patched up, and "
             f"{report.missing} more are missing; {out} holds what could be read"
         )
+    if report.stale:
+        complain(f"note: {options.classmap} holds {report.stale} more class maps, of an earlier video or another step")
     if report.interrupted:
         complain(f"interrupted; {out} holds the {report.frames} frames done so far" if report.frames else "interrupted")
         return INTERRUPTED
     return CHECK_FAILED if report.damaged or report.missing else DONE
+
+
+def place(text: str) -> str:
+    """A path as it is written: what ends with a slash is a folder, also with a dot in its name."""
+    path(text)
+    return text
+
+
+def names_file(place: str) -> bool:
+    """Whether a place for results is a file, not a folder."""
+    return bool(Path(place).suffix) and not Path(place).is_dir() and not place.endswith(("/", os.sep))
 
 
 def live_name(source: str) -> str:
@@ -158,7 +170,10 @@ def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
     from streetseg.runtime.frames import PICTURE_SUFFIXES
 
     if len(images) > 1:
-        raise UsageError(f"--out {out} names a file, but there are {len(images)} images; name a folder")
+        raise UsageError(
+            f"--out {out} names a file, but there are {len(images)} images; name a folder, with a slash at its end "
+            "where it has a dot"
+        )
     if out.suffix.lower() not in PICTURE_SUFFIXES:
         raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
     return images[0].path, out.with_name(f"{out.stem}_classes.png"), out
@@ -173,7 +188,10 @@ def refuse_overwriting(jobs: list[tuple[Path, Path, Path]]) -> None:
         # An overlay's suffix may not be settled yet.
         for result in (classes, overlay, *(overlay.with_name(overlay.name + suffix) for suffix in PICTURE_SUFFIXES)):
             if result.exists() and result.resolve() in inputs:
-                raise UsageError(f"{result} is to be segmented, and a result would replace it; choose another --out")
+                raise UsageError(
+                    f"{result} is to be segmented, and a result would replace it; choose another --out, and name no "
+                    "results of an earlier run"
+                )
 
 
 def predict_one(segmenter: Segmenter, image: Path, classes: Path, overlay: Path) -> dict[str, Any]:
@@ -206,6 +224,8 @@ def predict_one(segmenter: Segmenter, image: Path, classes: Path, overlay: Path)
 
 def describe(report: dict[str, Any]) -> str:
     """One line about a segmented image."""
+    from streetseg.runtime.overlay import percent
+
     times = ", ".join(f"{stage} {value:.1f}" for stage, value in report["milliseconds"].items())
-    shares = ", ".join(f"{name} {part:.1%}" for name, part in report["share"].items())
+    shares = ", ".join(f"{name} {percent(part)}" for name, part in report["share"].items())
     return f"{report['image']}: {report['width']} x {report['height']}; ms: {times}; {shares}"

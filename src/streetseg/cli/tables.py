@@ -76,18 +76,19 @@ def tables(options: argparse.Namespace) -> int:
         )
     counted = {subject: count(*subject) for subject in subjects}
     ours = Ours({subject: (found.parameters, found.gmacs) for subject, found in counted.items()}, times, mious)
-    printed = []  # once all is written: printing may fail
-    for table in chosen:
-        rows = joined(table, ours)
-        text, facts = table_text(table, rows), json.dumps({"table": table.name, "source": table.source, "rows": rows})
-        printed.append(facts if options.json else f"{text}\n")
-        if options.out:
-            write_file(options.out / f"{table.name}.md", f"{text}\n".encode())
-            write_file(options.out / f"{table.name}.json", facts.encode())
-            if table.figure:
-                table_figure(table, rows).save(options.out / table.name)
-    for text in printed:
-        say(text)
+    found = [(table, joined(table, ours)) for table in chosen]
+    texts = [f"{table_text(table, rows)}\n" for table, rows in found]
+    facts = [json.dumps({"table": table.name, "source": table.source, "rows": rows}) for table, rows in found]
+    try:
+        for (table, rows), text, fact in zip(found, texts, facts, strict=True):
+            if options.out:
+                write_file(options.out / f"{table.name}.md", text.encode())
+                write_file(options.out / f"{table.name}.json", fact.encode())
+                if table.figure:
+                    table_figure(table, rows).save(options.out / table.name)
+    finally:  # in this order, and whatever fails: what was measured must not be lost
+        for text in facts if options.json else texts:
+            say(text)
     return DONE
 
 
@@ -95,20 +96,27 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged,
     """mIoU of --weights, for the rows of the tables that are on --data."""
     from streetseg.data.table import open_dataset
     from streetseg.measure.evaluate import evaluate
+    from streetseg.models.origins import ORIGINS
     from streetseg.runtime.card import read_card
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
     from streetseg.runtime.shelf import find_weights
 
     dataset = open_dataset(options.data, options.dataset)
     names = ", ".join(table.name for table in chosen)
-    if not any(table.facts.get("dataset") == dataset.name for table in chosen):
+    if not any(table.facts.get("dataset") == dataset.kind for table in chosen):
         raise UsageError(
-            f"{options.data} is {dataset.name}, on which {names} is not; leave --data out, or take another"
+            f"{options.data} is {dataset.kind}, on which {names} is not; leave --data out, or take another"
         )
-    rows = {row for table in chosen for row in table.judged() if row is not None and row.dataset == dataset.name}
+    rows = {row for table in chosen for row in table.judged() if row is not None and row.dataset == dataset.kind}
     taken: dict[Judged, Path] = {}
     for artefact in options.weights or [DEFAULT_WEIGHTS]:
         card = read_card(find_weights(artefact))
+        same = [origin.arguments for origin in ORIGINS if card.network in origin.networks and not origin.parts]
+        if card.network_arguments and card.network_arguments not in same:
+            raise UsageError(
+                f"{artefact} is {card.network} built with {card.network_arguments}, an ablation, whose rows take no "
+                "mIoU; take weights of the network itself"
+            )
         what = f"{artefact} is {card.network} at operating scale {card.operating_scale:g}"
         fitting = {
             row for row in rows if row.network == card.network and row.operating_scale in (None, card.operating_scale)

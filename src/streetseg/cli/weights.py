@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from streetseg.cli.options import add_data_options, need_torch, path
-from streetseg.cli.output import DONE, progress, say
+from streetseg.cli.output import DONE, complain, progress, say
 from streetseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -128,6 +128,9 @@ def export(options: argparse.Namespace) -> int:
         raise UsageError(f"--out {out} must be named NAME{target.suffix}")
     accuracy = [read_accuracy(path) for path in options.accuracy]
     card, difference = target.export(options.weights, out, accuracy, options.training_time)
+    for file, entry in zip(options.accuracy, accuracy, strict=True):
+        if entry.weights != card.content_hash:  # as of a left-out drive, which others must have been trained for
+            complain(f"note: {file} is of other weights than {out}: {entry.measured_on}")
     say(f"{out}: {card.network}, {len(card.classes)} classes; logits differ by {difference:.1e} of their deviation")
     return DONE
 

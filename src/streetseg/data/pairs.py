@@ -95,6 +95,7 @@ class Dataset:
     note: what was decided about the data that its folder does not say.
     server_values: what the benchmark's test server takes for each class, where there is one.
     left_out: the labels of images that are in no split.
+    kind: its key in `table.DATASETS`; own data may be called like another one.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Dataset:
     note: str = ""
     server_values: tuple[int, ...] = ()
     left_out: tuple[Path, ...] = ()
+    kind: str = ""
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
         """The pairs of a split; DatasetError where there is none of that name, or nothing in it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def find_dataset(root: Path, name: str | None = None) -> Dataset:
     if name is not None and name not in DATASETS:
         raise DatasetError(f"unknown dataset {name!r}; there are {', '.join(DATASETS)}")
     name = name or detect(root)
-    dataset = DATASETS[name].open(root)
+    dataset = dataclasses.replace(DATASETS[name].open(root), kind=name)
     if not any(dataset.splits.values()):
         raise DatasetError(f"{root} holds no {name} frames; looked for {DATASETS[name].layout}")
     return dataset

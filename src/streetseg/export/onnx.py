@@ -25,8 +25,7 @@ from streetseg.errors import UsageError
 from streetseg.export.graph import halve_weights, strip, with_card
 from streetseg.export.rewrites import rewrite
 from streetseg.export.verify import write_verified
-from streetseg.measure.report import evaluation_facts, evaluation_of, facts
-from streetseg.measure.views import Views
+from streetseg.measure.report import card_entry, evaluation_facts, evaluation_of, facts
 from streetseg.models.checkpoints import open_weights
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import Accuracy, ModelCard
@@ -60,16 +59,14 @@ def open_measured(weights: Path, accuracy: Sequence[Accuracy], training_time: st
 
 
 def read_accuracy(path: Path) -> Accuracy:
-    """What `streetseg evaluate --json` printed into a file; views other than one look as the card says are told in
-    measured_on. UsageError where it is something else, or its scores are not those of its confusion matrix."""
+    """What `streetseg evaluate --json` printed into a file, as `card_entry` has it. UsageError where it is something
+    else, or its scores are not those of its confusion matrix."""
     with evaluation_facts(path) as written:
         accuracy = Accuracy.of(written)
         evaluation, how = evaluation_of(written)
     if accuracy != Accuracy.of(facts(evaluation, {**how, "command": accuracy.command})):
         raise UsageError(f"{path} has scores that are not those of its confusion matrix; evaluate anew")
-    if how["views"] == Views().describe():
-        return accuracy
-    return dataclasses.replace(accuracy, measured_on=f"{accuracy.measured_on}; {how['views']}")
+    return card_entry(written)
 
 
 class FrameToLogits(nn.Module):

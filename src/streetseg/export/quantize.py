@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,9 +28,9 @@ from streetseg.data.pairs import Dataset, Pair
 from streetseg.errors import ArtefactError, MissingExtraError, UsageError, VerificationError
 from streetseg.measure.evaluate import Evaluation, evaluate
 from streetseg.measure.markdown import markdown_table
-from streetseg.measure.report import facts
+from streetseg.measure.report import card_entry, facts
 from streetseg.runtime.card import Accuracy, ModelCard
-from streetseg.runtime.files import make_folder, same_file, whole_file
+from streetseg.runtime.files import make_folder, same_file, whole_file, write_file
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.shelf import find_weights
@@ -217,6 +218,9 @@ class Judge:
     def __call__(self, model: onnx.ModelProto, pairs: Iterable[Pair]) -> tuple[float, list[float]]:
         int8, some = int8_operations(model.graph), tuple(pairs)
         self.once_int8 |= int8
+        labelled = {frame.name for frame in self.before.frame_scores if len(frame.cells)}
+        if not any(pair.name in labelled for pair in some):  # NNCF also asks about a single frame, which may be void
+            return 0.0, [0.0] * len(some)
         evaluation = self.evaluation(model, some) if int8 or some != self.pairs else self.before
         return evaluation.scores.miou, [float(np.nan_to_num(frame.miou)) for frame in evaluation.frame_scores]
 
@@ -225,7 +229,7 @@ class Judge:
         copy.CopyFrom(model)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "judged.onnx"
-            path.write_bytes(with_card(copy, self.card, "int8")[0])
+            write_file(path, with_card(copy, self.card, "int8")[0])
             return self.file(path, pairs)
 
     def file(self, path: Path, pairs: Iterable[Pair]) -> Evaluation:
@@ -240,9 +244,10 @@ def measured(evaluation: Evaluation, card: ModelCard, dataset: Dataset, split: s
         "measured_on": f"{dataset.name}, split {split}, {evaluation.frames} frames; trained on {card.training_data}",
         "weights": card.content_hash,
         "engine": "openvino, float32",
-        "command": f"streetseg evaluate {out.name} --data {dataset.name.upper()} --split {split} --precision float32",
+        "command": f"streetseg evaluate {shlex.quote(out.name)} --data {shlex.quote(dataset.name.upper())} "
+        f"--split {shlex.quote(split)} --precision float32",
     }
-    return Accuracy.of(facts(evaluation, how))
+    return card_entry(facts(evaluation, how))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streetseg.errors import UsageError
 from streetseg.measure.report import read_evaluation
+from streetseg.runtime.frames import natural_key
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -73,7 +74,9 @@ def compare(a: Path, b: Path) -> list[Difference]:
     classes = tuple(name for name in first.classes if name in second.classes)
     if not classes:
         raise UsageError(f"{a} and {b} have no class in common; evaluate artefacts that share classes")
-    first, second = select(first, first.frames, classes), select(second, first.frames, classes)
+    # Frames may be listed in any order, and runs of them (see resampled_differences) are to be of neighbours.
+    order = tuple(sorted(first.frames, key=lambda name: natural_key(Path(name))))
+    first, second = select(first, order, classes), select(second, order, classes)
     differing = (first.pixels != second.pixels) | (first.true != second.true).any(1)
     if differing.any():
         raise UsageError(

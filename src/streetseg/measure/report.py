@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import heapq
 import json
 import math
@@ -25,6 +26,8 @@ from streetseg.measure.evaluate import Evaluation, FrameScore, JudgedFrame
 from streetseg.measure.metrics import mean, scores
 from streetseg.measure.page import page, percent
 from streetseg.measure.pictures import heat_map, jpeg, png, sheet, tiles
+from streetseg.measure.views import Views
+from streetseg.runtime.card import Accuracy
 from streetseg.runtime.files import make_folder, write_file
 from streetseg.runtime.overlay import Colour
 
@@ -72,6 +75,19 @@ def facts(result: Evaluation, how: dict[str, Any]) -> dict[str, Any]:
         for frame in result.frame_scores
     ]
     return found
+
+
+def card_entry(found: dict[str, Any]) -> Accuracy:
+    """What a card takes of `facts`. What sets the figure apart is told in measured_on: views other than one look as the
+    card says, and classes without a figure. Raises what `Accuracy.of` does."""
+    accuracy, usual = Accuracy.of(found), Views().describe()
+    notes = [
+        accuracy.measured_on,
+        found["views"] if found.get("views", usual) != usual else "",
+        found["not_judged"] and f"not judged: {', '.join(found['not_judged'])}",
+        found["left_out"] and f"left out: {', '.join(found['left_out'])}",
+    ]
+    return dataclasses.replace(accuracy, measured_on="; ".join(filter(None, notes)))
 
 
 def number(value: float) -> float | None:

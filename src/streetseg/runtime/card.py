@@ -113,8 +113,8 @@ class ModelCard:
     card_version: int = CARD_VERSION
 
     def to_json(self) -> str:
-        """The card as one JSON object, keys as in the schema."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        """The card as one JSON object, keys as in the schema; what is no valid text in a file's name, as "?"."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode(errors="replace").decode()
 
     @classmethod
     def from_json(cls, text: str, source: str) -> ModelCard:

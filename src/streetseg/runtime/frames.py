@@ -12,7 +12,7 @@ import re
 import threading
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob
 from io import BytesIO
@@ -32,7 +32,9 @@ MAX_PIXELS = 100_000_000  # a frame of this size takes 300 MB; more is a mistake
 MAX_PIPED = 8 * MAX_PIXELS  # bytes of an image from a pipe, which may have no end; no pixel takes more than 8 in a file
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
+
+UNREADABLE = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng")  # pictures, too, as cameras and phones write them
 
 # What is opened as a video; playlists, so that the refusal says so.
 VIDEO_SUFFIXES = (
@@ -258,12 +260,15 @@ class ImageFile:
         return folder / self.name.parent / (self.name.name + suffix)
 
 
-def list_images(patterns: Iterable[str | Path], results: Path | None = None) -> list[ImageFile]:
+def list_images(
+    patterns: Iterable[str | Path], results: Path | None = None, tell: Callable[[str], object] = lambda line: None
+) -> list[ImageFile]:
     """The images that the user means, each once, in natural order (frame2 before frame10).
 
     patterns: image files, folders (searched to the bottom for SUFFIXES, linked folders too, without hidden files) and
-        glob patterns, which the shell need not have expanded.
+        glob patterns, which the shell need not have expanded. Searches leave out what `is_result` knows.
     results: the folder that results go to. Where it lies in a folder that is searched, what it holds is left out.
+    tell: is told in a line of pictures and videos that a search passed over, for they are no images that can be read.
 
     An image in a given folder is named by its path relative to that folder, any other by its bare name; namesakes
     take on as many of their parent folders as it takes to tell them apart, or, in one folder, their suffix: the files
@@ -274,7 +279,7 @@ def list_images(patterns: Iterable[str | Path], results: Path | None = None) -> 
     found: dict[Path, tuple[Path, int]] = {}  # true location -> path as given, parts of it that make its name
     for pattern in patterns:
         try:
-            for path, depth in expand(pattern, results):
+            for path, depth in expand(pattern, results, tell):
                 found.setdefault(path.parent.resolve() / path.name, (path, depth))
         except OSError as error:
             raise UsageError(f"{error.filename or pattern} cannot be searched: {error.strerror}") from None
@@ -285,7 +290,7 @@ def list_images(patterns: Iterable[str | Path], results: Path | None = None) -> 
     return sorted(images, key=lambda image: natural_key(image.path))
 
 
-def expand(pattern: str | Path, results: Path | None) -> list[tuple[Path, int]]:
+def expand(pattern: str | Path, results: Path | None, tell: Callable[[str], object]) -> list[tuple[Path, int]]:
     """The image files behind one pattern, each with the number of its last parts that make its name."""
     if not str(pattern):  # a shell's variable that is not set; as a Path it is the whole current folder
         raise UsageError("a path is empty; give an image, a folder, or a pattern such as 'frames/*.png'")
@@ -295,19 +300,49 @@ def expand(pattern: str | Path, results: Path | None) -> list[tuple[Path, int]]:
     if not matches:
         raise UsageError(f"{pattern} is not there; give an image, a folder, or a pattern such as 'frames/*.png'")
     found: list[tuple[Path, int]] = []
+    passed_over: Counter[str] = Counter()
     for match in matches:
-        if match.is_dir():
-            found += [(path, len(path.relative_to(match).parts)) for path in images_below(match, results)]
-        elif match == given or match.suffix.lower() in SUFFIXES:
-            found.append((match, 1))
+        searched = files_below(match, results) if match.is_dir() else [match]
+        for path in searched:
+            depth = len(path.relative_to(match).parts) or 1
+            suffix = path.suffix.lower()
+            if (match == given and path == match) or (suffix in SUFFIXES and not is_result(path)):
+                found.append((path, depth))
+            elif suffix in UNREADABLE + VIDEO_SUFFIXES:
+                passed_over[suffix] += 1
+    others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(passed_over.items()))
+    advice = "save such pictures as JPEG or PNG, name a video itself"
     if not found:
-        raise UsageError(f"{pattern} holds no image; looked for files ending in {', '.join(SUFFIXES)}")
+        looked_for = f"looked for files ending in {', '.join(SUFFIXES)}"
+        raise UsageError(
+            f"{pattern} holds no image; " + (f"passed over: {others}; {advice}" if passed_over else looked_for)
+        )
+    if passed_over:
+        tell(f"note: {pattern}: passed over: {others}; {advice}")
     return found
 
 
-def images_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
-    """The image files in a folder and its subfolders, linked ones too, hidden ones and the subfolder `without` left
-    out; OSError if one cannot be searched."""
+def is_result(path: Path) -> bool:
+    """Whether a file is of the pair that `streetseg predict` writes for an image: its class map and overlay."""
+    for ending, others in (
+        ("_classes.png", ("_overlay.jpg", "_overlay.png")),
+        ("_overlay.jpg", ("_classes.png",)),
+        ("_overlay.png", ("_classes.png",)),
+    ):
+        if path.name.endswith(ending):
+            stem = path.name.removesuffix(ending)
+            return any(path.with_name(stem + other).exists() for other in others)
+    return False
+
+
+def images_below(folder: Path) -> Iterable[Path]:
+    """The image files in a folder and its subfolders, as `files_below` gives them."""
+    return (path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
+
+
+def files_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
+    """The files in a folder and its subfolders, linked ones too, hidden ones and the subfolder `without` left out;
+    OSError if one cannot be searched."""
     left_out = without and without.resolve()
     ways = {folder: {folder.resolve()}}  # folder -> the true places on the way to it: a link back to one ends nowhere
 
@@ -319,9 +354,7 @@ def images_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
         places = {name: Path(root, name).resolve() for name in sorted(folders) if not name.startswith(".")}
         folders[:] = [name for name, place in places.items() if place not in way and place != left_out]
         ways |= {Path(root, name): way | {places[name]} for name in folders}
-        for name in files:
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield Path(root, name)
+        yield from (Path(root, name) for name in files if not name.startswith("."))
 
 
 def distinct_names(depths: dict[Path, int]) -> dict[Path, PurePath]:

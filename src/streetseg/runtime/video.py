@@ -8,6 +8,7 @@ A file is segmented frame by frame. From a live source the newest frame is taken
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,7 +51,8 @@ Progress = Callable[[Iterable[SegmentedFrame], int | None], Iterable[SegmentedFr
 
 @dataclass
 class VideoReport:
-    """What became of a video. decoded, damaged, missing: see VideoReader. frames: segmented and written."""
+    """What became of a video. decoded, damaged, missing: see VideoReader. frames: segmented and written. stale: PNGs
+    named like class maps in the folder for these that are not of this video."""
 
     width: int = 0
     height: int = 0
@@ -60,6 +62,7 @@ class VideoReport:
     damaged: int = 0
     missing: int = 0
     dropped: int = 0
+    stale: int = 0
     interrupted: bool = False
 
 
@@ -118,6 +121,9 @@ def segment_video(
     whole = not (reader.live or report.interrupted or report.frames == max_frames)
     report.missing = reader.missing if whole else reader.lost
     report.dropped = newest.dropped if newest else 0
+    if results.folder is not None:
+        there = [path for path in results.folder.glob("*.png") if re.fullmatch(r"\d{6,}", path.stem)]
+        report.stale = len(there) - results.frames
     return report
 
 

@@ -210,7 +210,7 @@ def resolve(recipe: Recipe, begun: Mapping[str, Any] | None = None) -> Recipe:
     if not begun and recipe.init and not Path(recipe.init).is_file():
         raise RecipeError(
             f"recipe {recipe.name} starts from {recipe.init}, which is no file here; name the weights: --init "
-            "NAME.safetensors, or start from nothing: --init ''"
+            "NAME.safetensors" + (", or start from nothing: --init ''" if recipe.network else "")
         )
     if not begun and recipe.init and not recipe.init.endswith(".safetensors"):
         raise RecipeError(f"training starts from unfolded weights, NAME.safetensors, not from {recipe.init}")

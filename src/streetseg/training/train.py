@@ -405,7 +405,8 @@ class Run:
         changed = [key for key in ours if ours[key] != theirs.get(key, ours[key])]  # older ones lack newer fields
         if changed:
             raise TrainingError(
-                f"{source} is of a run with other settings of {', '.join(changed)}; resume with the same"
+                f"{source} is of a run with other settings of {', '.join(changed)}; resume with the same, or begin "
+                "another run from its weights (--init, and another --out)"
             )
         if state.get("frames", self.frames()) != self.frames():  # older checkpoints do not say
             raise TrainingError(f"{source} is of a run on other frames; resume with the same data")

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, EngineError
 from streetseg.runtime.card import ModelCard
-from streetseg.runtime.files import make_folder
 
 PRECISIONS = ("float32", "bfloat16", "float16")  # of which an engine may refuse some
 
@@ -72,8 +71,6 @@ def open_engine(
         raise EngineError(f"streams must be at least 1, got {streams}")
     if precision is not None and precision not in PRECISIONS:
         raise EngineError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
-    if cache is not None:
-        make_folder(cache)
     opener: Callable[..., Engine] = importlib.import_module(ENGINES[name]).open_artefact
     return opener(path, card, threads or cores(), precision, streams, cache)
 

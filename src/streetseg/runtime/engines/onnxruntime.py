@@ -32,7 +32,8 @@ class ONNXRuntimeEngine:
         # Threads that spin for work take the cores from decoding and the class maps of other frames.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            # Its content, for it takes no path that is not UTF-8.
+            self.session = ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions have no common base
             raise ArtefactError(f"{path} cannot be read by ONNX Runtime: {str(error).splitlines()[0]}") from None
         shape = self.session.get_outputs()[0].shape

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from streetseg.errors import ArtefactError, EngineError
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import check_logits
+from streetseg.runtime.files import make_folder
 
 # Importing openvino imports its model converter as well, which takes as long as all the rest, starts a thread and sends
 # telemetry. Nothing is converted here, and openvino does without where that import fails: None makes it fail.
@@ -66,6 +67,7 @@ class OpenVINOEngine:
                 str(cache).encode()
             except UnicodeEncodeError:
                 raise EngineError(f"cache {cache}: OpenVINO takes names in UTF-8 only; choose another") from None
+            make_folder(cache)
             self.settings["CACHE_DIR"] = str(cache)
         try:
             self.model = core().read_model(path)
