@@ -19,6 +19,8 @@ from streetseg.errors import UsageError
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
 
+WORST = 8  # frames with pictures in a report
+
 
 def add_verbs(verbs: Verbs) -> None:
     """evaluate, pool, compare."""
@@ -37,7 +39,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--overlap", type=float, metavar="SHARE", help="of neighbouring windows (0.5)")
     verb.add_argument("--trimap", type=int, nargs="+", metavar="K", help="bands at borders, in pixels (1 3 5 10)")
     verb.add_argument("--report", type=path, metavar="DIR", help="write JSON, CSV and a page with pictures")
-    verb.add_argument("--worst", type=int, metavar="N", help="frames with pictures in the report (8)")
+    verb.add_argument("--worst", type=int, metavar="N", help=f"frames with pictures in the report ({WORST})")
     verb.add_argument("--submission", type=path, metavar="DIR", help="only write the files that a test server takes")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=evaluate)
@@ -66,7 +68,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from streetseg.runtime.segmenter import Segmenter
 
     scales, window = options.scale and tuple(options.scale), options.window and tuple(options.window)
-    overlap = 0.5 if options.overlap is None else options.overlap
+    overlap = Views.overlap if options.overlap is None else options.overlap
     views = Views(scales, options.flip, window, overlap)
     trimap_widths = tuple(options.trimap or TRIMAP_WIDTHS)
     if not all(1 <= width <= WIDEST for width in trimap_widths):
@@ -96,7 +98,8 @@ def evaluate(options: argparse.Namespace) -> int:
             )
             say(f"{written} files for the test server: {options.submission}")
             return DONE
-        worst = WorstFrames((8 if options.worst is None else options.worst) if options.report else 0, card.colours)
+        shown = WORST if options.worst is None else options.worst
+        worst = WorstFrames(shown if options.report else 0, card.colours)
         result = evaluate(
             predict,
             card.classes,

@@ -135,9 +135,9 @@ def place(text: str) -> str:
     return text
 
 
-def names_file(place: str) -> bool:
+def names_file(out: str) -> bool:
     """Whether a place for results is a file, not a folder."""
-    return bool(Path(place).suffix) and not Path(place).is_dir() and not place.endswith(("/", os.sep))
+    return bool(Path(out).suffix) and not Path(out).is_dir() and not out.endswith(("/", os.sep))
 
 
 def live_name(source: str) -> str:
