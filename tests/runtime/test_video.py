@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import resource
@@ -177,6 +178,20 @@ def test_pixels_that_are_not_square_stay_so(segmenter: Segmenter, tmp_path: Path
         segment_video(segmenter, str(source), tmp_path / name)
         with av.open(tmp_path / name) as container:
             assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+def test_a_frame_is_gone_once_it_is_upright(ride: Path) -> None:
+    """Not only once Python looks for circles: frames of a large video would fill the memory by then."""
+    gc.collect()
+    gc.disable()
+    try:
+        with VideoReader(str(ride)) as reader:
+            frames = sum(upright_rgb(frame, reader.size).size > 0 for frame in reader)
+            kept = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert frames > 10
+    assert kept <= 1
 
 
 def test_a_time_as_a_name(ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from streetseg.runtime.frames import MAX_PIXELS, is_live, upright, without_passw
 
 try:
     import av
+    from av.sidedata.sidedata import SideDataContainer
     from av.video.reformatter import ColorRange, Colorspace
 except ModuleNotFoundError:
     raise MissingExtraError("PyAV", "video", "video") from None
@@ -174,8 +175,9 @@ def upright_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8
 
 def display_turn(frame: av.VideoFrame) -> tuple[bool, int, int]:
     """How a frame becomes upright, as `frames.upright` takes it, by its display matrix (ISO 14496-12, 8.3.2)."""
-    # Not `frame.rotation`, which knows no mirrors.
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    # Not `frame.rotation`, which knows no mirrors; nor `frame.side_data`, which the frame and it hold each other by: it
+    # would stay in memory until Python looks for circles, hundreds of frames later.
+    matrix: Any = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # unknown to its stub
     if matrix is not None:
         a, b, _, c, d, *_ = struct.unpack("9i", bytes(matrix))
         swapped = abs(b) > abs(a)
