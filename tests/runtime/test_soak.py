@@ -47,7 +47,8 @@ def watched(results: Iterable[T]) -> Iterator[T]:
             later = state()
             print(f"grew by {(later[0] - memory) / 1024:.0f} KiB")
             assert later[0] - memory < ALLOWED
-            assert later[1:] == (descriptors, threads)
+            assert later[1] <= descriptors
+            assert later[2] <= threads  # fewer where one that decodes has ended by then
 
 
 def assert_flat(results: Iterable[object]) -> None:

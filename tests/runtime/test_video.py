@@ -182,12 +182,17 @@ def test_pixels_that_are_not_square_stay_so(segmenter: Segmenter, tmp_path: Path
 
 def test_a_frame_is_gone_once_it_is_upright(ride: Path) -> None:
     """Not only once Python looks for circles: frames of a large video would fill the memory by then."""
+
+    def alive() -> int:
+        return sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+
     gc.collect()
+    before = alive()  # what other tests have left
     gc.disable()
     try:
         with VideoReader(str(ride)) as reader:
             frames = sum(upright_rgb(frame, reader.size).size > 0 for frame in reader)
-            kept = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+            kept = alive() - before
     finally:
         gc.enable()
     assert frames > 10
