@@ -184,7 +184,7 @@ def test_a_frame_is_gone_once_it_is_upright(ride: Path) -> None:
     """Not only once Python looks for circles: frames of a large video would fill the memory by then."""
 
     def alive() -> int:
-        return sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+        return sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
 
     gc.collect()
     before = alive()  # what other tests have left
