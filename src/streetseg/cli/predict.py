@@ -48,7 +48,7 @@ def add_verbs(verbs: Verbs) -> None:
 def predict(options: argparse.Namespace) -> int:
     """Segment images or a video; a bad image is reported and the others still done."""
     from streetseg.runtime.files import make_folder
-    from streetseg.runtime.frames import is_video, list_images
+    from streetseg.runtime.frames import CLASSMAP_ENDING, OVERLAY_ENDING, is_video, list_images
     from streetseg.runtime.stream import in_order
 
     if any(map(is_video, options.paths)):
@@ -62,7 +62,7 @@ def predict(options: argparse.Namespace) -> int:
         jobs = [one_job(images, out)]
         folder = out.parent
     else:
-        jobs = [(image.path, image.output(out, "_classes.png"), image.output(out, "_overlay")) for image in images]
+        jobs = [(image.path, image.output(out, CLASSMAP_ENDING), image.output(out, OVERLAY_ENDING)) for image in images]
         folder = out
     refuse_overwriting(jobs)
     make_folder(folder)
@@ -167,7 +167,7 @@ def open_segmenter(options: argparse.Namespace, at_once: int | None) -> Segmente
 
 def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
     """The single image and its outputs where --out names a file: that is the overlay, the class map goes beside it."""
-    from streetseg.runtime.frames import PICTURE_SUFFIXES
+    from streetseg.runtime.frames import CLASSMAP_ENDING, PICTURE_SUFFIXES
 
     if len(images) > 1:
         raise UsageError(
@@ -176,7 +176,7 @@ def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
         )
     if out.suffix.lower() not in PICTURE_SUFFIXES:
         raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
-    return images[0].path, out.with_name(f"{out.stem}_classes.png"), out
+    return images[0].path, out.with_name(out.stem + CLASSMAP_ENDING), out
 
 
 def refuse_overwriting(jobs: list[tuple[Path, Path, Path]]) -> None:

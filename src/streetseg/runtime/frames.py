@@ -49,6 +49,8 @@ PNG_LEVEL = 1
 JPEG_QUALITY = 92
 JPEG_MAX_SIDE = 65_500
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")  # what is written
+# How the names of an image's results end; what an overlay is written as follows.
+CLASSMAP_ENDING, OVERLAY_ENDING = "_classes.png", "_overlay"
 
 EXIF_ORIENTATION = 0x0112
 TIFF_BITS, TIFF_PHOTOMETRIC = 0x0102, 0x0106  # BitsPerSample, PhotometricInterpretation
@@ -324,14 +326,12 @@ def expand(pattern: str | Path, results: Path | None, tell: Callable[[str], obje
 
 def is_result(path: Path) -> bool:
     """Whether a file is of the pair that `streetseg predict` writes for an image: its class map and overlay."""
-    for ending, others in (
-        ("_classes.png", ("_overlay.jpg", "_overlay.png")),
-        ("_overlay.jpg", ("_classes.png",)),
-        ("_overlay.png", ("_classes.png",)),
-    ):
-        if path.name.endswith(ending):
-            stem = path.name.removesuffix(ending)
-            return any(path.with_name(stem + other).exists() for other in others)
+    overlays = [OVERLAY_ENDING + suffix for suffix in (".jpg", ".png")]
+    for endings, others in (([CLASSMAP_ENDING], overlays), (overlays, [CLASSMAP_ENDING])):
+        for ending in endings:
+            if path.name.endswith(ending):
+                stem = path.name.removesuffix(ending)
+                return any(path.with_name(stem + other).exists() for other in others)
     return False
 
 
