@@ -1,4 +1,4 @@
-"""Compiles the kernel (src/streetseg/runtime/kernel.c) into the wheel where there is a C compiler."""
+"""Compiles the kernel (src/streetseg/runtime/kernel/kernel.c) into the wheel where there is a C compiler."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class KernelHook(BuildHookInterface):
     """Puts libkernel.so beside its source. Without it the wheel is pure Python, and the runtime says so."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        source = Path(self.root, "src/streetseg/runtime/kernel.c")
+        source = Path(self.root, "src/streetseg/runtime/kernel/kernel.c")
         library = source.with_name("libkernel.so")
         library.unlink(missing_ok=True)  # of an earlier build, perhaps on another machine
         compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), None)

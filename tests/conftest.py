@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streetseg.data.layouts import write_camvid_tutorial
+from streetseg.streets.datasets import write_camvid_tutorial
 
 # For processes that tests start; pytest's own filter is in pyproject.toml.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg runs without its compiled kernel")

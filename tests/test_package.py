@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streetseg.data.synthetic import render
+from streetseg.streets.scene import render
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,11 +36,11 @@ def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     if shutil.which("cc") or shutil.which("gcc"):
-        assert "streetseg/runtime/libkernel.so" in names
+        assert "streetseg/runtime/kernel/libkernel.so" in names
         assert wheel.name.endswith(f"_{platform.machine()}.whl")
     else:
         assert wheel.name.endswith("-py3-none-any.whl")
-    for name in ("py.typed", "runtime/card.schema.json", "runtime/shelf.json"):
+    for name in ("py.typed", "runtime/card.schema.json", "runtime/shelf/shelf.json"):
         assert f"streetseg/{name}" in names
     assert "streetseg/runtime/weights/ddrnet_23_slim_camvid.onnx" in names
     assert not [name for name in names if name.startswith("tests")]
@@ -60,7 +60,7 @@ def test_without_a_compiler_the_wheel_is_pure_and_says_so(tmp_path: Path) -> Non
     assert "built without its kernel" in built.stdout + built.stderr
     (wheel,) = tmp_path.glob("*-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
-        assert "streetseg/runtime/libkernel.so" not in archive.namelist()
+        assert "streetseg/runtime/kernel/libkernel.so" not in archive.namelist()
         archive.extractall(tmp_path / "site")
     code = (
         "import numpy as np; from streetseg.runtime.classmap import class_map\n"

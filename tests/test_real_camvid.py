@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from streetseg import Segmenter, read_card
-from streetseg.data.table import open_dataset
+from streetseg.data.datasets import open_dataset
 from streetseg.measure.evaluate import evaluate
 from streetseg.measure.metrics import confusion_matrix, scores
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
-from streetseg.runtime.shelf import CHECKOUT, find_weights, known_weights
+from streetseg.runtime.shelf.shelf import CHECKOUT, find_weights, known_weights
 
 
 def test_the_real_files_are_read(real_camvid: Path) -> None:

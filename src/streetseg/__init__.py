@@ -10,6 +10,8 @@ The names below are loaded at first use, so that `import streetseg` is quick and
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelCard", "Result", "Segmenter", "StreetsegError", "evaluate", "read_card", "read_frame", "train"]
 
+# Public name -> the module that defines it.
 HOMES = {
     "ModelCard": "streetseg.runtime.card",
     "Result": "streetseg.runtime.segmenter",
@@ -34,6 +37,18 @@ HOMES = {
     "read_frame": "streetseg.runtime.frames",
     "train": "streetseg.training.train",
 }
+
+
+class Package(ModuleType):
+    """The package, in which a public function wins over a room of the same name: `streetseg.export(...)` is the
+    function although `streetseg/export/` is a folder. Imports from such a room work as everywhere."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in HOMES and isinstance(value, ModuleType)):  # the import system binds each room it has loaded
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = Package
 
 
 def __getattr__(name: str) -> Any:

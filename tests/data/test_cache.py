@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from streetseg.data.cache import open_cache
-from streetseg.data.layouts import write_folder
+from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import Dataset
-from streetseg.data.table import open_dataset
 from streetseg.errors import DatasetError, OutputError
+from streetseg.streets.datasets import write_folder
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_damaged_sample_is_told(dataset: Dataset) -> None:
 
 
 OPEN = (
-    "import sys; from streetseg.data import cache; from streetseg.data.table import open_dataset;"
+    "import sys; from streetseg.data import cache; from streetseg.data.datasets import open_dataset;"
     "opened = cache.open_cache(open_dataset(sys.argv[1]), 'train', int(sys.argv[2]), None, {});"
     "print(sum(int(opened.read(i)[0].sum()) for i in range(len(opened))))"
 )

@@ -14,11 +14,11 @@ from PIL import Image
 
 from streetseg.cli import main
 from streetseg.data.check import check
-from streetseg.data.layouts import write_cityscapes, write_folder
+from streetseg.data.datasets import find_dataset, open_dataset
 from streetseg.data.pairs import Dataset
 from streetseg.data.stats import class_weights, stats
-from streetseg.data.table import find_dataset, open_dataset
 from streetseg.errors import DatasetError
+from streetseg.streets.datasets import write_cityscapes, write_folder
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from streetseg.data.check import check
+from streetseg.data.datasets import open_dataset
 from streetseg.data.folder import read_classes
-from streetseg.data.layouts import write_cvat, write_folder
 from streetseg.data.pairs import read_pixels
-from streetseg.data.synthetic import render
-from streetseg.data.table import open_dataset
 from streetseg.errors import DatasetError
+from streetseg.streets.datasets import write_cvat, write_folder
+from streetseg.streets.scene import render
 
 SMALL = (48, 64)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from streetseg.data.imagenet import open_imagenet, recognises
-from streetseg.data.layouts import write_imagenet
 from streetseg.errors import DatasetError
+from streetseg.streets.datasets import write_imagenet
 
 
 @pytest.fixture

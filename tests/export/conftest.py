@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from streetseg.data.camvid import LABELS
+from streetseg.models.networks import build
 from streetseg.models.outputs import Network
-from streetseg.models.table import build
 from streetseg.runtime.card import ModelCard
 
 

@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from streetseg.cli import main
+from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import Dataset
-from streetseg.data.table import open_dataset
 from streetseg.errors import ArtefactError, DatasetError, OutputError, UsageError, VerificationError
 from streetseg.export.graph import widen_weights, with_card
 from streetseg.export.onnx import to_onnx

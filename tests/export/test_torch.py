@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streetseg.data.synthetic import render
 from streetseg.errors import ArtefactError, EngineError
-from streetseg.export.table import TARGETS
+from streetseg.export.targets import TARGETS
 from streetseg.export.torch import export_torch
-from streetseg.models.checkpoints import save_weights
+from streetseg.models.conversion import save_weights
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import PROGRAM_CARD, ModelCard, program_content_hash, read_card
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+from streetseg.streets.scene import render
 
 Untrained = Callable[[str], tuple[Network, ModelCard]]
 WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 import streetseg
+from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import IGNORE
-from streetseg.data.table import open_dataset
 from streetseg.measure.evaluate import evaluate
 from streetseg.runtime.segmenter import Segmenter
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streetseg.data.pairs import IGNORE
-from streetseg.data.synthetic import render
 from streetseg.measure.boundary import BoundaryCounts, border_distance, boundary_width
 from streetseg.measure.metrics import confusion_matrix
+from streetseg.streets.scene import render
 
 
 def plain_distance(classes: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from streetseg.measure import compare as compare_module
 from streetseg.measure.compare import compare, comparison_facts, comparison_table
 from streetseg.measure.evaluate import Evaluation, FrameScore
 from streetseg.measure.metrics import scores
-from streetseg.measure.report import HOW, facts, to_json
+from streetseg.measure.report.report import HOW, facts, to_json
 
 Matrices = NDArray[np.int64]
 CLASSES = ["road", "sky", "car"]

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import IGNORE, Dataset
-from streetseg.data.table import open_dataset
 from streetseg.errors import DatasetError
 from streetseg.measure import evaluate as evaluate_module
 from streetseg.measure.evaluate import JudgedFrame, Predict, evaluate

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from streetseg.measure.plot import SIZE, bars, nice_ticks, overlap, text_width
-from streetseg.measure.tables import Ours, joined, paper_tables, table_figure
+from streetseg.papers.tables import Ours, joined, paper_tables, table_figure
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES = [name for name, table in paper_tables().items() if table.figure]

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from streetseg.data import cityscapes
-from streetseg.data.layouts import write_cityscapes
-from streetseg.data.table import open_dataset
+from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError
 from streetseg.measure.evaluate import evaluate
 from streetseg.measure.submission import write_submission
+from streetseg.streets.datasets import write_cityscapes
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streetseg.data.synthetic import render
 from streetseg.errors import UsageError
 from streetseg.measure.views import Views, ViewSegmenter, starts
 from streetseg.runtime.segmenter import Segmenter
+from streetseg.streets.scene import render
 
 # Odd, so that there is padding; larger than the strips below, so that there are several.
 SIZE = (61, 90)

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from streetseg.errors import NetworkError
 from streetseg.export.onnx import export_onnx, to_onnx
 from streetseg.export.verify import verify
-from streetseg.measure.tables import paper_tables
-from streetseg.models.checkpoints import open_weights, save_weights
+from streetseg.models.conversion import open_weights, save_weights
+from streetseg.models.networks import CLASSIFIERS, MODELS, build
 from streetseg.models.outputs import Network
-from streetseg.models.table import CLASSIFIERS, MODELS, build
+from streetseg.papers.tables import paper_tables
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import Engine
 from streetseg.runtime.segmenter import Segmenter

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from streetseg.bench.subject import Subject
 from streetseg.errors import NetworkError
-from streetseg.measure.tables import Subject, table_named
 from streetseg.models.fassdnet import ASPP, DAPF, PReLU, dilated_conv, fassd_net
 from streetseg.models.hardnet import fc_hardnet_70_classifier
+from streetseg.models.networks import build
 from streetseg.models.outputs import Network
-from streetseg.models.table import build
+from streetseg.papers.tables import table_named
 
 SIZES = [
     (subject, row)

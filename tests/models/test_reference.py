@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from reference_rules import Reference, weight
 
-from streetseg.models.checkpoints import convert, load
+from streetseg.models.conversion import convert, load
+from streetseg.models.networks import CLASSIFIERS, build
 from streetseg.models.origins import bisenetv2, ddrnet, fassdnet, hardnet, stdc
 from streetseg.models.origins.origin import Origin
-from streetseg.models.table import CLASSIFIERS, build
+from tests.support.reference_rules import Reference, weight
 
 STDC_HEADS = {
     "main": "main", "aux16": "arm16", "aux32": "arm32", "boundary_sp2": "detail2", "boundary_sp4": "detail4",

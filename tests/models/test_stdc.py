@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from reference_rules import Reference
 
 from streetseg.errors import NetworkError
-from streetseg.models.checkpoints import convert, load
+from streetseg.models.conversion import convert, load
+from streetseg.models.networks import MODELS
 from streetseg.models.origins import stdc
 from streetseg.models.stdc import stdc1, stdc2
-from streetseg.models.table import MODELS
+from tests.support.reference_rules import Reference
 
 
 def test_sizes_need_only_be_multiples_of_8() -> None:

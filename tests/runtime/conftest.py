@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from streetseg.runtime import kernel
+from streetseg.runtime.kernel import binding
 
 
 @pytest.fixture(params=["compiled", "python"], scope="module")
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
     """Everything once with the compiled kernel and once with what stands in for it."""
     if request.param == "compiled":
-        if kernel.load() is None:
+        if binding.load() is None:
             pytest.skip("needs the compiled kernel, which this installation was built without")
         yield request.param
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernel, "load", lambda: None)
+        patch.setattr(binding, "load", lambda: None)
         yield request.param

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streetseg.runtime import kernel
 from streetseg.runtime.classmap import class_map
+from streetseg.runtime.kernel import binding
 
 pytestmark = pytest.mark.usefixtures("form")
 
@@ -237,7 +237,7 @@ def test_the_forms_agree_to_the_bit(form: str, monkeypatch: pytest.MonkeyPatch) 
         sizes: dict[str, Any] = {"content_size": (96, 210), "padded_size": (104, 216), "align_corners": False}
         fast = class_map(logits, frame_size, **sizes)
         with monkeypatch.context() as patch:
-            patch.setattr(kernel, "load", lambda: None)
+            patch.setattr(binding, "load", lambda: None)
             np.testing.assert_array_equal(class_map(logits, frame_size, **sizes), fast)
 
 
@@ -247,7 +247,7 @@ def test_negative_zero_ties_with_zero() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 200])
 def test_threads_and_a_buffer_of_the_callers(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "PIXELS_PER_THREAD", 1)
+    monkeypatch.setattr(binding, "PIXELS_PER_THREAD", 1)
     logits = scene(np.random.default_rng(17), 24, 48, 19)
     sizes: dict[str, Any] = {"content_size": (192, 384), "padded_size": (192, 384), "align_corners": False}
     expected = class_map(logits, (192, 384), **sizes)

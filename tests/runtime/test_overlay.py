@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streetseg.runtime import kernel
 from streetseg.runtime import overlay as overlay_module
+from streetseg.runtime.kernel import binding
 from streetseg.runtime.overlay import LEGEND_MIN_SIDE, overlay, percent, share
 
 pytestmark = pytest.mark.usefixtures("form")
@@ -69,7 +69,7 @@ def test_borders_show_more_of_their_colour() -> None:
 def test_the_forms_agree_to_the_bit(threads: int, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if form == "python":
         pytest.skip("compared with the compiled form")
-    monkeypatch.setattr(kernel, "PIXELS_PER_THREAD", 1)
+    monkeypatch.setattr(binding, "PIXELS_PER_THREAD", 1)
     rng = np.random.default_rng(3)
     frame, classmap = rng.integers(0, 256, (97, 131, 3), np.uint8), rng.integers(0, 3, (97, 131), np.uint8)
     classmap[:, 40:] = 1
@@ -79,7 +79,7 @@ def test_the_forms_agree_to_the_bit(threads: int, form: str, monkeypatch: pytest
         options: dict[str, Any] = {"opacity": opacity, "legend": False}
         assert overlay(frame, classmap, NAMES, COLOURS, **options, out=picture, threads=threads) is picture
         with monkeypatch.context() as patch:
-            patch.setattr(kernel, "load", lambda: None)
+            patch.setattr(binding, "load", lambda: None)
             np.testing.assert_array_equal(overlay(frame, classmap, NAMES, COLOURS, **options), picture)
 
 

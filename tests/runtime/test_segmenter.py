@@ -16,12 +16,12 @@ import pytest
 import safetensors.numpy
 
 import streetseg
-from streetseg.data.synthetic import render
 from streetseg.errors import ArtefactError, EngineError, StreetsegError, UsageError
 from streetseg.runtime.card import METADATA_KEY, read_card, safetensors_content_hash
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engine import FORMATS
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+from streetseg.streets.scene import render
 
 STREET = render(7, (720, 960)).frame
 
@@ -227,7 +227,7 @@ def test_bfloat16_where_the_cpu_has_it() -> None:
 
 CLOSED_IN_THE_ORDER_OPENED = """
 import os, signal
-from streetseg.measure.machine import describe_machine
+from streetseg.bench.machine import describe_machine
 from streetseg.runtime.segmenter import Segmenter
 
 opened = [Segmenter.open(threads=1) for _ in range(3)]

@@ -17,10 +17,10 @@ from typing import TypeVar
 
 import pytest
 
-from streetseg.data.synthetic import render
 from streetseg.runtime.segmenter import Segmenter
-from streetseg.runtime.video import segment_video
-from streetseg.runtime.video_file import VideoWriter
+from streetseg.runtime.video.files import VideoWriter
+from streetseg.runtime.video.segment import segment_video
+from streetseg.streets.scene import render
 
 T = TypeVar("T")
 

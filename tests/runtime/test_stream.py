@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from streetseg.data.synthetic import render
 from streetseg.errors import UsageError
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import in_order
+from streetseg.streets.scene import render
 
 
 @pytest.fixture(autouse=True)

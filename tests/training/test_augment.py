@@ -22,7 +22,7 @@ from streetseg.training.augment import (
     window,
 )
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.table import recipe_named
+from streetseg.training.recipes.recipes import recipe_named
 
 LABEL = np.zeros((360, 480), np.uint8)
 

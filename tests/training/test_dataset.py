@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
+from streetseg.data.datasets import open_dataset
 from streetseg.data.imagenet import open_imagenet
-from streetseg.data.layouts import write_imagenet
-from streetseg.data.table import open_dataset
 from streetseg.errors import DatasetError
+from streetseg.streets.datasets import write_imagenet
 from streetseg.training import dataset as module
 from streetseg.training.augment import augment
 from streetseg.training.dataset import (
@@ -30,7 +30,7 @@ from streetseg.training.dataset import (
     stream_seed,
 )
 from streetseg.training.recipe import Recipe, override
-from streetseg.training.recipes.table import recipe_named
+from streetseg.training.recipes.recipes import recipe_named
 
 
 def recipe() -> Recipe:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_recipe import FLOAT32, SMALL, small
 
-from streetseg.data.table import open_dataset
+from streetseg.data.datasets import open_dataset
 from streetseg.errors import TrainingError
 from streetseg.training.dataset import open_samples
 from streetseg.training.train import Run, check_shares, train
+from tests.support.small_recipe import FLOAT32, SMALL, small
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 STEPS = 20
@@ -35,7 +35,7 @@ SETTINGS = [
 STEPS_AND_EVALUATION = """
 import json, sys
 from pathlib import Path
-from test_distributed import steps_and_evaluation
+from tests.training.test_distributed import steps_and_evaluation
 from streetseg.training.distributed import join, leave, rank
 
 found = steps_and_evaluation(Path(sys.argv[1]), join())
@@ -64,7 +64,7 @@ def job(count: int, *command: str) -> Iterator[list[subprocess.Popen[str]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PYTHONPATH": path}
     processes = [
         subprocess.Popen(

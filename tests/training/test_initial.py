@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_recipe import small
 
-from streetseg.data.layouts import write_folder, write_imagenet
+from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import LabelSpace
-from streetseg.data.table import open_dataset
 from streetseg.errors import ArtefactError, StreetsegError, TrainingError
-from streetseg.models.checkpoints import open_weights, save_weights
-from streetseg.models.table import build
+from streetseg.models.conversion import open_weights, save_weights
+from streetseg.models.networks import build
+from streetseg.streets.datasets import write_folder, write_imagenet
 from streetseg.training.dataset import open_samples
 from streetseg.training.recipe import Recipe, override, resolve
-from streetseg.training.recipes.table import recipe_named
+from streetseg.training.recipes.recipes import recipe_named
 from streetseg.training.train import Run, train
+from tests.support.small_recipe import small
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 CPU = torch.device("cpu")

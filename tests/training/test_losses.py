@@ -20,8 +20,8 @@ from streetseg.models.outputs import Outputs
 from streetseg.training.losses.bootstrapped import bootstrapped_cross_entropy
 from streetseg.training.losses.cross_entropy import cross_entropy
 from streetseg.training.losses.detail import detail_losses, detail_target
+from streetseg.training.losses.losses import make_loss
 from streetseg.training.losses.ohem import kth_smallest, ohem_cross_entropy
-from streetseg.training.losses.table import make_loss
 from streetseg.training.losses.upsampled_cross_entropy import BAND_VALUES, upsampled_cross_entropy
 from streetseg.training.losses.upsampling import interpolation_matrix
 from streetseg.training.recipe import Recipe

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from streetseg.errors import ArtefactError, RecipeError
+from streetseg.models.networks import CLASSIFIERS, MODELS
 from streetseg.models.outputs import Outputs
-from streetseg.models.table import CLASSIFIERS, MODELS
 from streetseg.runtime.card import read_card
 from streetseg.training.recipe import Recipe, override, resolve
-from streetseg.training.recipes.table import RECIPES, list_recipes, recipe_named
+from streetseg.training.recipes.recipes import RECIPES, list_recipes, recipe_named
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 

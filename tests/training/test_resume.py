@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 import torch
-from small_recipe import SMALL, small
 
-from streetseg.data.table import open_dataset
+from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError, OutputError
 from streetseg.training.checkpoint import load_checkpoint
 from streetseg.training.train import Run, train
+from tests.support.small_recipe import SMALL, small
 
 # Long enough for a kill to meet it, with an evaluation that is not a checkpoint's and a schedule that would tell.
 SETTINGS = ["iterations=16", "checkpoint_every=4", "evaluate_every=6"]

@@ -18,21 +18,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_recipe import FLOAT32, SMALL, small
 
 from streetseg.cli import main
-from streetseg.data.layouts import write_cityscapes, write_cocostuff, write_folder, write_imagenet
-from streetseg.data.table import open_dataset
+from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError, ImageError, NetworkError, OutputError, RecipeError, TrainingError
 from streetseg.measure.evaluate import evaluate
-from streetseg.models.checkpoints import open_weights
+from streetseg.models.conversion import open_weights
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+from streetseg.streets.datasets import write_cityscapes, write_cocostuff, write_folder, write_imagenet
 from streetseg.training.checkpoint import load_checkpoint
 from streetseg.training.dataset import Samples, count_pixels, open_data, open_samples
 from streetseg.training.recipe import override, resolve
-from streetseg.training.recipes.table import RECIPES, recipe_named
+from streetseg.training.recipes.recipes import RECIPES, recipe_named
 from streetseg.training.train import Run, train
 from streetseg.training.validate import TrainingEngine
+from tests.support.small_recipe import FLOAT32, SMALL, small
 
 CPU = torch.device("cpu")
 

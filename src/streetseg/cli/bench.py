@@ -62,11 +62,11 @@ def add_verbs(verbs: Verbs) -> None:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure artefacts on engines, taking turns."""
-    from streetseg.measure.speed import Entry, accuracy_plot, measure, speed_plot, speed_table
+    from streetseg.bench.frames import Entry, accuracy_plot, measure, speed_plot, speed_table
     from streetseg.runtime.card import read_card
     from streetseg.runtime.files import make_folder, write_file
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
-    from streetseg.runtime.shelf import find_weights
+    from streetseg.runtime.shelf.shelf import find_weights
 
     if options.rounds is None:
         options.rounds = VS_ROUNDS if options.vs else BENCH_ROUNDS
@@ -105,11 +105,11 @@ def bench_against_eager(options: argparse.Namespace) -> int:
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"--threads must be at least 1, got {options.threads}")
     need_torch("streetseg bench --vs torch-eager")
+    from streetseg.bench.eager import SIZE, eager_table, measure_against_eager
+    from streetseg.bench.training import NETWORKS
     from streetseg.runtime.engines.engine import cores
     from streetseg.runtime.files import write_file
-    from streetseg.runtime.shelf import find_weights
-    from streetseg.training.bench import NETWORKS
-    from streetseg.training.eager import SIZE, eager_table, measure_against_eager
+    from streetseg.runtime.shelf.shelf import find_weights
 
     artefacts = [find_weights(artefact) for artefact in options.artefacts]
     if others := [path.name for path in artefacts if path.suffix != ".onnx"]:
@@ -133,10 +133,10 @@ def bench_against_eager(options: argparse.Namespace) -> int:
 def bench_train(options: argparse.Namespace) -> int:
     """Measure training steps, ours and the plain way, taking turns."""
     need_torch("streetseg bench train")
-    from streetseg.data.layouts import write_camvid_tutorial
-    from streetseg.data.table import open_dataset
+    from streetseg.bench.training import BATCH, NETWORKS, measure_training, training_table
+    from streetseg.data.datasets import open_dataset
     from streetseg.runtime.engines.engine import cores
-    from streetseg.training.bench import BATCH, NETWORKS, measure_training, training_table
+    from streetseg.streets.datasets import write_camvid_tutorial
 
     for name in ("rounds", "threads"):
         value = getattr(options, name)

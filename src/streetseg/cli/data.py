@@ -44,7 +44,7 @@ def add_folder_options(verb: argparse.ArgumentParser) -> None:
 def data_check(options: argparse.Namespace) -> int:
     """Read every file of a dataset and print what is wrong with it, a line a finding, and a summary."""
     from streetseg.data.check import check
-    from streetseg.data.table import find_dataset
+    from streetseg.data.datasets import find_dataset
 
     report = check(find_dataset(options.folder, options.dataset), lambda pairs: progress(pairs, "pair"))
     if options.json:
@@ -60,8 +60,8 @@ def data_stats(options: argparse.Namespace) -> int:
     """Print the figures of a split."""
     from dataclasses import asdict
 
+    from streetseg.data.datasets import find_dataset
     from streetseg.data.stats import stats
-    from streetseg.data.table import find_dataset
 
     dataset = find_dataset(options.folder, options.dataset)
     figures = stats(dataset, options.split, lambda pairs: progress(pairs, "pair"))
@@ -71,8 +71,8 @@ def data_stats(options: argparse.Namespace) -> int:
 
 def data_render(options: argparse.Namespace) -> int:
     """Write streets of our own generator, val's first, then train's: nothing real, but exact labels."""
-    from streetseg.data.layouts import write_camvid_tutorial
     from streetseg.runtime.engines.engine import cores
+    from streetseg.streets.datasets import write_camvid_tutorial
 
     if min(options.val, options.train) < 0 or not options.val + options.train:
         raise UsageError(f"--val {options.val} and --train {options.train} are no streets; give 0 or more, one in all")

@@ -58,10 +58,10 @@ def add_verbs(verbs: Verbs) -> None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Judge an artefact on a split; print its scores, write its report."""
-    from streetseg.data.table import open_dataset
+    from streetseg.data.datasets import open_dataset
     from streetseg.measure.boundary import TRIMAP_WIDTHS, WIDEST
     from streetseg.measure.evaluate import evaluate
-    from streetseg.measure.report import WorstFrames, facts, table, to_json, write_report
+    from streetseg.measure.report.report import WorstFrames, facts, table, to_json, write_report
     from streetseg.measure.submission import write_submission
     from streetseg.measure.views import Views, ViewSegmenter
     from streetseg.runtime.files import make_folder
@@ -136,7 +136,7 @@ def runnable(artefact: Path, engine: str | None) -> Iterator[Path]:
         yield artefact
         return
     need_torch(f"evaluating {artefact.name}, which must be exported first,")
-    from streetseg.export.table import TARGETS
+    from streetseg.export.targets import TARGETS
 
     target = TARGETS["torch" if engine == "torch" else "onnx"]
     with tempfile.TemporaryDirectory() as folder:
@@ -159,7 +159,7 @@ def evaluate_command(options: argparse.Namespace, dataset: str, overlap: float) 
 def pool(options: argparse.Namespace) -> int:
     """Print the evaluation of all frames of several."""
     from streetseg.measure.pool import pool
-    from streetseg.measure.report import table, to_json
+    from streetseg.measure.report.report import table, to_json
 
     found = pool(options.evaluations)
     say(to_json(found) if options.json else table(found))

@@ -87,7 +87,7 @@ def predict(options: argparse.Namespace) -> int:
 def predict_video(options: argparse.Namespace) -> int:
     """Segment one video."""
     from streetseg.runtime.frames import is_live, without_password
-    from streetseg.runtime.video import segment_video
+    from streetseg.runtime.video.segment import segment_video
 
     if len(options.paths) > 1:
         raise UsageError(f"predict takes one video at a time, got {len(options.paths)} paths; call it for each")

@@ -13,7 +13,7 @@ from streetseg.errors import UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
-    from streetseg.measure.tables import Judged, PaperTable
+    from streetseg.papers.tables import Judged, PaperTable
 
 TABLE_ROUNDS = 20  # of `tables --bench`: some networks of the papers take a second a frame on a CPU
 
@@ -42,7 +42,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 def tables(options: argparse.Namespace) -> int:
     """Print papers' tables with what is counted, timed and judged here; without a name, list them."""
-    from streetseg.measure.tables import Ours, joined, paper_tables, table_figure, table_named, table_text
+    from streetseg.papers.tables import Ours, joined, paper_tables, table_figure, table_named, table_text
     from streetseg.runtime.files import make_folder, write_file
 
     if not options.names:
@@ -57,8 +57,8 @@ def tables(options: argparse.Namespace) -> int:
         if getattr(options, option) is not None and options.data is None and not options.bench:
             raise UsageError(f"--{option} is for --bench or --data DIR, which run networks; add one of them")
     need_torch("streetseg tables")
-    from streetseg.export.untrained import network_times
-    from streetseg.models.figures import count
+    from streetseg.bench.untrained import network_times
+    from streetseg.models.counting import count
 
     if options.out:
         make_folder(options.out)
@@ -94,12 +94,12 @@ def tables(options: argparse.Namespace) -> int:
 
 def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged, float]:
     """mIoU of --weights, for the rows of the tables that are on --data."""
-    from streetseg.data.table import open_dataset
+    from streetseg.data.datasets import open_dataset
     from streetseg.measure.evaluate import evaluate
     from streetseg.models.origins import ORIGINS
     from streetseg.runtime.card import read_card
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
-    from streetseg.runtime.shelf import find_weights
+    from streetseg.runtime.shelf.shelf import find_weights
 
     dataset = open_dataset(options.data, options.dataset)
     names = ", ".join(table.name for table in chosen)
@@ -152,9 +152,9 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged,
 def models(options: argparse.Namespace) -> int:
     """Print the networks, or the papers' tables of their sizes."""
     need_torch("streetseg models")
-    from streetseg.measure.tables import size_tables, sizes_text
-    from streetseg.models.figures import count
-    from streetseg.models.table import descriptions
+    from streetseg.models.counting import count
+    from streetseg.models.networks import descriptions
+    from streetseg.papers.tables import size_tables, sizes_text
 
     if options.table:
         for table in size_tables():

@@ -33,7 +33,7 @@ def add_verbs(verbs: Verbs) -> None:
 def train(options: argparse.Namespace) -> int:
     """Run a recipe on a dataset."""
     from streetseg.training.recipe import override
-    from streetseg.training.recipes.table import recipe_named
+    from streetseg.training.recipes.recipes import recipe_named
 
     init = [] if options.init is None else [f"init={options.init}"]
     recipe = override(recipe_named(options.recipe), init + options.set)
@@ -61,7 +61,7 @@ def train(options: argparse.Namespace) -> int:
 
 def recipes(options: argparse.Namespace) -> int:
     """Print the list of recipes."""
-    from streetseg.training.recipes.table import list_recipes
+    from streetseg.training.recipes.recipes import list_recipes
 
     say(list_recipes())
     return DONE

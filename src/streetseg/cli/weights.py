@@ -79,7 +79,7 @@ def convert(options: argparse.Namespace) -> int:
         raise UsageError(f"--out {options.out} is what is to be converted; choose another name")
     need_torch("streetseg convert")
     from streetseg.models.checkpoint_files import read_tensors
-    from streetseg.models.checkpoints import build_converted, recognise, save_weights
+    from streetseg.models.conversion import build_converted, recognise, save_weights
 
     source = options.checkpoint.name
     found = recognise(read_tensors(options.checkpoint), source, options.network, options.origin)
@@ -118,7 +118,7 @@ def export(options: argparse.Namespace) -> int:
     """Make an artefact and check it against its network."""
     need_torch("streetseg export")
     from streetseg.export.onnx import read_accuracy
-    from streetseg.export.table import TARGETS
+    from streetseg.export.targets import TARGETS
 
     if options.target not in TARGETS:
         raise UsageError(f"no target {options.target!r}; there are {', '.join(TARGETS)}")
@@ -137,7 +137,7 @@ def export(options: argparse.Namespace) -> int:
 
 def quantize(options: argparse.Namespace) -> int:
     """Make an int8 artefact; print what it lost and what stayed in float."""
-    from streetseg.data.table import open_dataset
+    from streetseg.data.datasets import open_dataset
     from streetseg.export.quantize import quantize
 
     result = quantize(

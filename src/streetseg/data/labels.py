@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streetseg.data.datasets import DATASETS
 from streetseg.data.pairs import IGNORE, LabelSpace, distinct_colours
-from streetseg.data.table import DATASETS
 from streetseg.errors import UsageError
 
 

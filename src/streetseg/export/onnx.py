@@ -25,8 +25,8 @@ from streetseg.errors import UsageError
 from streetseg.export.graph import halve_weights, strip, with_card
 from streetseg.export.rewrites import rewrite
 from streetseg.export.verify import write_verified
-from streetseg.measure.report import card_entry, evaluation_facts, evaluation_of, facts
-from streetseg.models.checkpoints import open_weights
+from streetseg.measure.report.report import card_entry, evaluation_facts, evaluation_of, facts
+from streetseg.models.conversion import open_weights
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import Accuracy, ModelCard
 

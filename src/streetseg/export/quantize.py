@@ -28,12 +28,12 @@ from streetseg.data.pairs import Dataset, Pair
 from streetseg.errors import ArtefactError, MissingExtraError, UsageError, VerificationError
 from streetseg.measure.evaluate import Evaluation, evaluate
 from streetseg.measure.markdown import markdown_table
-from streetseg.measure.report import card_entry, facts
+from streetseg.measure.report.report import card_entry, facts
 from streetseg.runtime.card import Accuracy, ModelCard
 from streetseg.runtime.files import make_folder, same_file, whole_file, write_file
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import Segmenter
-from streetseg.runtime.shelf import find_weights
+from streetseg.runtime.shelf.shelf import find_weights
 
 # nncf reports its use to a server unless this package is missing; None makes its import fail.
 TELEMETRY = "openvino_telemetry"

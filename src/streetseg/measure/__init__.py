@@ -1,1 +1,1 @@
-"""Measuring accuracy and speed."""
+"""Accuracy on labelled frames."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import Dataset
-from streetseg.data.table import open_dataset
 from streetseg.measure import evaluate as frames
 from streetseg.runtime.segmenter import Segmenter
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import UsageError
-from streetseg.measure.report import read_evaluation
+from streetseg.measure.report.report import read_evaluation
 from streetseg.runtime.frames import natural_key
 
 RESAMPLES = 10_000

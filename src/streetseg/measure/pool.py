@@ -11,7 +11,7 @@ import numpy as np
 
 from streetseg.errors import UsageError
 from streetseg.measure.evaluate import Evaluation
-from streetseg.measure.report import facts, read_evaluation
+from streetseg.measure.report.report import facts, read_evaluation
 
 
 def pool(paths: Sequence[Path]) -> dict[str, Any]:

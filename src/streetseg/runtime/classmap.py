@@ -22,7 +22,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.runtime import kernel
+from streetseg.runtime.kernel import binding
 
 # Pixels interpolated at a time. One class of them is 128 KiB of float32: what each class goes through stays in a
 # core's cache, and the work still outweighs the calls.
@@ -61,11 +61,11 @@ def class_map(
     rows, columns = (
         cells_along(logits.shape[i], frame_size[i], content_size[i], padded_size[i], align_corners) for i in (0, 1)
     )
-    library = kernel.load()
+    library = binding.load()
     if library is None:
         fill(out, logits, rows, columns)
     else:
-        kernel.class_map(library, logits, rows.for_kernel, columns.for_kernel, out, threads)
+        binding.class_map(library, logits, rows.for_kernel, columns.for_kernel, out, threads)
     return out
 
 
@@ -110,10 +110,10 @@ class Cells:
     weight: NDArray[np.float32]  # one a pixel: how much the second end of its cell counts; and the kernel's margin
 
     @cached_property
-    def for_kernel(self) -> kernel.CellsAlong:
+    def for_kernel(self) -> binding.CellsAlong:
         """The same as the kernel takes it, valid as long as this is."""
         first, count = (array.ctypes.data_as(POINTER(c_int64)) for array in (self.first, self.count))
-        return kernel.CellsAlong(self.logits, first, count, self.weight.ctypes.data_as(POINTER(c_float)))
+        return binding.CellsAlong(self.logits, first, count, self.weight.ctypes.data_as(POINTER(c_float)))
 
     def ends(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """The two logits, 2 x len(cells), that each cell lies between."""
@@ -137,7 +137,7 @@ def cells_along(logits: int, frame: int, content: int, padded: int, align_corner
 
     cell = np.clip(np.floor(at).astype(np.int64) + 1, 0, logits)
     count = np.bincount(cell, minlength=logits + 1).astype(np.int64)
-    weight = np.pad((at - (cell - 1)).astype(np.float32), (0, kernel.LANES - 1))
+    weight = np.pad((at - (cell - 1)).astype(np.float32), (0, binding.LANES - 1))
     return Cells(logits, np.cumsum(count) - count, count, weight)
 
 

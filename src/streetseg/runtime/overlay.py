@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from streetseg.runtime import kernel
+from streetseg.runtime.kernel import binding
 
 Colour = tuple[int, int, int]
 
@@ -52,12 +52,12 @@ def overlay(
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(colours)] = colours
     inside, border = round(255 * opacity), round(255 * (1 - (1 - opacity) ** 3))  # as if blended three times
-    library = kernel.load()
+    library = binding.load()
     if library is None:
         blend(frame, classmap, palette, inside, border, out)
     else:
         frame, classmap = np.ascontiguousarray(frame), np.ascontiguousarray(classmap)
-        kernel.paint(library, frame, classmap, palette, np.array([inside, border], np.uint8), out, threads)
+        binding.paint(library, frame, classmap, palette, np.array([inside, border], np.uint8), out, threads)
     if legend and min(classmap.shape) >= LEGEND_MIN_SIDE:
         draw_legend(out, names, colours, share(classmap, len(names)))
     return out

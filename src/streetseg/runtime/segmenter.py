@@ -16,7 +16,7 @@ from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engine import Engine, cores, open_engine
 from streetseg.runtime.frames import resize
 from streetseg.runtime.overlay import overlay, share
-from streetseg.runtime.shelf import PACKAGED, find_weights
+from streetseg.runtime.shelf.shelf import PACKAGED, find_weights
 from streetseg.runtime.stream import in_order
 
 DEFAULT_WEIGHTS = PACKAGED / "ddrnet_23_slim_camvid.onnx"

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from streetseg.data.cache import open_cache
+from streetseg.data.datasets import open_dataset
 from streetseg.data.imagenet import LabelledImages, open_imagenet
 from streetseg.data.pairs import IGNORE, Dataset, read_ahead, reduced_size
-from streetseg.data.table import open_dataset
 from streetseg.runtime.frames import read_frame, resize
 from streetseg.training.augment import Batch, Bytes, cut_out, draw_classifier_view, draw_view
 from streetseg.training.distributed import rank, world

@@ -25,9 +25,9 @@ from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import IGNORE, Dataset, readable
 from streetseg.data.stats import class_weights
 from streetseg.errors import DatasetError, NetworkError, OutputError, RecipeError, TrainingError, UsageError
-from streetseg.models.checkpoints import save_weights
+from streetseg.models.conversion import save_weights
+from streetseg.models.networks import CLASSIFIERS, build
 from streetseg.models.outputs import Network
-from streetseg.models.table import CLASSIFIERS, build
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.files import make_folder
 from streetseg.training.augment import augment
@@ -54,9 +54,9 @@ from streetseg.training.distributed import join, leave, lost_another, rank, shar
 from streetseg.training.initial import initialise
 from streetseg.training.interrupt import interrupts
 from streetseg.training.log import Log
-from streetseg.training.losses.table import make_loss
+from streetseg.training.losses.losses import make_loss
 from streetseg.training.recipe import Recipe, resolve
-from streetseg.training.recipes.table import recipe_named
+from streetseg.training.recipes.recipes import recipe_named
 from streetseg.training.schedule import learning_rate, make_optimiser
 from streetseg.training.validate import Judgement, TrainingEngine, validate, validate_classifier
 

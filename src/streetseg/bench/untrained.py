@@ -1,0 +1,72 @@
+"""Networks all but as they are initialised, timed for the papers' tables: a trained one is as large and as fast."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from streetseg.bench.frames import network_input, street_frame, take_turns
+from streetseg.bench.subject import Subject
+from streetseg.export.graph import with_card
+from streetseg.export.onnx import to_onnx
+from streetseg.models.networks import build
+from streetseg.runtime.card import ModelCard
+from streetseg.runtime.segmenter import Segmenter
+
+
+def network_times(
+    subjects: Collection[Subject],
+    rounds: int,
+    *,
+    engine: str | None = None,
+    threads: int | None = None,
+    precision: str | None = None,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> dict[Subject, NDArray[np.float64]]:
+    """Milliseconds of the networks alone, a value a round, in which all of them take their turn; see measure/speed.py.
+
+    engine, threads, precision: as for Segmenter.open.
+    """
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        artefact = Path(folder) / "untrained.onnx"
+        for subject in subjects:
+            write_untrained(subject, artefact)
+            segmenter = Segmenter.open(artefact, engine=engine, threads=threads, precision=precision)
+            runs.append([one_run(segmenter, network_input(segmenter, street_frame(subject.size)))])
+    times = take_turns(runs, rounds, progress)
+    return {subject: times[index, :, 0] for index, subject in enumerate(subjects)}
+
+
+def one_run(segmenter: Segmenter, given: NDArray[np.uint8]) -> Callable[[], object]:
+    segmenter.engine(given)  # compiled now, while the artefact is there
+    return lambda: segmenter.engine(given)
+
+
+def write_untrained(subject: Subject, out: Path) -> None:
+    """Write the artefact of a network; NetworkError where it cannot be built."""
+    torch.manual_seed(0)
+    network = build(subject.network, subject.classes, **dict(subject.arguments)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            # Equal ones would become one in the graph, and engines do not fuse into a layer what another one shares.
+            parameter.add_(torch.randn_like(parameter), alpha=1e-3)
+    card = ModelCard(
+        network=subject.network,
+        classes=tuple(f"class {index}" for index in range(subject.classes)),
+        colours=((0, 0, 0),) * subject.classes,
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+        output_stride=network.output_stride,
+        size_multiple=network.size_multiple,
+        align_corners=network.align_corners,
+        native_short_side=min(subject.size),
+        training_data="none: initial weights, to measure speed",
+    )
+    content, _ = with_card(to_onnx(network, card), card, "float16")
+    out.write_bytes(content)

@@ -1,0 +1,106 @@
+"""Results: what everything that the package returns can do. JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
+Facts: TypeAlias = Mapping[str, JSON]
+
+
+GAP = 2  # spaces between the columns of a table
+
+
+class Printable(ABC):
+    """A result with figures. A subclass says which, and how a person reads them."""
+
+    @abstractmethod
+    def facts(self) -> Facts:
+        """Return the figures as JSON's types; shares from 0 to 1, None where there is no figure."""
+
+    @abstractmethod
+    def table(self) -> str:
+        """Return the figures as text for a terminal."""
+
+    def to_json(self) -> str:
+        """Return `facts` as one JSON object."""
+        return json.dumps(self.facts(), indent=2)
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook."""
+        return f"<pre>{html.escape(self.table())}</pre>"
+
+
+def rounded(value: float, digits: int = 6) -> float | None:
+    """Return the value for JSON, which has no NaN: rounded, or None where it is not a number."""
+    return None if math.isnan(value) else round(value, digits)
+
+
+def text_table(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
+    """Return a table that fits the terminal.
+
+    Columns of figures are aligned right. Texts fold within their cell. Where the columns do not fit side by side, the
+    table continues below with the first column repeated.
+
+    Args:
+        rows: The header first; all of one length.
+        width: Characters a line; None: the terminal's width, 80 where there is no terminal.
+
+    Returns:
+        Lines without trailing spaces.
+    """
+    from rich.console import Console  # here, for it would slow every command
+
+    width = width or Console().width
+    return "\n\n".join(aligned(part, width) for part in side_by_side(rows, width))
+
+
+def side_by_side(rows: Sequence[Sequence[str]], width: int) -> list[list[Sequence[str]]]:
+    """Return the table in parts of columns that fit into the width; each begins with the first column."""
+    columns = list(zip(*rows, strict=True))
+    parts = [[columns[0]]]
+    for column in columns[1:]:
+        if len(parts[-1]) > 1 and sum(narrowest(each) + GAP for each in (*parts[-1], column)) >= width:
+            parts.append([columns[0]])
+        parts[-1].append(column)
+    return [[list(row) for row in zip(*part, strict=True)] for part in parts]
+
+
+def narrowest(column: Sequence[str]) -> int:
+    """Return the width below which a column cannot be read: its figures, or its longest word."""
+    cells = column[1:] if is_figures(column) else [word for cell in column[1:] for word in cell.split()]
+    return max(map(len, [*column[0].split(), *cells]), default=0)
+
+
+def is_figures(column: Sequence[str]) -> bool:
+    """Return True if all cells below the header are figures, with or without sign and unit, or empty."""
+    return all(cell in ("", "-") or (cell.lstrip("+-")[:1].isdigit() and cell.count(" ") < 2) for cell in column[1:])
+
+
+def aligned(rows: Sequence[Sequence[str]], width: int) -> str:
+    """Return the rows as aligned text."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, GAP, 0, 0))
+    for index, column in enumerate(zip(*rows, strict=True)):
+        right = index > 0 and is_figures(column)
+        table.add_column(
+            Text(column[0]),
+            justify="right" if right else "left",
+            overflow="fold",
+            min_width=min(narrowest(column), width // 2 - GAP),
+        )
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

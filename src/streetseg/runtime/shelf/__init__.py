@@ -1,0 +1,1 @@
+"""Weights by name: which there are, where they lie, how they are fetched."""

@@ -1,0 +1,1 @@
+"""Rendered streets with exact labels: the renderer and the datasets that it writes."""

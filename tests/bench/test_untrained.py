@@ -1,0 +1,25 @@
+"""Networks timed without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streetseg.bench.machine import work
+from streetseg.bench.subject import Subject
+from streetseg.bench.untrained import network_times, write_untrained
+from streetseg.models.counting import count
+
+
+def test_an_untrained_artefact_has_the_work_of_its_network(tmp_path: Path) -> None:
+    subject = Subject("bisenetv2", (("branches", "semantic"),), 5, (64, 96))  # with grouped convolutions
+    write_untrained(subject, tmp_path / "a.onnx")
+    assert work(tmp_path / "a.onnx", subject.size).gmacs == pytest.approx(count(*subject).gmacs, rel=1e-3)
+
+
+def test_networks_are_timed_in_rounds() -> None:
+    subjects = [Subject("bisenetv2", (("branches", "semantic"),), 3, size) for size in ((32, 32),)]
+    times = network_times(subjects, 4, engine="onnxruntime", threads=1)
+    assert list(times) == subjects
+    assert all(rounds.shape == (4,) and rounds.min() > 0 for rounds in times.values())
