@@ -1,0 +1,17 @@
+"""streetseg compare: one clear line for every mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.command_line import Refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["compare", "{empty}/a.json", "{weights}"], "a.json cannot be read: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(refused: Refused, arguments: list[str], complaint: str) -> None:
+    assert complaint in refused(*arguments)
