@@ -31,6 +31,9 @@ NO_TORCH = ["runtime", "data", "streets", "measure", "serve", "bulk", "bench/fra
             "bench/first_frame.py", "errors.py", "progress.py", "results.py"]  # fmt: skip
 MAY_TORCH = {"runtime/engines/torch.py"}
 WITH_TORCH = ("streetseg.training", "streetseg.models", "streetseg.export")
+# `models` knows PyTorch, itself and floor 0. Its files that read and write weights also know these.
+WEIGHTS_FILES = {"models/conversion.py", "models/weights.py", "models/checkpoint_files.py"}
+OF_WEIGHTS_FILES = {"safetensors", "streetseg.runtime.card", "streetseg.runtime.artefact", "streetseg.runtime.files"}
 
 
 def modules() -> list[Path]:
@@ -78,6 +81,15 @@ def test_what_only_predicts_never_imports_torch(place: str) -> None:
             known = imports(path)
             assert not {name.split(".")[0] for name in known} & {"torch", "onnx", "safetensors"}, path
             assert not {name for name in known if name.startswith(WITH_TORCH)}, path
+
+
+def test_models_know_only_torch_and_themselves() -> None:
+    for path in (SOURCE / "models").rglob("*.py"):
+        known = {name for name in imports(path) if name.partition(".")[0] not in {*sys.stdlib_module_names, "torch"}}
+        known = {name for name in known if not name.startswith("streetseg.models.")}
+        known -= {"streetseg.models", "streetseg.errors", "streetseg.results"}
+        allowed = OF_WEIGHTS_FILES if str(path.relative_to(SOURCE)) in WEIGHTS_FILES else set()
+        assert {name for name in known if name not in allowed and name.partition(".")[0] not in allowed} == set(), path
 
 
 def test_cli_imports_rooms_only_inside_verbs() -> None:

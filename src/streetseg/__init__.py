@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streetseg.errors import StreetsegError
     from streetseg.measure.artefact import evaluate
+    from streetseg.models.networks import list_networks
     from streetseg.runtime.card import ModelCard, read_card
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.segmenter import Result, Segmenter
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["ModelCard", "Result", "Segmenter", "StreetsegError", "evaluate", "read_card", "read_frame", "train"]
+__all__ = [
+    "ModelCard",
+    "Result",
+    "Segmenter",
+    "StreetsegError",
+    "evaluate",
+    "list_networks",
+    "read_card",
+    "read_frame",
+    "train",
+]
 
 # Public name -> the module that defines it.
 HOMES = {
@@ -33,6 +44,7 @@ HOMES = {
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
     "evaluate": "streetseg.measure.artefact",
+    "list_networks": "streetseg.models.networks",
     "read_card": "streetseg.runtime.card",
     "read_frame": "streetseg.runtime.frames",
     "train": "streetseg.training.train",

@@ -9,13 +9,13 @@ import pytest
 from streetseg.bench.machine import work
 from streetseg.bench.subject import Subject
 from streetseg.bench.untrained import network_times, write_untrained
-from streetseg.models.counting import count
+from streetseg.models.counting import network_cost
 
 
 def test_an_untrained_artefact_has_the_work_of_its_network(tmp_path: Path) -> None:
     subject = Subject("bisenetv2", (("branches", "semantic"),), 5, (64, 96))  # with grouped convolutions
     write_untrained(subject, tmp_path / "a.onnx")
-    assert work(tmp_path / "a.onnx", subject.size).gmacs == pytest.approx(count(*subject).gmacs, rel=1e-3)
+    assert work(tmp_path / "a.onnx", subject.size).gmacs == pytest.approx(network_cost(*subject).gmacs, rel=1e-3)
 
 
 def test_networks_are_timed_in_rounds() -> None:

@@ -20,9 +20,9 @@ from streetseg.errors import ArtefactError, UsageError, VerificationError
 from streetseg.export import onnx as exporter
 from streetseg.measure.evaluate import Evaluation, FrameScore
 from streetseg.measure.report.report import facts, to_json
-from streetseg.models.conversion import open_weights, save_weights
 from streetseg.models.networks import build
 from streetseg.models.outputs import Network
+from streetseg.models.weights import open_weights, save_weights
 from streetseg.runtime.card import METADATA_KEY, ModelCard, read_card
 from streetseg.runtime.engines.engine import FORMATS, open_engine
 

@@ -11,9 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from streetseg.errors import NetworkError
 from streetseg.models.bisenetv2 import bisenetv2, bisenetv2_large
-from streetseg.models.conversion import convert, load
+from streetseg.models.conversion import convert_tensors
 from streetseg.models.origins.bisenetv2 import TORCHVISION
 from streetseg.models.semantic_backbones import SEMANTIC_BACKBONES, ShuffleUnit
+from streetseg.models.weights import load_tensors
 
 
 def gmacs(net: nn.Module, height: int, width: int) -> float:
@@ -111,7 +112,7 @@ def test_imagenet_checkpoints_start_the_semantic_branch(name: str, classifier: s
     part = net.semantic.backbone
     theirs = {key: torch.randn(tensor.shape) for key, tensor in part.state_dict().items() if tensor.is_floating_point()}
     classification = {f"{classifier}.weight": torch.zeros(1000, 8), f"{classifier}.bias": torch.zeros(1000)}
-    load(net, net.state_dict() | convert(theirs | classification, origin), name)
+    load_tensors(net, net.state_dict() | convert_tensors(theirs | classification, origin), name)
     assert all(torch.equal(part.state_dict()[key], tensor) for key, tensor in theirs.items())
 
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from streetseg.errors import NetworkError
 from streetseg.export.onnx import export_onnx, to_onnx
 from streetseg.export.verify import verify
-from streetseg.models.conversion import open_weights, save_weights
 from streetseg.models.networks import CLASSIFIERS, MODELS, build
 from streetseg.models.outputs import Network
+from streetseg.models.weights import open_weights, save_weights
 from streetseg.papers.tables import paper_tables
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import Engine

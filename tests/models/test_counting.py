@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from streetseg.cli import main
-from streetseg.models.networks import CLASSIFIERS, MODELS, build, descriptions
+from streetseg.models.networks import CLASSIFIERS, MODELS, build, list_networks
 from streetseg.papers.tables import size_tables
 
 AGREES = 1.0  # per cent of the paper's figure; beyond, the row gives the reason
@@ -35,7 +35,7 @@ def test_every_network_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == sorted(MODELS | CLASSIFIERS)
-    assert all(len(description) > 20 for description in descriptions().values())
+    assert all(len(entry.description) > 20 for entry in list_networks().networks)
 
 
 # Tables that give the size of each stage's output: module -> channels and height at the table's input.

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from streetseg.models.conversion import convert, load
+from streetseg.models.conversion import convert_tensors
 from streetseg.models.networks import CLASSIFIERS, build
 from streetseg.models.origins import bisenetv2, ddrnet, fassdnet, hardnet, stdc
 from streetseg.models.origins.origin import Origin
+from streetseg.models.weights import load_tensors
 from tests.support.reference_rules import Reference, weight
 
 STDC_HEADS = {
@@ -75,7 +76,7 @@ LEFT_OUT = {
 def test_same_function(fixture: str, network: str, origin: Origin, heads: dict[str, str | None]) -> None:
     reference = Reference(fixture)
     ours = build(network, reference.facts["num_classes"], aux=True, **origin.arguments, **origin.aux_arguments).eval()
-    load(ours, convert(reference.state_dict(), origin), fixture)
+    load_tensors(ours, convert_tensors(reference.state_dict(), origin), fixture)
     with torch.inference_mode():
         outputs = ours(reference.input())
     for theirs, name in heads.items():
@@ -97,7 +98,7 @@ def test_parameters(fixture: str, network: str, origin: Origin) -> None:
 def test_same_classifier(fixture: str, network: str, origin: Origin) -> None:
     reference = Reference(fixture)
     ours = CLASSIFIERS[network]().eval()
-    load(ours, convert(reference.state_dict(), origin), fixture)
+    load_tensors(ours, convert_tensors(reference.state_dict(), origin), fixture)
     with torch.inference_mode():
         outputs = ours(reference.input())
     reference.check("logits", outputs.logits)
@@ -114,7 +115,7 @@ def test_a_wrong_detail_is_caught() -> None:
     """The comparison can fail: batch norm's eps 1e-3 instead of 1e-5 is seen."""
     reference = Reference("ddrnet-23-slim")
     ours = build("ddrnet_23_slim", 19, aux=True).eval()
-    load(ours, convert(reference.state_dict(), ddrnet.OFFICIAL), "ddrnet-23-slim")
+    load_tensors(ours, convert_tensors(reference.state_dict(), ddrnet.OFFICIAL), "ddrnet-23-slim")
     for module in ours.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eps = 1e-3

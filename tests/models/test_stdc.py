@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from streetseg.errors import NetworkError
-from streetseg.models.conversion import convert, load
+from streetseg.models.conversion import convert_tensors
 from streetseg.models.networks import MODELS
 from streetseg.models.origins import stdc
 from streetseg.models.stdc import stdc1, stdc2
+from streetseg.models.weights import load_tensors
 from tests.support.reference_rules import Reference
 
 
@@ -39,8 +40,8 @@ def test_the_sign_of_official_scales_is_lost_outside_the_backbone() -> None:
     outside = {key: value for key, value in theirs.items() if "backbone" not in key}
     scales = [key for key, value in outside.items() if value.ndim == 1 and key.endswith("weight")]
     assert len(scales) == 15
-    ours = convert(theirs, origin)
-    flipped = convert(theirs | {key: -theirs[key] for key in scales}, origin)
+    ours = convert_tensors(theirs, origin)
+    flipped = convert_tensors(theirs | {key: -theirs[key] for key in scales}, origin)
     assert all(torch.equal(ours[name], flipped[name]) for name in ours)
     torch.testing.assert_close(ours["ffm.conv.1.weight"], theirs["ffm.convblk.bn.weight"].abs() + 1e-5, rtol=0, atol=0)
     assert torch.equal(ours["backbone.conv1.1.weight"], theirs["cp.backbone.features.0.bn.weight"])
@@ -50,7 +51,7 @@ def test_the_sign_of_official_scales_is_lost_outside_the_backbone() -> None:
 def test_imagenet_checkpoints_start_the_segmentation_form(name: str) -> None:
     reference, origin = Reference(f"{name}-cls"), stdc.IMAGENET[name]
     net = MODELS[name](19).eval()
-    load(net, net.state_dict() | convert(reference.state_dict(), origin), name)
+    load_tensors(net, net.state_dict() | convert_tensors(reference.state_dict(), origin), name)
     with torch.inference_mode():
         feature = net.backbone(reference.input())[-1][0]
     theirs = reference.arrays["mid__features__mean"]

@@ -12,8 +12,8 @@ import torch
 from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import LabelSpace
 from streetseg.errors import ArtefactError, StreetsegError, TrainingError
-from streetseg.models.conversion import open_weights, save_weights
 from streetseg.models.networks import build
+from streetseg.models.weights import open_weights, save_weights
 from streetseg.streets.datasets import write_folder, write_imagenet
 from streetseg.training.dataset import open_samples
 from streetseg.training.recipe import Recipe, override, resolve

@@ -23,7 +23,7 @@ from streetseg.cli import main
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError, ImageError, NetworkError, OutputError, RecipeError, TrainingError
 from streetseg.measure.evaluate import evaluate
-from streetseg.models.conversion import open_weights
+from streetseg.models.weights import open_weights
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.datasets import write_cityscapes, write_cocostuff, write_folder, write_imagenet
 from streetseg.training.checkpoint import load_checkpoint

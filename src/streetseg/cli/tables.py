@@ -58,7 +58,7 @@ def tables(options: argparse.Namespace) -> int:
             raise UsageError(f"--{option} is for --bench or --data DIR, which run networks; add one of them")
     need_torch("streetseg tables")
     from streetseg.bench.untrained import network_times
-    from streetseg.models.counting import count
+    from streetseg.models.counting import network_cost
 
     if options.out:
         make_folder(options.out)
@@ -74,7 +74,7 @@ def tables(options: argparse.Namespace) -> int:
             precision=options.precision,
             progress=lambda rounds: progress(rounds, "round"),
         )
-    counted = {subject: count(*subject) for subject in subjects}
+    counted = {subject: network_cost(*subject) for subject in subjects}
     ours = Ours({subject: (found.parameters, found.gmacs) for subject, found in counted.items()}, times, mious)
     found = [(table, joined(table, ours)) for table in chosen]
     texts = [f"{table_text(table, rows)}\n" for table, rows in found]
@@ -152,14 +152,13 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged,
 def models(options: argparse.Namespace) -> int:
     """Print the networks, or the papers' tables of their sizes."""
     need_torch("streetseg models")
-    from streetseg.models.counting import count
-    from streetseg.models.networks import descriptions
+    from streetseg.models.counting import network_cost
+    from streetseg.models.networks import list_networks
     from streetseg.papers.tables import size_tables, sizes_text
 
     if options.table:
         for table in size_tables():
-            say(f"{sizes_text(table, {subject: count(*subject) for subject in table.subjects() if subject})}\n")
+            say(f"{sizes_text(table, {subject: network_cost(*subject) for subject in table.subjects() if subject})}\n")
     else:
-        for name, description in descriptions().items():
-            say(f"{name:<25}  {description}")
+        say(list_networks().table())
     return DONE

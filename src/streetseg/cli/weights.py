@@ -79,10 +79,11 @@ def convert(options: argparse.Namespace) -> int:
         raise UsageError(f"--out {options.out} is what is to be converted; choose another name")
     need_torch("streetseg convert")
     from streetseg.models.checkpoint_files import read_tensors
-    from streetseg.models.conversion import build_converted, recognise, save_weights
+    from streetseg.models.conversion import build_converted, recognise_checkpoint
+    from streetseg.models.weights import save_weights
 
     source = options.checkpoint.name
-    found = recognise(read_tensors(options.checkpoint), source, options.network, options.origin)
+    found = recognise_checkpoint(read_tensors(options.checkpoint), source, options.network, options.origin)
     if found.num_classes == 1 and (labels is None or len(labels.names) == 1):
         raise UsageError(
             f"{source} puts out one logit a pixel, which takes a threshold; a class map takes the highest of several: "

@@ -26,8 +26,8 @@ from streetseg.export.graph import halve_weights, strip, with_card
 from streetseg.export.rewrites import rewrite
 from streetseg.export.verify import write_verified
 from streetseg.measure.report.report import card_entry, evaluation_facts, evaluation_of, facts
-from streetseg.models.conversion import open_weights
 from streetseg.models.outputs import Network
+from streetseg.models.weights import open_weights
 from streetseg.runtime.card import Accuracy, ModelCard
 
 OPSET = 20

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of the networks, counted."""
+"""Count the networks' parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -11,18 +11,34 @@ from torch.utils.flop_counter import FlopCounterMode
 from streetseg.models.networks import CLASSIFIERS, MODELS
 
 
-class Counted(NamedTuple):
-    """Parameters in millions, without and with what only training needs; multiply-adds of convolutions and matrix
-    products in billions."""
+class NetworkCost(NamedTuple):
+    """A network's parameters and multiply-adds.
+
+    Attributes:
+        parameters: In millions, without the auxiliary heads.
+        training_parameters: In millions, with the auxiliary heads.
+        gmacs: Multiply-adds of convolutions and matrix products, in billions.
+    """
 
     parameters: float
     training_parameters: float
     gmacs: float
 
 
-def count(network: str, arguments: tuple[tuple[str, Any], ...], classes: int, size: tuple[int, int]) -> Counted:
-    """The figures of a network or classifier as built with those arguments, at H x W rounded up to its size_multiple;
-    nothing is computed or allocated."""
+def network_cost(
+    network: str, arguments: tuple[tuple[str, Any], ...], classes: int, size: tuple[int, int]
+) -> NetworkCost:
+    """Count the parameters and multiply-adds of a network or classifier; nothing is computed or allocated.
+
+    Args:
+        network: A name in MODELS or CLASSIFIERS.
+        arguments: What else it is built with, as pairs of name and value.
+        classes: Number of classes.
+        size: Height and width of the frame; each is rounded up to the network's `size_multiple`.
+
+    Returns:
+        The counts.
+    """
     with torch.device("meta"):
         if network in CLASSIFIERS:
             net = training = CLASSIFIERS[network](classes, **dict(arguments))
@@ -34,11 +50,11 @@ def count(network: str, arguments: tuple[tuple[str, Any], ...], classes: int, si
     height, width = (-side // multiple * -multiple for side in size)
     with FlopCounterMode(display=False) as counter:
         net.eval()(torch.empty(1, 3, height, width, device="meta"))
-    return Counted(parameters, training_parameters, counter.get_total_flops() / 2e9)
+    return NetworkCost(parameters, training_parameters, counter.get_total_flops() / 2e9)
 
 
 def leave_out_norms(network: nn.Module) -> None:
-    """Batch norms count for nothing, and take most of the time when nothing is computed."""
+    """Replace batch norms by identities: they add nothing to the count and take most of its time."""
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.BatchNorm2d):

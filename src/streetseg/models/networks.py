@@ -1,8 +1,10 @@
-"""The networks by name."""
+"""The table of networks: look one up by name and build it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
@@ -23,6 +25,7 @@ from streetseg.models.fassdnet import fassd_net, fassd_net_l1, fassd_net_l2
 from streetseg.models.hardnet import fc_hardnet_70, fc_hardnet_70_classifier, fc_hardnet_70_l1, fc_hardnet_70_l2
 from streetseg.models.outputs import Network
 from streetseg.models.stdc import stdc1, stdc1_classifier, stdc2, stdc2_classifier
+from streetseg.results import Facts, Printable
 
 MODELS: dict[str, Callable[..., Network]] = {
     "bisenetv2": bisenetv2,
@@ -41,7 +44,7 @@ MODELS: dict[str, Callable[..., Network]] = {
     "stdc2": stdc2,
 }
 
-# Classification forms: the backbones as they are trained on ImageNet.
+# Classification forms: backbones to train on ImageNet.
 CLASSIFIERS: dict[str, Callable[..., nn.Module]] = {
     "ddrnet_23_classifier": ddrnet_23_classifier,
     "ddrnet_23_slim_classifier": ddrnet_23_slim_classifier,
@@ -52,18 +55,67 @@ CLASSIFIERS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def descriptions() -> dict[str, str]:
-    """Every name and what its builder says of it, in one line."""
+@dataclass(frozen=True)
+class NetworkEntry:
+    """A network in the list.
+
+    Attributes:
+        name: Its name, as recipes and cards have it.
+        description: The paper's figures for it, in one line.
+        classifier: True for a classification form, which is a backbone for pre-training on ImageNet.
+    """
+
+    name: str
+    description: str
+    classifier: bool
+
+
+@dataclass(frozen=True)
+class NetworkList(Printable):
+    """The networks, sorted by name."""
+
+    networks: tuple[NetworkEntry, ...]
+
+    def facts(self) -> Facts:
+        """Return name, description and kind of each network."""
+        return {"networks": [dataclasses.asdict(entry) for entry in self.networks]}
+
+    def table(self) -> str:
+        """Return one line a network."""
+        return "\n".join(f"{entry.name:<25}  {entry.description}" for entry in self.networks)
+
+
+def list_networks() -> NetworkList:
+    """List the networks and classifiers that this package has.
+
+    Returns:
+        Name and description of each network, sorted by name.
+    """
     builders = MODELS | CLASSIFIERS
-    return {name: " ".join((builders[name].__doc__ or "").partition("\n\n")[0].split()) for name in sorted(builders)}
+    return NetworkList(
+        tuple(NetworkEntry(name, summary(builders[name]), name in CLASSIFIERS) for name in sorted(builders))
+    )
+
+
+def summary(builder: Callable[..., nn.Module]) -> str:
+    """Return the first paragraph of a builder's docstring as one line."""
+    return " ".join((builder.__doc__ or "").partition("\n\n")[0].split())
 
 
 def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -> Network:
-    """The network of that name, initialised as in its paper; NetworkError where there is none, or it does not take the
-    arguments.
+    """Build a network, initialised as in its paper.
 
-    aux: with the auxiliary heads that training supervises.
-    arguments: further ones of that network, its ablations for instance.
+    Args:
+        name: A name in MODELS.
+        num_classes: Number of classes, 1 or more.
+        aux: True: with the auxiliary heads that training supervises.
+        arguments: Further arguments of that network, its ablations for instance.
+
+    Returns:
+        The network, in training mode.
+
+    Raises:
+        NetworkError: No network has that name, or it does not take the arguments.
     """
     if name not in MODELS:
         raise NetworkError(f"no network {name!r}; there are {', '.join(MODELS)}")

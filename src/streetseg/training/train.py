@@ -25,9 +25,9 @@ from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import IGNORE, Dataset, readable
 from streetseg.data.stats import class_weights
 from streetseg.errors import DatasetError, NetworkError, OutputError, RecipeError, TrainingError, UsageError
-from streetseg.models.conversion import save_weights
 from streetseg.models.networks import CLASSIFIERS, build
 from streetseg.models.outputs import Network
+from streetseg.models.weights import save_weights
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.files import make_folder
 from streetseg.training.augment import augment

@@ -1,0 +1,62 @@
+"""From another code base's checkpoint to weights of ours, and on to pictures; mistakes are refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from torch import Tensor
+
+from streetseg.cli import main
+from streetseg.streets.scene import render
+from tests.support.checkpoints import save
+from tests.support.reference_rules import Reference
+
+
+def test_from_a_checkpoint_to_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = Reference("mmseg-bisenetv2").state_dict()
+    checkpoint = save(tmp_path / "x.pth", {"meta": {"epoch": 160000}, "state_dict": theirs})
+    weights, photo = tmp_path / "x.safetensors", tmp_path / "photo.png"
+    Image.fromarray(render(0, (64, 96)).frame).save(photo)
+    assert main(["convert", str(checkpoint), "--out", str(weights)]) == 0
+    output = capsys.readouterr().out
+    assert "bisenetv2 as open-mmlab/mmsegmentation has it" in output
+    assert "auxiliary_head (56)" in output
+    assert main(["export", str(weights)]) == 0
+    arguments = ["--weights", str(tmp_path / "x.onnx"), "--out", str(tmp_path / "out"), "--engine", "onnxruntime"]
+    assert main(["predict", str(photo), *arguments]) == 0
+    with Image.open(tmp_path / "out" / "photo_classes.png") as image:
+        assert image.size == (96, 64)
+
+
+def one_logit(fixture: str) -> dict[str, Tensor]:
+    """A checkpoint with the first row of its last layers alone, as a sigmoid's is."""
+    tensors = Reference(fixture).state_dict()
+    return {key: tensor[:1] if ".conv_seg." in key else tensor for key, tensor in tensors.items()}
+
+
+def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = save(tmp_path / "x.pth", Reference("stdc1-cls").state_dict())
+    out = ["--out", str(tmp_path / "x.safetensors")]
+    for arguments, expected in (
+        ([], "--classes"),
+        (["--operating-scale", "5"], "at most 4"),
+        (["--classes", "camvit"], "no dataset"),
+        (["--network", "stdc2"], "it fits stdc1"),
+    ):
+        assert main(["convert", str(checkpoint), *out, *arguments]) == 2
+        assert expected in capsys.readouterr().err
+    one = save(tmp_path / "one.pth", one_logit("mmseg-ddrnet-23-slim"))
+    for options in ([], ["--classes", "1"]):
+        assert main(["convert", str(one), *out, *options]) == 2
+        assert "one logit a pixel, which takes a threshold" in capsys.readouterr().err
+    one.unlink()
+    assert main(["convert", str(checkpoint), "--out", str(tmp_path / "x.onnx")]) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pth"]
+    itself = tmp_path / "x.safetensors"
+    checkpoint.rename(itself)
+    content = itself.read_bytes()
+    assert main(["convert", str(itself), "--out", str(itself), "--classes", "camvid"]) == 2
+    assert "is what is to be converted; choose another name" in capsys.readouterr().err
+    assert itself.read_bytes() == content
