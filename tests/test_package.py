@@ -43,10 +43,18 @@ def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
     for name in ("py.typed", "runtime/card.schema.json", "runtime/shelf/shelf.json"):
         assert f"streetseg/{name}" in names
     assert "streetseg/runtime/weights/ddrnet_23_slim_camvid.onnx" in names
-    assert not [name for name in names if name.startswith("tests")]
+    assert not [name for name in names if name.startswith(("tests", "tools"))]
     with tarfile.open(source) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    for name in ("README.md", "LICENSE", "CHANGELOG.md", "tests/test_package.py", "docs/card.md", "hatch_build.py"):
+    for name in (
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "tests/test_package.py",
+        "tools/soak.py",
+        "docs/card.md",
+        "hatch_build.py",
+    ):
         assert name in names
     assert not [name for name in names if name.startswith("weights/")]  # those of the checkout are fetched by name
     assert source.stat().st_size < 30e6

@@ -10,9 +10,9 @@ import pytest
 from streetseg import Segmenter, read_card
 from streetseg.data.datasets import open_dataset
 from streetseg.measure.evaluate import evaluate
-from streetseg.measure.metrics import confusion_matrix, scores
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 from streetseg.runtime.shelf.shelf import CHECKOUT, find_weights, known_weights
+from tools.other_cameras import mious
 
 
 def test_the_real_files_are_read(real_camvid: Path) -> None:
@@ -47,21 +47,6 @@ def test_weights_reach_what_their_card_says(real_camvid: Path, name: str) -> Non
         assert found.miou == pytest.approx(one.miou, abs=1e-4 if exact else 5e-3)
 
 
-CAMERAS = {  # what another camera or another light does to values of 0 to 1
-    "as they are": lambda frame: frame,
-    "1.5 times as bright": lambda frame: 1.5 * frame,
-    "half as bright": lambda frame: 0.5 * frame,
-    "washed out": lambda frame: 0.3 + 0.5 * frame,
-    "warmer": lambda frame: frame * (1.2, 1.0, 0.8),
-    "cooler": lambda frame: frame * (0.8, 1.0, 1.2),
-    "without colour": lambda frame: np.repeat(frame @ (0.299, 0.587, 0.114), 3).reshape(frame.shape),
-    "noisy": lambda frame: frame + np.random.default_rng(0).normal(0, 0.04, frame.shape),
-    "brighter to the bottom, up to twice": lambda frame: frame * np.linspace(1, 2, len(frame))[:, None, None],
-    "the same, and cooler": lambda frame: frame * np.linspace(1, 2, len(frame))[:, None, None] * (0.8, 1.0, 1.2),
-    "left half 0.4 times as bright": lambda frame: frame * np.repeat((0.4, 1.0), frame.shape[1] // 2)[:, None],
-}
-
-
 LEFT_OUT = {  # network -> what is left of its fold artefact's mIoU in the worst light, at least
     "ddrnet_23_slim": 0.95,  # this, STDC1 and FASSD-Net were trained with uneven light
     "fassd_net_l2": 0.85,
@@ -81,14 +66,5 @@ LEFT_OUT = {  # network -> what is left of its fold artefact's mIoU in the worst
 )
 def test_other_cameras_cost_little(real_camvid: Path, artefact: Path, split: str, left: float) -> None:
     """docs/models.md has the tables; the default has seen its frames in training, as they are, the folds never."""
-    segmenter, dataset = Segmenter.open(artefact), open_dataset(real_camvid)
-    classes = len(segmenter.card.classes)
-    matrices = dict.fromkeys(CAMERAS, 0)
-    for pair in dataset.pairs(split)[::4]:
-        frame, label = dataset.read(pair, segmenter.card.native_short_side)
-        for name, camera in CAMERAS.items():
-            seen = np.rint(camera(frame / 255).clip(0, 1) * 255).astype(np.uint8)
-            matrices[name] = matrices[name] + confusion_matrix(label, segmenter(seen).classmap, classes)
-    mious = {name: scores(matrix).miou for name, matrix in matrices.items()}
-    print(*(f"| {name} | {100 * miou:.2f} |" for name, miou in mious.items()), sep="\n")
-    assert min(mious.values()) > left * mious["as they are"]
+    reached = mious(Segmenter.open(artefact), open_dataset(real_camvid), split)
+    assert min(reached.values()) > left * reached["as they are"]

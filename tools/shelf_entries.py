@@ -1,0 +1,52 @@
+"""Print what `shelf.json` must say of the artefacts in the package and in `weights/`.
+
+    python tools/shelf_entries.py            # print it
+    python tools/shelf_entries.py --write    # write it to src/streetseg/runtime/shelf/shelf.json
+
+Run it after adding, replacing or removing `weights/NETWORK_DATA.onnx`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+from streetseg import read_card
+from streetseg.runtime.shelf.shelf import CHECKOUT, PACKAGED, SHELF
+
+
+def shelf_text() -> str:
+    """Return the whole text of shelf.json for the artefacts that are there."""
+    artefacts = sorted([*PACKAGED.glob("*.onnx"), *CHECKOUT.glob("*.onnx")], key=lambda path: path.name)
+    manifest = {"base_url": json.loads(SHELF.read_text())["base_url"], "weights": [entry(path) for path in artefacts]}
+    return json.dumps(manifest, indent=2) + "\n"
+
+
+def entry(artefact: Path) -> dict[str, str | int]:
+    """Return the entry of one artefact: its name, network, file, size in bytes and SHA-256."""
+    content, network = artefact.read_bytes(), read_card(artefact).network
+    return {
+        "name": f"{network}-{artefact.stem.removeprefix(f'{network}_')}",
+        "network": network,
+        "file": artefact.name,
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print or write the shelf."""
+    parser = argparse.ArgumentParser(
+        description="Print what shelf.json must say of the artefacts in the package and in weights/."
+    )
+    parser.add_argument("--write", action="store_true", help=f"write it to {SHELF} instead")
+    if parser.parse_args(arguments).write:
+        SHELF.write_text(shelf_text())
+    else:
+        print(shelf_text(), end="")
+
+
+if __name__ == "__main__":
+    main()
