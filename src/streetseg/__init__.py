@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from streetseg.runtime.card import ModelCard, read_card
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.segmenter import Result, Segmenter
+    from streetseg.training.recipe import Recipe
+    from streetseg.training.recipes.recipes import RecipeList, list_recipes
     from streetseg.training.train import train
 
     __version__: str

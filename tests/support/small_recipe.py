@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streetseg.training.recipe import Recipe, override
+from streetseg.training.recipe import Recipe
+from streetseg.training.recipe_fields import override
 from streetseg.training.recipes.recipes import recipe_named
 
 SMALL = ["batch=4", "crop=64,64", "iterations=6", "checkpoint_every=3", "warmup_iterations=2"]

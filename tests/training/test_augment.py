@@ -31,6 +31,10 @@ def recipe(**changes: object) -> Recipe:
     return dataclasses.replace(recipe_named("ddrnet_23_slim_camvid"), **changes)  # type: ignore[arg-type]
 
 
+def crops(**changes: object) -> Recipe:
+    return dataclasses.replace(recipe_named("stdc1_imagenet"), crop=(64, 64), **changes)  # type: ignore[arg-type]
+
+
 def plain(**changes: object) -> View:
     view = {
         "left": 0.0, "top": 0.0, "scale_x": 1.0, "scale_y": 1.0, "flip": False,
@@ -203,7 +207,7 @@ def test_a_crop_of_mostly_one_class_is_drawn_again() -> None:
 
 
 def test_a_classifiers_view_shows_a_part_of_the_area() -> None:
-    area = recipe(crop=(64, 64), scale=(0.25, 0.5), aspect=4 / 3)
+    area = crops(crop_area=(0.25, 0.5), crop_aspect=4 / 3)
     shapes = []
     for seed in range(50):
         view = draw_classifier_view(seed, (100, 150), area)
@@ -214,5 +218,5 @@ def test_a_classifiers_view_shows_a_part_of_the_area() -> None:
         assert view.left / view.scale_x + width <= 150 + 1e-6
     assert 3 / 4 <= min(shapes) < 0.8
     assert 1.25 < max(shapes) <= 4 / 3
-    square = draw_classifier_view(0, (100, 150), recipe(crop=(64, 64), scale=(0.25, 0.5), aspect=1.0))
+    square = draw_classifier_view(0, (100, 150), crops(crop_area=(0.25, 0.5), crop_aspect=1.0))
     assert square.scale_x == pytest.approx(square.scale_y)

@@ -29,7 +29,8 @@ from streetseg.training.dataset import (
     open_samples,
     stream_seed,
 )
-from streetseg.training.recipe import Recipe, override
+from streetseg.training.recipe import Recipe
+from streetseg.training.recipe_fields import override
 from streetseg.training.recipes.recipes import recipe_named
 
 

@@ -16,7 +16,8 @@ from streetseg.models.networks import build
 from streetseg.models.weights import open_weights, save_weights
 from streetseg.streets.datasets import write_folder, write_imagenet
 from streetseg.training.dataset import open_samples
-from streetseg.training.recipe import Recipe, override, resolve
+from streetseg.training.recipe import Recipe, resolve
+from streetseg.training.recipe_fields import override
 from streetseg.training.recipes.recipes import recipe_named
 from streetseg.training.train import Run, train
 from tests.support.small_recipe import small

@@ -1,9 +1,13 @@
-"""The recipes hold the papers' numbers, name what exists, and can be changed field by field."""
+"""The recipes keep their numbers and the papers', name what exists, and are read and changed field by field."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +15,16 @@ import pytest
 import torch
 from torch import nn
 
+from streetseg.cli import main
 from streetseg.errors import ArtefactError, RecipeError
 from streetseg.models.networks import CLASSIFIERS, MODELS
 from streetseg.models.outputs import Outputs
 from streetseg.runtime.card import read_card
-from streetseg.training.recipe import Recipe, override, resolve
-from streetseg.training.recipes.recipes import RECIPES, list_recipes, recipe_named
+from streetseg.training import recipe as recipe_module
+from streetseg.training import recipes
+from streetseg.training.recipe import Recipe, resolve
+from streetseg.training.recipe_fields import override
+from streetseg.training.recipes.recipes import RECIPES, RETIRED, list_recipes, recipe_named
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 
@@ -123,19 +131,83 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "stdc2_imagenet": STDC_IMAGENET,
     "fc_hardnet_70_imagenet": HARDNET_IMAGENET,
 }
-# From nothing, on two cores: what the shipped weights were trained by, with each family's heads.
-OURS = {
-    "ddrnet_23_slim_camvid", "ddrnet_23_slim_camvid_enlarged", "ddrnet_23_slim_camvid_restart",
-    "ddrnet_23_slim_camvid_cameras", "ddrnet_23_slim_camvid_decay", "ddrnet_23_slim_camvid_shade",
+# On two cores: from scratch on CamVid, the stages of the shipped weights, and fine-tuning.
+FROM_SCRATCH = {"ddrnet_23_slim_camvid", "bisenetv2_camvid", "fassd_net_l2_camvid", "stdc1_camvid"}
+STAGES = {
     "ddrnet_23_slim_streets", "ddrnet_23_slim_camvid_pretrained", "ddrnet_23_slim_camvid_pretrained_restart",
-    "stdc1_camvid", "stdc1_camvid_enlarged", "stdc1_camvid_decay", "stdc1_streets", "stdc1_camvid_pretrained",
-    "bisenetv2_camvid", "bisenetv2_camvid_enlarged", "bisenetv2_camvid_restart",
-    "bisenetv2_camvid_decay",
-    "fassd_net_l2_camvid", "fassd_net_l2_camvid_enlarged", "fassd_net_l2_camvid_restart",
-    "fassd_net_l2_camvid_decay", "fassd_net_l2_streets", "fassd_net_l2_camvid_pretrained",
-    "fassd_net_streets", "fassd_net_camvid_pretrained",
-    "finetune",
+    "bisenetv2_camvid_enlarged", "bisenetv2_camvid_restart", "bisenetv2_camvid_decay",
+    "fassd_net_l2_streets", "fassd_net_l2_camvid_pretrained", "fassd_net_streets", "fassd_net_camvid_pretrained",
+    "stdc1_streets", "stdc1_camvid_pretrained",
 }  # fmt: skip
+
+# Every field of every recipe: what a change of the recipes' files must not change.
+NUMBERS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "recipes.json").read_text())
+# In the file a classifier's crops stand under the names that they had before they had fields of their own.
+CLASSIFICATION_NAMES = {"scale": "crop_area", "aspect": "crop_aspect"}
+NEW_FIELDS = {
+    "segmentation": {"crop_area": [1.0, 1.0], "crop_aspect": 1.0},
+    "classification": {"scale": [1.0, 1.0], "aspect": 1.0},
+}
+
+RECIPE_FILES = sorted(Path(recipes.__file__).parent.glob("*.py"))
+
+
+def test_there_are_the_recipes_of_the_table() -> None:
+    assert NUMBERS.keys() == RECIPES.keys()
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_recipe_keeps_its_numbers(name: str) -> None:
+    expected = NUMBERS[name]
+    if expected["task"] == "classification":
+        expected = {CLASSIFICATION_NAMES.get(field, field): value for field, value in expected.items()}
+    fields = json.loads(json.dumps(dataclasses.asdict(recipe_named(name))))  # lists for tuples, as in the file
+    assert fields == expected | NEW_FIELDS[expected["task"]]
+
+
+def calls(node: ast.AST) -> list[str]:
+    """Return the names of the functions that are called in a piece of source."""
+    return [ast.unparse(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)]
+
+
+@pytest.mark.parametrize("path", [path for path in RECIPE_FILES if path.stem != "recipes"], ids=lambda path: path.stem)
+def test_a_recipe_is_whole_or_one_step_from_a_whole_one_of_its_file(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported <= {"__future__", "streetseg.training.recipe"}
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    whole = {name for name, node in functions.items() if set(calls(node)) <= {"Recipe", "tuple", "range"}}
+    for name in functions.keys() - whole:
+        called = calls(functions[name])
+        assert called[0] == "dataclasses.replace"
+        assert set(called) - {"dataclasses.replace", "tuple", "range"} <= whole, f"{name} is more than one step away"
+        assert len(set(called) & whole) == 1
+    if path.stem in ("camvid", "streets", "finetune"):
+        assert functions.keys() == whole
+
+
+@pytest.mark.parametrize("name", sorted(FROM_SCRATCH | STAGES))
+def test_our_recipes_say_how_they_were_run(name: str) -> None:
+    lines = [line.strip() for line in (RECIPES[name].__doc__ or "").splitlines()]
+    for label in ("Command", "Time", "Reached", "Starts from"):
+        assert [line for line in lines if line.startswith(f"{label}: ")], label
+    assert f"streetseg train --recipe {name} --data" in (RECIPES[name].__doc__ or "")
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.parent.glob("*.onnx")), ids=lambda path: path.stem)
+def test_every_stage_of_a_shipped_artefact_is_a_recipe(path: Path) -> None:
+    """From its card back to the stage that starts from nothing."""
+    name = read_card(path).recipe["name"]
+    while name:
+        assert name in STAGES
+        name = recipe_named(name).init.removesuffix(".safetensors")
+
+
+@pytest.mark.parametrize("name", RETIRED)
+def test_a_recipe_that_is_gone_names_what_took_its_place(name: str) -> None:
+    assert RETIRED[name] in STAGES
+    with pytest.raises(RecipeError, match=f"{name} is gone: its weights no longer ship; take {RETIRED[name]}, or"):
+        recipe_named(name)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -146,7 +218,7 @@ def test_a_published_recipe_has_the_published_numbers(name: str) -> None:
 
 
 def test_every_recipe_has_its_numbers_checked() -> None:
-    assert RECIPES.keys() == PUBLISHED.keys() | OURS
+    assert RECIPES.keys() == PUBLISHED.keys() | FROM_SCRATCH | STAGES | {"finetune"}
 
 
 @functools.cache
@@ -168,8 +240,8 @@ def test_a_recipe_names_what_exists(name: str) -> None:
     assert (recipe.network in CLASSIFIERS) == (recipe.task == "classification")
     assert not any(side % getattr(network, "size_multiple", 1) for side in recipe.crop)
     assert not recipe.init or recipe.init.removesuffix(".safetensors") in RECIPES
-    (line,) = [line for line in list_recipes().splitlines() if line.startswith(f"{name} ")]
-    assert line.endswith(".")  # a whole sentence
+    (summary,) = [recipe.summary for recipe in list_recipes() if recipe.name == name]
+    assert summary.endswith(".")  # a whole sentence
 
 
 def test_settings_are_read_by_type() -> None:
@@ -210,6 +282,8 @@ def test_a_networks_arguments_are_what_they_look_like() -> None:
         ("flip=50", "must be 0 to 1"),
         ("label_smoothing=0.1", "label_smoothing is for loss=cross_entropy; ohem has none"),
         ("task=classification", "class_weight_power is for segmentation; a classifier's classes weigh the same"),
+        ("crop_area=0.5,1", "crop_area is for classification; segmentation has scale"),
+        ("crop_aspect=2", "crop_aspect is for classification; segmentation has aspect"),
         ("warmup=exponential", "needs warmup_start above 0"),
         ("weight_decay=-1", "must be 0 or more"),
         ("seed=4294967296", "seed is 4294967296; it must be 0 to 4294967295"),
@@ -227,6 +301,28 @@ def test_wrong_settings_are_named(setting: str, message: str) -> None:
 def test_nesterov_needs_momentum() -> None:
     with pytest.raises(RecipeError, match="nesterov needs a momentum above 0"):
         override(recipe_named("ddrnet_23_slim_camvid"), ["optimiser=sgd", "nesterov=true", "momentum=0"])
+
+
+@pytest.mark.parametrize(("setting", "instead"), [("scale=0.08,1", "crop_area"), ("aspect=1.5", "crop_aspect")])
+def test_a_classifiers_crops_have_fields_of_their_own(setting: str, instead: str) -> None:
+    with pytest.raises(RecipeError, match=f"is for segmentation; a classifier has {instead}"):
+        override(recipe_named("stdc1_imagenet"), [setting])
+    assert override(recipe_named("stdc1_imagenet"), ["crop_area=0.25,1", "crop_aspect=2"]).crop_area == (0.25, 1.0)
+
+
+def test_every_field_can_be_set_and_is_described() -> None:
+    recipe = recipe_named("ddrnet_23_slim_camvid")
+    for field, value in dataclasses.asdict(recipe).items():
+        if isinstance(value, dict):
+            text = ",".join(f"{key}:{entry}" for key, entry in value.items())
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        assert override(recipe, [f"{field}={text}"]) == recipe
+    (body,) = [node for node in ast.parse(Path(recipe_module.__file__).read_text()).body
+               if isinstance(node, ast.ClassDef) and node.name == "Recipe"]  # fmt: skip
+    for node, after in zip(body.body, body.body[1:], strict=False):
+        if isinstance(node, ast.AnnAssign):
+            assert isinstance(after, ast.Expr), f"{ast.unparse(node.target)} is not described below"
 
 
 def test_an_unknown_recipe_offers_the_nearest() -> None:
@@ -250,10 +346,32 @@ def test_a_toml_file_changes_its_base(tmp_path: Path) -> None:
     assert recipe_named(str(path)) == expected
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_printed_recipe_is_taken_back(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", name]) == 0
+    path = tmp_path / "printed.toml"
+    path.write_text(capsys.readouterr().out)
+    assert recipe_named(str(path)) == recipe_named(name)
+
+
+def test_listing_and_printing_recipes_needs_no_torch() -> None:
+    code = "import sys; from streetseg.cli import main; main(['recipes']); main(['recipes', 'finetune']); "
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+
+
+def test_the_list_of_recipes_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert set(RECIPES) <= {line.split(" ")[0] for line in lines}
+    assert list(list_recipes().facts()) == list(RECIPES)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("iterations = 5", "must name the recipe that it changes"),
+        ("iterations = 5", "must name the recipe that it changes.*it lacks network, native_short_side, crop, "),
         ('base = "stdc1_camvd"', "did you mean stdc1_camvid"),
         ('base = "stdc1_camvid"\niterations = 5.5', "takes int, got 5.5"),
         ('base = "stdc1_camvid"\niterations = true', "takes int, got True"),

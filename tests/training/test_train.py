@@ -28,7 +28,8 @@ from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.datasets import write_cityscapes, write_cocostuff, write_folder, write_imagenet
 from streetseg.training.checkpoint import load_checkpoint
 from streetseg.training.dataset import Samples, count_pixels, open_data, open_samples
-from streetseg.training.recipe import override, resolve
+from streetseg.training.recipe import resolve
+from streetseg.training.recipe_fields import override
 from streetseg.training.recipes.recipes import RECIPES, recipe_named
 from streetseg.training.train import Run, train
 from streetseg.training.validate import TrainingEngine

@@ -26,13 +26,14 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--workers", type=int, default=2, metavar="N", help="threads that make batches ahead (2)")
     verb.set_defaults(verb=train)
 
-    verb = verbs.add_parser("recipes", help="the recipes, a line each")
+    verb = verbs.add_parser("recipes", help="list the recipes, or print one as TOML")
+    verb.add_argument("name", nargs="?", metavar="NAME", help="print this recipe whole, as TOML that --recipe takes")
     verb.set_defaults(verb=recipes)
 
 
 def train(options: argparse.Namespace) -> int:
     """Run a recipe on a dataset."""
-    from streetseg.training.recipe import override
+    from streetseg.training.recipe_fields import override
     from streetseg.training.recipes.recipes import recipe_named
 
     init = [] if options.init is None else [f"init={options.init}"]
@@ -60,8 +61,9 @@ def train(options: argparse.Namespace) -> int:
 
 
 def recipes(options: argparse.Namespace) -> int:
-    """Print the list of recipes."""
-    from streetseg.training.recipes.recipes import list_recipes
+    """Print the list of recipes, or one recipe as TOML."""
+    from streetseg.training.recipe_file import recipe_as_toml
+    from streetseg.training.recipes.recipes import list_recipes, recipe_named
 
-    say(list_recipes())
+    say(recipe_as_toml(recipe_named(options.name)).strip() if options.name else list_recipes().table())
     return DONE

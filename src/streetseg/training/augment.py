@@ -90,14 +90,14 @@ def draw_view(seed: int, label: Bytes, recipe: Recipe) -> View:
 
 
 def draw_classifier_view(seed: int, size: tuple[int, int], recipe: Recipe) -> View:
-    """A random part of the image, a share of its area by `scale`, one side up to `aspect` times the other, as the crop.
+    """A random part of the image as the crop: a share `crop_area` of its area, sides of a ratio up to `crop_aspect`.
 
     size: H x W of the source, whose middle is taken where no such part fits.
     """
     uniform = uniform_from(seed)
     for _ in range(CROPS_TRIED):
-        area = uniform(*recipe.scale) * size[0] * size[1]
-        shape = math.exp(uniform(-math.log(recipe.aspect), math.log(recipe.aspect)))
+        area = uniform(*recipe.crop_area) * size[0] * size[1]
+        shape = math.exp(uniform(-math.log(recipe.crop_aspect), math.log(recipe.crop_aspect)))
         height, width = math.sqrt(area / shape), math.sqrt(area * shape)
         if height <= size[0] and width <= size[1]:
             top, left = uniform(0, 1) * (size[0] - height), uniform(0, 1) * (size[1] - width)

@@ -43,7 +43,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path} is no checkpoint of a run, or is damaged ({type(error).__name__})") from None
     if not isinstance(state, dict) or not state.keys() >= STATE:
         raise TrainingError(f"{path} is no checkpoint of a run; name a folder that `streetseg train` has made")
+    state["recipe"] = renamed(state["recipe"])
     return state
+
+
+def renamed(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a checkpoint's recipe under today's names."""
+    if recipe.get("task") == "classification" and "crop_area" not in recipe:  # up to version 0.1.0
+        area, aspect = {"crop_area": recipe["scale"]}, {"crop_aspect": recipe["aspect"]}
+        return {name: value for name, value in recipe.items() if name not in ("scale", "aspect")} | area | aspect
+    return recipe
 
 
 def only_run(folder: Path) -> AbstractContextManager[None]:

@@ -1,1 +1,1 @@
-"""Recipes: one file a network family."""
+"""Recipes: camvid.py and streets.py hold the shipped weights' stages, the other files one paper's experiments each."""

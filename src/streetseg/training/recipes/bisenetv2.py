@@ -10,9 +10,6 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, decay, enlarged, restart
-
-BOOSTERS = {"stage2": 1.0, "stage3": 1.0, "stage4": 1.0, "stage5_4": 1.0}
 
 
 def bisenetv2_cityscapes() -> Recipe:
@@ -46,7 +43,7 @@ def bisenetv2_cityscapes() -> Recipe:
         ohem_threshold=0.7,
         ohem_min_kept=1 / 16,
         ohem_min_kept_of="counted",
-        aux_weights=BOOSTERS,
+        aux_weights={"stage2": 1.0, "stage3": 1.0, "stage4": 1.0, "stage5_4": 1.0},
         evaluate_every=5000,
         checkpoint_every=1000,
     )
@@ -64,15 +61,33 @@ def bisenetv2_camvid_720() -> Recipe:
 
     Section 5 (Training): 10 000 steps of 16, crop 960 x 720, train and val; the rest as for Cityscapes, at full size.
     """
-    return dataclasses.replace(
-        bisenetv2_cityscapes(),
+    return Recipe(
         name="bisenetv2_camvid_720",
+        network="bisenetv2",
         split="trainval",
         evaluate_split="test",
         native_short_side=720,
         operating_scale=1.0,
         crop=(720, 960),
+        scale_list=(0.75, 1.0, 1.25, 1.5, 1.75, 2.0),
+        flip=0.5,
         iterations=10_000,
+        batch=16,
+        optimiser="sgd",
+        learning_rate=0.05,
+        momentum=0.9,
+        weight_decay=0.0005,
+        decay_norms=False,
+        warmup_iterations=1000,
+        schedule="poly",
+        poly_power=0.9,
+        loss="ohem",
+        ohem_threshold=0.7,
+        ohem_min_kept=1 / 16,
+        ohem_min_kept_of="counted",
+        aux_weights={"stage2": 1.0, "stage3": 1.0, "stage4": 1.0, "stage5_4": 1.0},
+        evaluate_every=5000,
+        checkpoint_every=1000,
     )
 
 
@@ -98,8 +113,9 @@ def bisenetv2_camvid_720_from_cityscapes() -> Recipe:
 def bisenetv2_large_camvid_720_from_cityscapes() -> Recipe:
     """BiSeNetV2-Large on CamVid from Cityscapes weights, otherwise as from scratch. The paper: 78.5 mIoU on test."""
     return dataclasses.replace(
-        bisenetv2_large_camvid_720(),
+        bisenetv2_camvid_720(),
         name="bisenetv2_large_camvid_720_from_cityscapes",
+        network="bisenetv2_large",
         init="bisenetv2_large_cityscapes.safetensors",
     )
 
@@ -112,61 +128,34 @@ def bisenetv2_cocostuff() -> Recipe:
     Section 5 (Training): 20 000 steps of 16, crop 640 x 640, weight decay 0.0001; the rest as for Cityscapes, at full
     size.
     """
-    return dataclasses.replace(
-        bisenetv2_cityscapes(),
+    return Recipe(
         name="bisenetv2_cocostuff",
+        network="bisenetv2",
         native_short_side=640,
         operating_scale=1.0,
         crop=(640, 640),
+        scale_list=(0.75, 1.0, 1.25, 1.5, 1.75, 2.0),
+        flip=0.5,
         iterations=20_000,
+        batch=16,
+        optimiser="sgd",
+        learning_rate=0.05,
+        momentum=0.9,
         weight_decay=0.0001,
+        decay_norms=False,
+        warmup_iterations=1000,
+        schedule="poly",
+        poly_power=0.9,
+        loss="ohem",
+        ohem_threshold=0.7,
+        ohem_min_kept=1 / 16,
+        ohem_min_kept_of="counted",
+        aux_weights={"stage2": 1.0, "stage3": 1.0, "stage4": 1.0, "stage5_4": 1.0},
+        evaluate_every=5000,
+        checkpoint_every=1000,
     )
 
 
 def bisenetv2_large_cocostuff() -> Recipe:
     """BiSeNetV2-Large on COCO-Stuff 10k, otherwise as bisenetv2_cocostuff. The paper: 28.7 mIoU."""
     return dataclasses.replace(bisenetv2_cocostuff(), name="bisenetv2_large_cocostuff", network="bisenetv2_large")
-
-
-def bisenetv2_camvid() -> Recipe:
-    """BiSeNetV2 from scratch on CamVid at 360 x 480, meant for two CPU cores; no figure yet.
-
-    streetseg train --recipe bisenetv2_camvid --data CAMVID --out RUN
-
-    As ddrnet_23_slim_camvid, with BiSeNetV2's boosters and their weights.
-    """
-    return dataclasses.replace(
-        ddrnet_23_slim_camvid(), name="bisenetv2_camvid", network="bisenetv2", aux_weights=BOOSTERS
-    )
-
-
-def bisenetv2_camvid_enlarged() -> Recipe:
-    """BiSeNetV2 from scratch on CamVid enlarged to 540 x 720: the first stage of the weights on the shelf.
-
-    streetseg train --recipe bisenetv2_camvid_enlarged --data CAMVID --out RUN
-
-    As ddrnet_23_slim_camvid_enlarged, but with no weights to start from. A step takes more than twice that
-    network's time, so there are fewer and the crop is smaller.
-    """
-    return dataclasses.replace(enlarged(bisenetv2_camvid()), crop=(256, 352), iterations=2900, ema_decay=0.998)
-
-
-def bisenetv2_camvid_restart() -> Recipe:
-    """BiSeNetV2 on CamVid, bisenetv2_camvid_enlarged once more from its own result on: the second stage.
-
-    streetseg train --recipe bisenetv2_camvid_restart --data CAMVID --out RUN
-
-    It looks for `init`, which that recipe writes, in the current folder. Another seed, or the samples would come in
-    the first stage's order.
-    """
-    return dataclasses.replace(restart(bisenetv2_camvid_enlarged()), iterations=1600, seed=1)
-
-
-def bisenetv2_camvid_decay() -> Recipe:
-    """BiSeNetV2 on CamVid, bisenetv2_camvid_restart once more: the third stage, the weights on the shelf.
-
-    streetseg train --recipe bisenetv2_camvid_decay --data CAMVID --out RUN
-
-    With ten times the weight decay. It looks for `init`, which that recipe writes, in the current folder.
-    """
-    return dataclasses.replace(decay(bisenetv2_camvid_restart()), iterations=2800)

@@ -22,8 +22,8 @@ def ddrnet_23_slim_imagenet() -> Recipe:
         task="classification",
         native_short_side=256,
         crop=(224, 224),
-        scale=(0.08, 1.0),
-        aspect=4 / 3,
+        crop_area=(0.08, 1.0),
+        crop_aspect=4 / 3,
         flip=0.5,
         iterations=500_500,
         batch=256,
@@ -60,19 +60,30 @@ def stdc1_imagenet() -> Recipe:
     steps), SGD rising from 0.001 to 0.1 over 5 epochs, then a cosine, momentum 0.9, weight decay 0.0001, label
     smoothing, whose 0.1 is that of the training tricks it cites (He and others, CVPR 2019).
     """
-    return dataclasses.replace(
-        ddrnet_23_slim_imagenet(),
+    return Recipe(
         name="stdc1_imagenet",
         network="stdc1_classifier",
+        task="classification",
+        native_short_side=256,
+        crop=(224, 224),
+        crop_area=(0.08, 1.0),
+        crop_aspect=4 / 3,
+        flip=0.5,
         iterations=6_005_700,
         batch=64,
+        optimiser="sgd",
+        learning_rate=0.1,
+        momentum=0.9,
         nesterov=False,
+        weight_decay=0.0001,
+        decay_norms=True,
         warmup_iterations=100_095,
         warmup_start=0.01,
         schedule="cosine",
-        step_at=(),
+        loss="cross_entropy",
         label_smoothing=0.1,
         evaluate_every=20_019,
+        checkpoint_every=1000,
     )
 
 
@@ -89,13 +100,25 @@ def fc_hardnet_70_imagenet() -> Recipe:
     PingoLH/Pytorch-HarDNet, imagenet/README.md, for its HarDNets: rate 0.05, batch 256, weight decay 0.00006, cosine,
     Nesterov, 150 to 250 epochs, of which this takes 150 (750 750 steps).
     """
-    return dataclasses.replace(
-        ddrnet_23_slim_imagenet(),
+    return Recipe(
         name="fc_hardnet_70_imagenet",
         network="fc_hardnet_70_classifier",
+        task="classification",
+        native_short_side=256,
+        crop=(224, 224),
+        crop_area=(0.08, 1.0),
+        crop_aspect=4 / 3,
+        flip=0.5,
         iterations=750_750,
+        batch=256,
+        optimiser="sgd",
         learning_rate=0.05,
+        momentum=0.9,
+        nesterov=True,
         weight_decay=0.00006,
+        decay_norms=True,
         schedule="cosine",
-        step_at=(),
+        loss="cross_entropy",
+        evaluate_every=5005,
+        checkpoint_every=1000,
     )

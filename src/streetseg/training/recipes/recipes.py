@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
-from collections.abc import Callable
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from streetseg.errors import RecipeError
-from streetseg.training.recipe import Recipe, replace_fields
-from streetseg.training.recipes import bisenetv2, ddrnet, fassdnet, finetune, imagenet, stdc
+from streetseg.results import Facts, Printable
+from streetseg.training.recipe import Recipe
+from streetseg.training.recipe_file import read_recipe
+from streetseg.training.recipes import bisenetv2, camvid, ddrnet, fassdnet, finetune, imagenet, stdc, streets
+
+MIN_SUMMARY = 20  # characters of a line of the list that are left to the sentence
 
 # A recipe's name is its function's.
 RECIPES: dict[str, Callable[[], Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
         finetune.finetune,
-        # From scratch on CamVid at 360 x 480, on two CPU cores.
-        bisenetv2.bisenetv2_camvid,
-        bisenetv2.bisenetv2_camvid_enlarged,
-        bisenetv2.bisenetv2_camvid_restart,
-        bisenetv2.bisenetv2_camvid_decay,
-        ddrnet.ddrnet_23_slim_camvid,
-        ddrnet.ddrnet_23_slim_camvid_enlarged,
-        ddrnet.ddrnet_23_slim_camvid_restart,
-        ddrnet.ddrnet_23_slim_camvid_cameras,
-        ddrnet.ddrnet_23_slim_camvid_decay,
-        ddrnet.ddrnet_23_slim_camvid_shade,
-        ddrnet.ddrnet_23_slim_streets,
-        ddrnet.ddrnet_23_slim_camvid_pretrained,
-        ddrnet.ddrnet_23_slim_camvid_pretrained_restart,
-        fassdnet.fassd_net_l2_camvid,
-        fassdnet.fassd_net_l2_camvid_enlarged,
-        fassdnet.fassd_net_l2_camvid_restart,
-        fassdnet.fassd_net_l2_camvid_decay,
-        fassdnet.fassd_net_l2_streets,
-        fassdnet.fassd_net_l2_camvid_pretrained,
-        fassdnet.fassd_net_streets,
-        fassdnet.fassd_net_camvid_pretrained,
-        stdc.stdc1_camvid,
-        stdc.stdc1_camvid_enlarged,
-        stdc.stdc1_camvid_decay,
-        stdc.stdc1_streets,
-        stdc.stdc1_camvid_pretrained,
+        # On two CPU cores: CamVid at 360 x 480, and the stages of the shipped weights.
+        camvid.ddrnet_23_slim_camvid,
+        camvid.ddrnet_23_slim_camvid_pretrained,
+        camvid.ddrnet_23_slim_camvid_pretrained_restart,
+        camvid.bisenetv2_camvid,
+        camvid.bisenetv2_camvid_enlarged,
+        camvid.bisenetv2_camvid_restart,
+        camvid.bisenetv2_camvid_decay,
+        camvid.fassd_net_l2_camvid,
+        camvid.fassd_net_l2_camvid_pretrained,
+        camvid.fassd_net_camvid_pretrained,
+        camvid.stdc1_camvid,
+        camvid.stdc1_camvid_pretrained,
+        streets.ddrnet_23_slim_streets,
+        streets.fassd_net_l2_streets,
+        streets.fassd_net_streets,
+        streets.stdc1_streets,
         # The papers' experiments.
         bisenetv2.bisenetv2_cityscapes,
         bisenetv2.bisenetv2_large_cityscapes,
@@ -82,35 +78,89 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     )
 }
 
+# Stages of weights that no longer ship, and the recipe that took the place of each. The repository's history has them.
+RETIRED = {
+    "ddrnet_23_slim_camvid_enlarged": "ddrnet_23_slim_camvid_pretrained",
+    "ddrnet_23_slim_camvid_restart": "ddrnet_23_slim_camvid_pretrained_restart",
+    "ddrnet_23_slim_camvid_cameras": "ddrnet_23_slim_camvid_pretrained_restart",
+    "ddrnet_23_slim_camvid_decay": "ddrnet_23_slim_camvid_pretrained_restart",
+    "ddrnet_23_slim_camvid_shade": "ddrnet_23_slim_camvid_pretrained_restart",
+    "fassd_net_l2_camvid_enlarged": "fassd_net_l2_camvid_pretrained",
+    "fassd_net_l2_camvid_restart": "fassd_net_l2_camvid_pretrained",
+    "fassd_net_l2_camvid_decay": "fassd_net_l2_camvid_pretrained",
+    "stdc1_camvid_enlarged": "stdc1_camvid_pretrained",
+    "stdc1_camvid_decay": "stdc1_camvid_pretrained",
+}
+
+
+@dataclass(frozen=True)
+class RecipeSummary:
+    """A recipe in the list.
+
+    Attributes:
+        name: Its name.
+        summary: One sentence: what it trains.
+    """
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class RecipeList(Printable):
+    """The recipes, each with one sentence.
+
+    Attributes:
+        recipes: In the order of the table RECIPES.
+    """
+
+    recipes: tuple[RecipeSummary, ...]
+
+    def __iter__(self) -> Iterator[RecipeSummary]:
+        return iter(self.recipes)
+
+    def __len__(self) -> int:
+        return len(self.recipes)
+
+    def facts(self) -> Facts:
+        """Return name -> sentence."""
+        return {recipe.name: recipe.summary for recipe in self.recipes}
+
+    def table(self) -> str:
+        """Return a row a recipe; sentences fold at the terminal's width, names do not."""
+        indent = max(len(recipe.name) for recipe in self.recipes) + 2
+        width = max(shutil.get_terminal_size().columns, indent + MIN_SUMMARY)
+        rows = (f"{recipe.name:<{indent}}{recipe.summary}" for recipe in self.recipes)
+        return "\n".join(
+            textwrap.fill(row, width, subsequent_indent=" " * indent, break_long_words=False) for row in rows
+        )
+
+
+def list_recipes() -> RecipeList:
+    """Return all recipes, each with the first line of its description."""
+    return RecipeList(
+        tuple(RecipeSummary(name, (recipe.__doc__ or "").splitlines()[0]) for name, recipe in RECIPES.items())
+    )
+
 
 def recipe_named(name: str) -> Recipe:
-    """The recipe of that name, or of a TOML file; RecipeError with the nearest name where there is none."""
+    """Return the recipe of a name, or of a TOML file.
+
+    Args:
+        name: A name in RECIPES, or the path of a file, NAME.toml (see `read_recipe`).
+
+    Raises:
+        RecipeError: There is no such recipe, or the file cannot be used.
+    """
     if name.endswith(".toml"):
-        return recipe_from_toml(Path(name))
+        return read_recipe(Path(name), recipe_named)
+    if name in RETIRED:
+        raise RecipeError(
+            f"recipe {name} is gone: its weights no longer ship; take {RETIRED[name]}, or the recipe from the "
+            "repository's history"
+        )
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1)
         hint = f"did you mean {near[0]}?" if near else "`streetseg recipes` lists them; a file is named NAME.toml"
         raise RecipeError(f"no recipe {name!r}; {hint}")
     return RECIPES[name]()
-
-
-def recipe_from_toml(path: Path) -> Recipe:
-    """The recipe in a file: `base = "NAME"` and the fields that are other than the base's. It is called as the file."""
-    try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before UTF-8
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read ({error.strerror}); name a recipe or a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is no TOML file: {error}") from None
-    base = fields.pop("base", None)
-    if not isinstance(base, str) or base.endswith(".toml"):
-        raise RecipeError(
-            f'{path} must name the recipe that it changes: base = "NAME" (`streetseg recipes` lists them)'
-        )
-    return replace_fields(recipe_named(base), {"name": path.stem} | fields)
-
-
-def list_recipes() -> str:
-    """A line a recipe: its name and the first line of its description."""
-    width = max(map(len, RECIPES))
-    return "\n".join(f"{name:<{width}}  {(recipe.__doc__ or '').splitlines()[0]}" for name, recipe in RECIPES.items())

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 
 from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.ddrnet import ddrnet_23_slim_camvid, decay, enlarged, pretrained, streets
 
 
 def stdc1_seg50_cityscapes() -> Recipe:
@@ -83,7 +82,12 @@ def stdc2_seg50_cityscapes() -> Recipe:
 def stdc2_seg75_cityscapes() -> Recipe:
     """STDC2-Seg75 on Cityscapes, otherwise as stdc1_seg75_cityscapes. The paper: 77.0 on val, 76.8 on test."""
     return dataclasses.replace(
-        stdc1_seg75_cityscapes(), name="stdc2_seg75_cityscapes", network="stdc2", init="stdc2_imagenet.safetensors"
+        stdc1_seg50_cityscapes(),
+        name="stdc2_seg75_cityscapes",
+        network="stdc2",
+        init="stdc2_imagenet.safetensors",
+        operating_scale=0.75,
+        scale_list=tuple(eighths / 8 / 0.75 for eighths in range(1, 13)),
     )
 
 
@@ -96,18 +100,39 @@ def stdc1_camvid_720() -> Recipe:
     quarters are those of PaddleSeg's PP-LiteSeg, whose backbone this is (pp_liteseg_stdc1_camvid_960x720_10k.yml); the
     rest is as for Cityscapes.
     """
-    return dataclasses.replace(
-        stdc1_seg50_cityscapes(),
+    return Recipe(
         name="stdc1_camvid_720",
+        network="stdc1",
+        init="stdc1_imagenet.safetensors",
         split="trainval",
         evaluate_split="test",
         native_short_side=720,
         operating_scale=1.0,
         crop=(720, 960),
         scale_list=tuple(quarters / 4 for quarters in range(2, 11)),
+        flip=0.5,
+        jitter=0.7,
         iterations=10_000,
         batch=24,
+        optimiser="sgd",
+        learning_rate=0.01,
+        learning_rate_factors={"ffm": 10.0, "head": 10.0, "aux_heads": 10.0},
+        momentum=0.9,
+        weight_decay=0.0005,
+        decay_norms=False,
         warmup_iterations=200,
+        warmup="exponential",
+        warmup_start=0.001,
+        schedule="poly",
+        poly_power=0.9,
+        sync_norms=True,
+        loss="ohem",
+        ohem_threshold=0.7,
+        ohem_min_kept=1 / 16,
+        aux_weights={"arm16": 1.0, "arm32": 1.0},
+        detail_weights={"detail8": 1.0},
+        evaluate_every=1000,
+        checkpoint_every=1000,
     )
 
 
@@ -116,62 +141,3 @@ def stdc2_camvid_720() -> Recipe:
     return dataclasses.replace(
         stdc1_camvid_720(), name="stdc2_camvid_720", network="stdc2", init="stdc2_imagenet.safetensors"
     )
-
-
-def stdc1_camvid() -> Recipe:
-    """STDC1-Seg from scratch on CamVid at 360 x 480, meant for two CPU cores; no figure yet.
-
-    streetseg train --recipe stdc1_camvid --data CAMVID --out RUN
-
-    As ddrnet_23_slim_camvid, with STDC's heads and their weights.
-    """
-    return dataclasses.replace(
-        ddrnet_23_slim_camvid(),
-        name="stdc1_camvid",
-        network="stdc1",
-        aux_weights={"arm16": 1.0, "arm32": 1.0},
-        detail_weights={"detail8": 1.0},
-    )
-
-
-def stdc1_camvid_enlarged() -> Recipe:
-    """STDC1-Seg from scratch on CamVid enlarged to 540 x 720: the first stage of earlier weights.
-
-    streetseg train --recipe stdc1_camvid_enlarged --data CAMVID --out RUN
-
-    As ddrnet_23_slim_camvid_enlarged, but with no weights to start from.
-    """
-    return enlarged(stdc1_camvid())
-
-
-def stdc1_camvid_decay() -> Recipe:
-    """STDC1-Seg on CamVid, stdc1_camvid_enlarged once more: the second stage of earlier weights.
-
-    streetseg train --recipe stdc1_camvid_decay --data CAMVID --out RUN
-
-    With ten times the weight decay and stronger colours. It looks for `init`, which that recipe writes, in the current
-    folder.
-    """
-    return dataclasses.replace(decay(stdc1_camvid_enlarged()), iterations=3000, jitter=0.7)
-
-
-def stdc1_streets() -> Recipe:
-    """STDC1-Seg from scratch on rendered streets: pre-training for stdc1_camvid_pretrained.
-
-    streetseg data render STREETS --val 10 --train 800 --seed 1000
-    streetseg train --recipe stdc1_streets --data STREETS --out RUN
-
-    As stdc1_camvid_decay, with uneven light.
-    """
-    return dataclasses.replace(streets(stdc1_camvid_decay()), shade=1.0)
-
-
-def stdc1_camvid_pretrained() -> Recipe:
-    """STDC1-Seg on CamVid enlarged to 540 x 720, pre-trained on rendered streets: the weights on the shelf.
-
-    streetseg train --recipe stdc1_camvid_pretrained --data CAMVID --out RUN
-
-    As stdc1_camvid_decay, with uneven light, but from the weights that stdc1_streets writes, looked for in the current
-    folder.
-    """
-    return dataclasses.replace(pretrained(stdc1_camvid_decay()), shade=1.0, iterations=4000, seed=3)
