@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.segmenter import Result, Segmenter
     from streetseg.training.recipe import Recipe
-    from streetseg.training.recipes.recipes import RecipeList, list_recipes
+    from streetseg.training.recipes.recipes import list_recipes
     from streetseg.training.train import train
 
     __version__: str
 
 __all__ = [
     "ModelCard",
+    "Recipe",
     "Result",
     "Segmenter",
     "StreetsegError",
     "evaluate",
     "list_networks",
+    "list_recipes",
     "read_card",
     "read_frame",
     "train",
@@ -42,11 +44,13 @@ __all__ = [
 # Public name -> the module that defines it.
 HOMES = {
     "ModelCard": "streetseg.runtime.card",
+    "Recipe": "streetseg.training.recipe",
     "Result": "streetseg.runtime.segmenter",
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
     "evaluate": "streetseg.measure.artefact",
     "list_networks": "streetseg.models.networks",
+    "list_recipes": "streetseg.training.recipes.recipes",
     "read_card": "streetseg.runtime.card",
     "read_frame": "streetseg.runtime.frames",
     "train": "streetseg.training.train",
