@@ -68,14 +68,19 @@ def mious(segmenter: Segmenter, dataset: Dataset, split: str, every: int = 4) ->
     return {name: scores(matrix).miou for name, matrix in matrices.items()}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print the table."""
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the options of a command."""
     parser = argparse.ArgumentParser(description="Print a table of the mIoU under other cameras and lights.")
     parser.add_argument("artefacts", nargs="+", metavar="ARTEFACT", help="NAME.onnx, or a name of weights")
     parser.add_argument("--data", required=True, help="folder of a labelled dataset")
     parser.add_argument("--split", default="val", help="frames to segment (default: val)")
     parser.add_argument("--every", type=int, default=4, metavar="N", help="every Nth frame only (default: 4)")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table."""
+    options = parse(arguments)
     dataset = open_dataset(options.data)
     columns = [mious(Segmenter.open(artefact), dataset, options.split, options.every) for artefact in options.artefacts]
     print("| Frames |", " | ".join(options.artefacts), "|")

@@ -36,13 +36,18 @@ def entry(artefact: Path) -> dict[str, str | int]:
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print or write the shelf."""
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the options of a command."""
     parser = argparse.ArgumentParser(
         description="Print what shelf.json must say of the artefacts in the package and in weights/."
     )
     parser.add_argument("--write", action="store_true", help=f"write it to {SHELF} instead")
-    if parser.parse_args(arguments).write:
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print or write the shelf."""
+    if parse(arguments).write:
         SHELF.write_text(shelf_text())
     else:
         print(shelf_text(), end="")

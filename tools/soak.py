@@ -119,8 +119,8 @@ SOAKS: dict[str, Callable[[Watch], None]] = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the soaks; return the exit code."""
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the options of a command."""
     parser = argparse.ArgumentParser(description="Watch memory, descriptors and threads over many frames.")
     parser.add_argument("soaks", nargs="*", metavar="NAME", help=f"{', '.join(SOAKS)} (default: all)")
     parser.add_argument("--frames", type=int, default=LAST, metavar="N", help=f"the last frame (default: {LAST})")
@@ -130,6 +130,12 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"{unknown[0]} is unknown; there are {', '.join(SOAKS)}")
     if not 0 < options.first < options.frames:
         parser.error(f"--first must be from 1 to below --frames, got {options.first} and {options.frames}")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the soaks; return the exit code."""
+    options = parse(arguments)
     leaked = False
     for name in options.soaks or SOAKS:
         print(f"{name}: ", end="", flush=True)
