@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from streetseg.measure.artefact import evaluate
     from streetseg.models.networks import list_networks
     from streetseg.runtime.card import ModelCard, read_card
+    from streetseg.runtime.engines.options import EngineOptions
     from streetseg.runtime.frames import read_frame
-    from streetseg.runtime.segmenter import Result, Segmenter
+    from streetseg.runtime.segmenter import Prepared, Result, Segmenter
     from streetseg.training.recipe import Recipe
     from streetseg.training.recipes.recipes import list_recipes
     from streetseg.training.train import train
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "EngineOptions",
     "ModelCard",
+    "Prepared",
     "Recipe",
     "Result",
     "Segmenter",
@@ -43,7 +46,9 @@ __all__ = [
 
 # Public name -> the module that defines it.
 HOMES = {
+    "EngineOptions": "streetseg.runtime.engines.options",
     "ModelCard": "streetseg.runtime.card",
+    "Prepared": "streetseg.runtime.segmenter",
     "Recipe": "streetseg.training.recipe",
     "Result": "streetseg.runtime.segmenter",
     "Segmenter": "streetseg.runtime.segmenter",

@@ -120,7 +120,7 @@ def test_an_artefact_takes_the_place_of_the_shelfs(tmp_path: Path, capsys: pytes
 def test_the_scale_is_the_papers_not_the_cards() -> None:
     frame = frames.street_frame((64, 128))
     assert read_card(DEFAULT_WEIGHTS).operating_scale != 1
-    assert open_at(DEFAULT_WEIGHTS, frame, 1, 1, "float32").content_size(frame) == (64, 128)
+    assert open_at(DEFAULT_WEIGHTS, frame, 1, 1, "float32").prepare(frame).content_size == (64, 128)
 
 
 @pytest.mark.parametrize(

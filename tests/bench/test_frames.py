@@ -19,6 +19,7 @@ from streetseg.cli import main
 from streetseg.errors import EngineError
 from streetseg.export.graph import with_card
 from streetseg.runtime.card import read_card
+from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 
 SIZE = (64, 90)  # no multiple of the network's 8
@@ -38,7 +39,8 @@ def brief() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def facts() -> dict[str, Any]:
     """The shipped artefact on two engines."""
-    entries = [Entry.open(DEFAULT_WEIGHTS, engine, SIZE, 1, None) for engine in ("openvino", "onnxruntime")]
+    kinds = [EngineOptions(engine, threads=1) for engine in ("openvino", "onnxruntime")]
+    entries = [Entry.open(DEFAULT_WEIGHTS, SIZE, options) for options in kinds]
     return measure(entries, SIZE, 10)
 
 
@@ -85,7 +87,7 @@ def test_work_is_counted_by_hand(tmp_path: Path) -> None:
 def test_the_share_of_the_bandwidth_counts_bytes(
     facts: dict[str, Any], precision: str, bytes_each: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = Entry.open(DEFAULT_WEIGHTS, "onnxruntime", SIZE, 1, None)
+    entry = Entry.open(DEFAULT_WEIGHTS, SIZE, EngineOptions("onnxruntime", threads=1))
     monkeypatch.setattr(Entry, "precision", precision)
     monkeypatch.setattr(frames, "work", lambda artefact, size: machine.Work(3.0, 0.5))
     row = {"network_input": [96, 136], "latency_ms": {"network": {"median": 100.0}}}
@@ -110,7 +112,7 @@ def test_int8_has_no_shares(facts: dict[str, Any], tmp_path: Path) -> None:
     artefact = tmp_path / "int8.onnx"
     model = onnx.load(DEFAULT_WEIGHTS)
     artefact.write_bytes(with_card(model, read_card(DEFAULT_WEIGHTS), "int8")[0])
-    entry = Entry.open(artefact, "openvino", SIZE, 1, None)
+    entry = Entry.open(artefact, SIZE, EngineOptions("openvino", threads=1))
     row = facts["rows"][0] | entry.describe() | {"artefact": artefact.name}
     assert row["precision"] == "int8"
     row |= shares(entry, row, facts["ceilings"])
@@ -138,7 +140,8 @@ def test_artefacts_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for path in paths:
         path.parent.mkdir()
         shutil.copy(DEFAULT_WEIGHTS, path)
-    entries = [Entry.open(path, engine, (32, 48), 1, None) for path in paths for engine in ("openvino", "onnxruntime")]
+    kinds = [EngineOptions(engine, threads=1) for engine in ("openvino", "onnxruntime")]
+    entries = [Entry.open(path, (32, 48), options) for path in paths for options in kinds]
     found = measure(entries, (32, 48), 1)
     assert [row["artefact"] for row in found["rows"]] == ["a/best.onnx"] * 2 + ["b/best.onnx"] * 2
     assert "| a/best, openvino " in speed_table(found)
@@ -196,7 +199,7 @@ def test_a_frame_is_a_street_of_any_size() -> None:
 
 
 def test_a_process_that_fails_is_one_line(tmp_path: Path) -> None:
-    entry = Entry.open(DEFAULT_WEIGHTS, "onnxruntime", SIZE, 1, None)
+    entry = Entry.open(DEFAULT_WEIGHTS, SIZE, EngineOptions("onnxruntime", threads=1))
     gone = Entry(tmp_path / "gone.onnx", entry.segmenter, entry.options)
     image = Path(__file__).parents[2] / "docs" / "images" / "example.jpg"
     with pytest.raises(EngineError, match=r"^.*gone\.onnx cannot be run in a process of its own: .*does not exist"):

@@ -10,6 +10,7 @@ from streetseg.bench.machine import work
 from streetseg.bench.subject import Subject
 from streetseg.bench.untrained import network_times, write_untrained
 from streetseg.models.counting import network_cost
+from streetseg.runtime.engines.options import EngineOptions
 
 
 def test_an_untrained_artefact_has_the_work_of_its_network(tmp_path: Path) -> None:
@@ -20,6 +21,6 @@ def test_an_untrained_artefact_has_the_work_of_its_network(tmp_path: Path) -> No
 
 def test_networks_are_timed_in_rounds() -> None:
     subjects = [Subject("bisenetv2", (("branches", "semantic"),), 3, size) for size in ((32, 32),)]
-    times = network_times(subjects, 4, engine="onnxruntime", threads=1)
+    times = network_times(subjects, 4, options=EngineOptions("onnxruntime", threads=1))
     assert list(times) == subjects
     assert all(rounds.shape == (4,) and rounds.min() > 0 for rounds in times.values())

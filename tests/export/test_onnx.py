@@ -24,7 +24,8 @@ from streetseg.models.networks import build
 from streetseg.models.outputs import Network
 from streetseg.models.weights import open_weights, save_weights
 from streetseg.runtime.card import METADATA_KEY, ModelCard, read_card
-from streetseg.runtime.engines.engine import FORMATS, open_engine
+from streetseg.runtime.engines.engines import ENGINES, open_engine
+from streetseg.runtime.engines.options import EngineOptions
 
 
 def settle(network: Network) -> Network:
@@ -62,7 +63,7 @@ def artefact(weights: Path) -> Path:
     return out
 
 
-@pytest.mark.parametrize("engine", [engine for engine, suffix in FORMATS.items() if suffix == ".onnx"])
+@pytest.mark.parametrize("engine", [engine for engine, kind in ENGINES.items() if kind.suffix == ".onnx"])
 @pytest.mark.parametrize("size", [(8, 8), (64, 96), (360, 480), (72, 8)])
 def test_every_engine_computes_the_network_at_any_size(
     weights: Path, artefact: Path, engine: str, size: tuple[int, int]
@@ -72,7 +73,7 @@ def test_every_engine_computes_the_network_at_any_size(
     x = (torch.from_numpy(frame) - torch.tensor(card.mean)) / torch.tensor(card.std)
     with torch.inference_mode():
         expected = network(x.permute(2, 0, 1).unsqueeze(0)).logits[0].permute(1, 2, 0).numpy()
-    logits = open_engine(engine, artefact, card, precision="float32")(frame)
+    logits = open_engine(artefact, card, EngineOptions(engine, precision="float32"))(frame)
     assert logits.dtype == np.float32
     assert logits.shape == (size[0] // 8, size[1] // 8, 11)
     assert logits.flags.c_contiguous

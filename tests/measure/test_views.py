@@ -36,7 +36,7 @@ def plain_probabilities(segmenter: Segmenter, frame: NDArray[np.uint8], scale: f
     scaled = Segmenter(dataclasses.replace(segmenter.card, operating_scale=scale), segmenter.engine)
     logits = scaled.logits(frame).astype(np.float64)
     for axis in (0, 1):
-        content, n = scaled.content_size(frame)[axis], frame.shape[axis]
+        content, n = scaled.prepare(frame).content_size[axis], frame.shape[axis]
         at = (np.arange(n) + 0.5) * content / n / segmenter.card.output_stride - 0.5
         at = np.clip(at, 0, logits.shape[axis] - 1)
         low = np.floor(at).astype(int)

@@ -140,8 +140,8 @@ def test_frames_of_any_size(exported: tuple[Network, Path], scale: float) -> Non
 def interpolated(segmenter: Segmenter, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The logits at every pixel of the frame, H x W x C, the plain way."""
     logits = segmenter.logits(frame).astype(np.float64)
-    content = segmenter.content_size(frame)
-    padded = segmenter.padded_size(content)
+    prepared = segmenter.prepare(frame)
+    content, padded = prepared.content_size, prepared.padded_size
     matrices = []
     for pixels, inside, whole, n in zip(frame.shape[:2], content, padded, logits.shape[:2], strict=True):
         at = (np.arange(pixels) + 0.5) * inside / pixels - 0.5

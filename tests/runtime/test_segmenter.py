@@ -19,7 +19,8 @@ import streetseg
 from streetseg.errors import ArtefactError, EngineError, StreetsegError, UsageError
 from streetseg.runtime.card import METADATA_KEY, read_card, safetensors_content_hash
 from streetseg.runtime.classmap import class_map
-from streetseg.runtime.engines.engine import FORMATS
+from streetseg.runtime.engines.engines import ENGINES
+from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.scene import render
 
@@ -29,7 +30,7 @@ STREET = render(7, (720, 960)).frame
 SIZES = [(1, 1), (3, 5000), (37, 53), (101, 131), (97, 129), (360, 480), (720, 960)]
 
 
-ONNX_ENGINES = [name for name, suffix in FORMATS.items() if suffix == ".onnx"]
+ONNX_ENGINES = [name for name, kind in ENGINES.items() if kind.suffix == ".onnx"]
 
 
 def plain(**options: Any) -> Segmenter:
@@ -139,14 +140,17 @@ def test_logits_are_a_copy(segmenter: Segmenter) -> None:
 def test_padding_repeats_the_edge(onnxruntime: Segmenter) -> None:
     frame = part(101, 131)
     padded = np.pad(frame, ((0, 3), (0, 5), (0, 0)), mode="edge")
-    np.testing.assert_array_equal(onnxruntime.network_input(frame, (101, 131), (104, 136)), padded)
+    prepared = onnxruntime.prepare(frame)
+    assert (prepared.content_size, prepared.padded_size) == ((101, 131), (104, 136))
+    np.testing.assert_array_equal(prepared.input, padded)
     np.testing.assert_array_equal(onnxruntime.logits(frame), onnxruntime.logits(padded))
 
 
 def test_a_multiple_is_not_padded(onnxruntime: Segmenter) -> None:
     frame = part(104, 136)
-    assert onnxruntime.padded_size((104, 136)) == (104, 136)
-    np.testing.assert_array_equal(onnxruntime.network_input(frame, (104, 136), (104, 136)), frame)
+    prepared = onnxruntime.prepare(frame)
+    assert prepared.content_size == prepared.padded_size == (104, 136)
+    np.testing.assert_array_equal(prepared.input, frame)
     view = np.concatenate([frame, frame], axis=1)[:, :136]  # not contiguous, and none the worse for it
     np.testing.assert_array_equal(onnxruntime.logits(view), onnxruntime.logits(frame))
 
@@ -177,7 +181,7 @@ def test_larger_frames_are_reduced_and_only_the_cards_scale_enlarges(
 ) -> None:
     card = dataclasses.replace(onnxruntime.card, native_short_side=360, operating_scale=scale)
     segmenter = Segmenter(card, onnxruntime.engine, size)
-    assert segmenter.content_size(np.zeros((*frame, 3), np.uint8)) == content
+    assert segmenter.prepare(np.zeros((*frame, 3), np.uint8)).content_size == content
 
 
 @pytest.mark.parametrize(
@@ -208,16 +212,30 @@ def test_engines_and_precisions() -> None:
     assert "float32, bfloat16" in refusal(EngineError, precision="int8")
     assert "at least 1, got 0" in refusal(EngineError, threads=0)
     assert "at least 1 pixel, got -5" in refusal(UsageError, size=-5)
-    assert "--engine openvino" in refusal(EngineError, engine="onnxruntime", precision="bfloat16")
+    message = refusal(EngineError, engine="onnxruntime", precision="bfloat16")
+    assert (
+        "onnxruntime computes in float32 on this machine's cpu, not in bfloat16; take one of these, or another"
+        in message
+    )
     assert "names in UTF-8 only" in refusal(EngineError, cache="caf\udce9")
     assert not Path("caf\udce9").exists()
+
+
+def test_options_travel_as_one() -> None:
+    options = EngineOptions("onnxruntime", threads=3, streams=2)
+    segmenter = Segmenter.open(options=options)
+    assert segmenter.engine.name == "onnxruntime"
+    assert (segmenter.streams, segmenter.threads) == (2, 1)
+    assert "give either options, or engine, device" in refusal(UsageError, options=options, engine="onnxruntime")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        options.threads = 1  # type: ignore[misc]
 
 
 def test_bfloat16_where_the_cpu_has_it() -> None:
     native = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert Segmenter.open().engine.precision == ("bfloat16" if native else "float32")
     if not native:
-        assert "no bfloat16 arithmetic; take --precision float32" in refusal(EngineError, precision="bfloat16")
+        assert "in float32 on this machine's cpu, not in bfloat16" in refusal(EngineError, precision="bfloat16")
         return
     frame = part(104, 136)
     exact = Segmenter.open(precision="float32").logits(frame)
@@ -278,8 +296,21 @@ def test_unfolded_weights_are_no_artefact(tmp_path: Path) -> None:
 
 
 def test_public_names() -> None:
-    classes = ["ModelCard", "Result", "Segmenter", "StreetsegError"]
-    assert streetseg.__all__ == [*classes, "evaluate", "read_card", "read_frame", "train"]
+    assert streetseg.__all__ == [
+        "EngineOptions",
+        "ModelCard",
+        "Prepared",
+        "Recipe",
+        "Result",
+        "Segmenter",
+        "StreetsegError",
+        "evaluate",
+        "list_networks",
+        "list_recipes",
+        "read_card",
+        "read_frame",
+        "train",
+    ]
     assert set(streetseg.__all__) <= set(dir(streetseg))
     for name in streetseg.__all__:
         assert getattr(streetseg, name).__name__ == name

@@ -101,7 +101,7 @@ def measure_network(
     with tempfile.TemporaryDirectory() as folder:
         artefact, weights = artefact_of(subject, Path(folder) / "untrained.onnx")
         latency, streaming = (open_at(artefact, frame, streams, threads, precision) for streams in (1, threads))
-        height, width = latency.content_size(frame)
+        height, width = latency.prepare(frame).content_size
         asked = work(artefact, (height, width))
         eager = [Eager(latency.card, layout) for layout in LAYOUTS.values()]
         class_map_ms: list[float] = []
@@ -150,8 +150,9 @@ def open_at(artefact: Path, frame: NDArray[np.uint8], streams: int, threads: int
     opened = Segmenter.open(artefact, threads=threads, precision=precision, size=min(frame.shape[:2]), streams=streams)
     scale = 0.5 if opened.card.network in HALF_SIZE else 1.0
     opened.card = dataclasses.replace(opened.card, operating_scale=scale)
-    content, multiple = opened.content_size(frame), opened.card.size_multiple
-    if opened.padded_size(content) != content:
+    prepared, multiple = opened.prepare(frame), opened.card.size_multiple
+    content = prepared.content_size
+    if prepared.padded_size != content:
         raise UsageError(
             f"{opened.card.network} takes multiples of {multiple}, got {content[0]} x {content[1]}; "
             f"give a --size of multiples of {round(multiple / scale)}"

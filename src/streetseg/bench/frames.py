@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from streetseg.errors import EngineError
 from streetseg.measure.markdown import markdown_table
 from streetseg.measure.plot import Drawing, Point, bars, scatter
 from streetseg.measure.pool import told_apart
-from streetseg.runtime.engines.engine import cores
+from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import read_frame, resize, write_classmap, write_image
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.streets.scene import render
@@ -53,16 +54,13 @@ class Entry:
 
     artefact: Path
     segmenter: Segmenter
-    options: dict[str, Any]
+    options: EngineOptions
 
     @classmethod
-    def open(
-        cls, artefact: Path, engine: str | None, size: tuple[int, int], threads: int | None, precision: str | None
-    ) -> Entry:
-        """engine, threads, precision: as for Segmenter.open, and what it raises. size: height and width of the frames,
-        which the network sees unreduced."""
-        options: dict[str, Any] = {"engine": engine, "threads": threads, "precision": precision, "size": min(size)}
-        return cls(artefact, Segmenter.open(artefact, **options), options)
+    def open(cls, artefact: Path, size: tuple[int, int], options: EngineOptions) -> Entry:
+        """options: as for Segmenter.open, and what it raises. size: height and width of the frames, which the network
+        sees unreduced."""
+        return cls(artefact, Segmenter.open(artefact, size=min(size), options=options), options)
 
     @property
     def precision(self) -> str:
@@ -76,7 +74,7 @@ class Entry:
             "content_hash": card.content_hash,
             "engine": engine.name,
             "precision": self.precision,
-            "threads": self.options["threads"] or cores(),
+            "threads": self.options.cpu_threads,
             "accuracy": [{"measured_on": one.measured_on, "miou": one.miou} for one in card.accuracy],
         }
 
@@ -109,7 +107,7 @@ def measure(
     names = told_apart([entry.artefact for entry in entries])
     for index, entry in enumerate(entries):
         row = {"artefact": names[index]} | entry.describe()
-        row["network_input"] = list(network_input(entry.segmenter, frame).shape[:2])
+        row["network_input"] = list(entry.segmenter.prepare(frame).padded_size)
         row["latency_ms"] = {way: summary(times[index, :, place]) for place, way in enumerate(WAYS)}
         row["ratio"] = {
             way: round(float(np.median(times[index, :, place] / times[0, :, place])), 4)
@@ -138,7 +136,7 @@ def latencies(
     """Milliseconds, entries x rounds x WAYS."""
 
     def ways(segmenter: Segmenter) -> list[Callable[[], object]]:
-        given = network_input(segmenter, frame)
+        given = segmenter.prepare(frame).input
         return [lambda: segmenter.engine(given), lambda: segmenter(frame), lambda: file_to_file(segmenter, image)]
 
     return take_turns([ways(entry.segmenter) for entry in entries], rounds, progress)
@@ -163,12 +161,6 @@ def take_turns(
     return times
 
 
-def network_input(segmenter: Segmenter, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What the segmenter's engine is given for a frame."""
-    content = segmenter.content_size(frame)
-    return segmenter.network_input(frame, content, segmenter.padded_size(content))
-
-
 def file_to_file(segmenter: Segmenter, image: Path) -> None:
     """Decode an image, segment it, write its class map beside it."""
     write_classmap(image.with_suffix(".png"), segmenter(read_frame(image)).classmap, segmenter.card.colours)
@@ -190,7 +182,7 @@ def summary(times: NDArray[np.float64]) -> dict[str, float | None]:
 
 def cold_start(entry: Entry, image: Path) -> tuple[float, int]:
     """A fresh process: seconds to its first class map, and the most bytes it held (0: not known here)."""
-    options = json.dumps(entry.options)
+    options = json.dumps({"size": entry.segmenter.short_side} | dataclasses.asdict(entry.options))
     command = [sys.executable, "-m", "streetseg.bench.first_frame", str(image), str(entry.artefact), options]
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -208,7 +200,8 @@ def throughput(entries: Sequence[Entry], frame: NDArray[np.uint8]) -> list[float
     """Frames a second where each thread works on a frame of its own, frame to class map: the median of a few rounds."""
     segmenters = []
     for entry in entries:
-        segmenters.append(Segmenter.open(entry.artefact, **entry.options, streams=entry.options["threads"] or cores()))
+        options = dataclasses.replace(entry.options, streams=entry.options.cpu_threads)
+        segmenters.append(Segmenter.open(entry.artefact, size=entry.segmenter.short_side, options=options))
         segmenters[-1](frame)
     rates = [[rate(segmenter, frame) for segmenter in segmenters] for _ in range(STREAM_ROUNDS)]
     return [float(value) for value in np.median(rates, axis=0)]
@@ -233,7 +226,7 @@ def rate(segmenter: Segmenter, frame: NDArray[np.uint8]) -> float:
 
 def measure_ceilings(entries: Sequence[Entry]) -> dict[str, Any]:
     """What the machine can do at most, with the entries' threads and in each of their precisions."""
-    threads = entries[0].options["threads"] or cores()
+    threads = entries[0].options.cpu_threads
     precisions = sorted({entry.segmenter.engine.precision for entry in entries if entry.artefact.suffix == ".onnx"})
     return {
         "copy_gb_per_second": round(copy_bandwidth(threads), 2),

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streetseg.bench.frames import network_input, street_frame, take_turns
+from streetseg.bench.frames import street_frame, take_turns
 from streetseg.bench.subject import Subject
 from streetseg.export.graph import with_card
 from streetseg.export.onnx import to_onnx
 from streetseg.models.networks import build
 from streetseg.runtime.card import ModelCard
+from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import Segmenter
 
 
@@ -23,22 +24,20 @@ def network_times(
     subjects: Collection[Subject],
     rounds: int,
     *,
-    engine: str | None = None,
-    threads: int | None = None,
-    precision: str | None = None,
+    options: EngineOptions | None = None,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> dict[Subject, NDArray[np.float64]]:
     """Milliseconds of the networks alone, a value a round, in which all of them take their turn; see measure/speed.py.
 
-    engine, threads, precision: as for Segmenter.open.
+    options: as for Segmenter.open.
     """
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         artefact = Path(folder) / "untrained.onnx"
         for subject in subjects:
             write_untrained(subject, artefact)
-            segmenter = Segmenter.open(artefact, engine=engine, threads=threads, precision=precision)
-            runs.append([one_run(segmenter, network_input(segmenter, street_frame(subject.size)))])
+            segmenter = Segmenter.open(artefact, options=options)
+            runs.append([one_run(segmenter, segmenter.prepare(street_frame(subject.size)).input)])
     times = take_turns(runs, rounds, progress)
     return {subject: times[index, :, 0] for index, subject in enumerate(subjects)}
 

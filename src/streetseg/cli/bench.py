@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, need_torch, path, size
+from streetseg.cli.options import add_data_options, add_engine_options, engine_options, need_torch, path, size
 from streetseg.cli.output import DONE, progress, say
 from streetseg.errors import UsageError
 
@@ -82,7 +82,7 @@ def bench(options: argparse.Namespace) -> int:
     short_side = read_card(artefacts[0]).native_short_side
     frame_size = options.size or (short_side, round(short_side * 4 / 3))
     entries = [
-        Entry.open(artefact, engine, frame_size, options.threads, options.precision)
+        Entry.open(artefact, frame_size, engine_options(options, engine=engine))
         for artefact in artefacts
         for engine in options.engine or [None]
     ]
@@ -100,8 +100,9 @@ def bench(options: argparse.Namespace) -> int:
 
 def bench_against_eager(options: argparse.Namespace) -> int:
     """Measure networks, ours and eager PyTorch, taking turns."""
-    if options.engine:
-        raise UsageError("--vs torch-eager takes no --engine: ours is the artefact's default")
+    for option in ("engine", "device"):
+        if getattr(options, option) is not None:
+            raise UsageError(f"--vs torch-eager takes no --{option}: ours is the artefact's default, on the CPU")
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"--threads must be at least 1, got {options.threads}")
     need_torch("streetseg bench --vs torch-eager")

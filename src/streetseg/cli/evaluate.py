@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, need_torch, path
+from streetseg.cli.options import add_data_options, add_engine_options, engine_options, need_torch, path
 from streetseg.cli.output import DONE, complain, progress, say
 from streetseg.errors import UsageError
 
@@ -88,9 +88,7 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.report is not None:
         make_folder(options.report)
     with runnable(options.artefact, options.engine) as artefact:
-        segmenter = Segmenter.open(
-            artefact, engine=options.engine, threads=options.threads, precision=options.precision
-        )
+        segmenter = Segmenter.open(artefact, options=engine_options(options))
         card, predict = segmenter.card, ViewSegmenter(segmenter, views)
         if options.submission is not None:
             written = write_submission(
@@ -148,7 +146,7 @@ def runnable(artefact: Path, engine: str | None) -> Iterator[Path]:
 def evaluate_command(options: argparse.Namespace, dataset: str, overlap: float) -> str:
     """The command that gives these figures again; paths of this machine left out."""
     parts = ["streetseg", "evaluate", options.artefact.name, "--data", dataset.upper(), "--split", options.split]
-    for name in ("dataset", "engine", "precision", "scale", "window", "trimap"):
+    for name in ("dataset", "engine", "device", "precision", "scale", "window", "trimap"):
         value = getattr(options, name)
         if value is not None:
             parts += [f"--{name}", *(map(str, value) if isinstance(value, list) else [value])]

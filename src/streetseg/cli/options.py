@@ -1,4 +1,4 @@
-"""What several verbs have: options, a size as one, and the question for PyTorch."""
+"""Options that several verbs share: engine, dataset, size, path; and the check for PyTorch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,38 @@ from typing import TYPE_CHECKING
 from streetseg.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from streetseg.runtime.engines.options import EngineOptions
+
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add --engine, --device, --threads, --precision; several: --engine can be repeated."""
     engines = "openvino (default) or onnxruntime; torch for NAME.pt2"
     if several:
         verb.add_argument("--engine", action="append", help=f"{engines}; can be repeated")
     else:
         verb.add_argument("--engine", help=engines)
+    verb.add_argument(
+        "--device",
+        help="openvino: cpu, gpu, npu, auto; onnxruntime: cpu, cuda, tensorrt; torch: cpu, cuda, mps; cuda:1 is a "
+        "second one (default: cpu; torch: the first of cuda, mps, cpu)",
+    )
     verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     verb.add_argument("--precision", help="float32, bfloat16, or float16 on a GPU (default: the fastest)")
+
+
+def engine_options(options: argparse.Namespace, *, engine: str | None = None, streams: int = 1) -> EngineOptions:
+    """Return what `add_engine_options` parsed, and --cache where the verb has it.
+
+    engine: In place of --engine, where that can be repeated. streams: Frames at once; not an option of any verb.
+    """
+    from streetseg.runtime.engines.options import EngineOptions
+
+    if not isinstance(options.engine, list):
+        engine = engine or options.engine
+    cache = getattr(options, "cache", None)
+    return EngineOptions(engine, options.device, options.threads, options.precision, streams, cache)
 
 
 def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) -> None:

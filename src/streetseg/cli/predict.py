@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streetseg.cli.options import add_engine_options, path
+from streetseg.cli.options import add_engine_options, engine_options, path
 from streetseg.cli.output import CHECK_FAILED, DONE, INTERRUPTED, complain, progress, say
 from streetseg.errors import StreetsegError, UsageError
 
@@ -150,19 +150,12 @@ def live_name(source: str) -> str:
 
 def open_segmenter(options: argparse.Namespace, at_once: int | None) -> Segmenter:
     """What `predict` was asked to segment with, at most `at_once` frames at a time (None: a frame a thread)."""
-    from streetseg.runtime.engines.engine import cores
     from streetseg.runtime.segmenter import Segmenter
 
-    threads = options.threads or cores()
-    return Segmenter.open(
-        options.weights,
-        engine=options.engine,
-        threads=options.threads,
-        precision=options.precision,
-        size=options.size,
-        streams=threads if at_once is None else min(threads, at_once),
-        cache=options.cache,
-    )
+    one = engine_options(options)
+    threads = one.cpu_threads
+    streams = threads if at_once is None else min(threads, at_once)
+    return Segmenter.open(options.weights, size=options.size, options=engine_options(options, streams=streams))
 
 
 def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:

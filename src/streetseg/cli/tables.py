@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, need_torch, path
+from streetseg.cli.options import add_data_options, add_engine_options, engine_options, need_torch, path
 from streetseg.cli.output import DONE, progress, say
 from streetseg.errors import UsageError
 
@@ -53,7 +53,7 @@ def tables(options: argparse.Namespace) -> int:
     for option in ("weights", "dataset"):
         if getattr(options, option) is not None and options.data is None:
             raise UsageError(f"--{option} is for --data DIR, on which weights are judged; add it")
-    for option in ("engine", "threads", "precision"):
+    for option in ("engine", "device", "threads", "precision"):
         if getattr(options, option) is not None and options.data is None and not options.bench:
             raise UsageError(f"--{option} is for --bench or --data DIR, which run networks; add one of them")
     need_torch("streetseg tables")
@@ -69,9 +69,7 @@ def tables(options: argparse.Namespace) -> int:
         times = network_times(
             set().union(*(table.timed() for table in chosen)),
             TABLE_ROUNDS,
-            engine=options.engine,
-            threads=options.threads,
-            precision=options.precision,
+            options=engine_options(options),
             progress=lambda rounds: progress(rounds, "round"),
         )
     counted = {subject: network_cost(*subject) for subject in subjects}
@@ -128,9 +126,7 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged,
         taken |= dict.fromkeys(fitting, artefact)
     mious: dict[Judged, float] = {}
     for artefact in dict.fromkeys(taken.values()):
-        segmenter = Segmenter.open(
-            artefact, engine=options.engine, threads=options.threads, precision=options.precision
-        )
+        segmenter = Segmenter.open(artefact, options=engine_options(options))
         fitting = {row for row in taken if taken[row] == artefact}
         for split in {row.split for row in fitting}:
             result = evaluate(

@@ -199,9 +199,7 @@ def evenly(pairs: Sequence[Pair], count: int) -> list[Pair]:
 
 def network_input(segmenter: Segmenter, pair: Pair) -> dict[str, NDArray[np.uint8]]:
     """A frame as the segmenter gives it to the network."""
-    frame = read_frame(pair.image)
-    content = segmenter.content_size(frame)
-    return {"frame": segmenter.network_input(frame, content, segmenter.padded_size(content))[None]}
+    return {"frame": segmenter.prepare(read_frame(pair.image)).input[None]}
 
 
 class Judge:

@@ -10,7 +10,8 @@ import torch
 from streetseg.errors import ArtefactError, VerificationError
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import ModelCard, read_card
-from streetseg.runtime.engines.engine import open_engine
+from streetseg.runtime.engines.engines import open_engine
+from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import write_whole
 
 # In units of size_multiple: a square, a wide and a tall frame, none of them the size the graph was traced at.
@@ -43,9 +44,8 @@ def verify(path: Path, network: Network, card: ModelCard, engine: str) -> float:
     Returns the largest difference in units of the logits' standard deviation; VerificationError where it is above
     TOLERANCE, where either puts out what is no number, or the graph another shape.
     """
-    run = open_engine(
-        engine, path, card, threads=1, precision="float32"
-    )  # on frames this small, more only wait for each other
+    # On frames this small, more threads only wait for each other.
+    run = open_engine(path, card, EngineOptions(engine, threads=1, precision="float32"))
     mean, std = torch.tensor(card.mean), torch.tensor(card.std)
     worst = 0.0
     for height, width in SIZES:

@@ -91,9 +91,9 @@ class ViewSegmenter:
         mirrors = (False, True) if self.views.flip else (False,)
         for top, left, mirrored, segmenter in product(tops, lefts, mirrors, self.segmenters):
             part = frame[top : top + window[0], left : left + window[1]]
-            content = segmenter.content_size(part)
-            padded = segmenter.padded_size(content)
-            logits = segmenter.logits(np.ascontiguousarray(part[:, ::-1] if mirrored else part))
+            prepared = segmenter.prepare(np.ascontiguousarray(part[:, ::-1] if mirrored else part))
+            content, padded = prepared.content_size, prepared.padded_size
+            logits = segmenter.run(prepared)
             rows, columns = (
                 Axis.of(logits.shape[i], part.shape[i], content[i], padded[i], segmenter.card.align_corners)
                 for i in (0, 1)

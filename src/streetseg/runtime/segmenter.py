@@ -1,4 +1,4 @@
-"""The way of a frame, once, whole: frame -> network input -> logits -> class map."""
+"""The way of a frame: frame -> network input -> logits -> class map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from streetseg.errors import ArtefactError, UsageError
 from streetseg.runtime.card import ModelCard, read_card
 from streetseg.runtime.classmap import class_map
-from streetseg.runtime.engines.engine import Engine, cores, open_engine
+from streetseg.runtime.engines.engine import Engine
+from streetseg.runtime.engines.engines import open_engine
+from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import resize
 from streetseg.runtime.overlay import overlay, share
 from streetseg.runtime.shelf.shelf import PACKAGED, find_weights
@@ -46,8 +48,31 @@ class Result:
         return overlay(self.frame, self.classmap, self.names, self.colours)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A frame as the network takes it.
+
+    Attributes:
+        input: H x W x 3 uint8 RGB, C-contiguous: the frame resized to `content_size`, then padded to `padded_size`.
+        content_size: H, W in pixels of the resized frame.
+        padded_size: H, W in pixels of the input, multiples of the card's size_multiple.
+    """
+
+    input: NDArray[np.uint8]
+    content_size: tuple[int, int]
+    padded_size: tuple[int, int]
+
+
 class Segmenter:
-    """Segments frames of any size with an artefact. Make one with `Segmenter.open`."""
+    """Segments frames of any size with an artefact. `Segmenter.open` makes one.
+
+    Attributes:
+        card: The artefact's card.
+        engine: What runs the network.
+        short_side: Pixels. Frames with a longer short side are reduced to it.
+        streams: Frames that the network works on at once.
+        threads: CPU threads that make one class map.
+    """
 
     def __init__(
         self, card: ModelCard, engine: Engine, size: int | None = None, streams: int = 1, threads: int = 1
@@ -60,53 +85,74 @@ class Segmenter:
         cls,
         artefact: str | Path | None = None,
         *,
+        size: int | None = None,
+        options: EngineOptions | None = None,
         engine: str | None = None,
+        device: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
-        size: int | None = None,
         streams: int = 1,
         cache: str | Path | None = None,
     ) -> Segmenter:
-        """A segmenter for an artefact, NAME.onnx or NAME.pt2; without one, for the weights that come with the package.
+        """Open an artefact.
 
-        artefact: a file, or a name that `shelf.find_weights` knows, whose file is fetched if need be.
-        engine: "openvino" (default) or "onnxruntime" for NAME.onnx, "torch" for NAME.pt2. threads: CPU threads, all
-        cores otherwise. precision: "float32", "bfloat16" or, on a GPU, "float16"; otherwise the fastest there is, for
-        "torch" on a CPU float32. size: reduce frames to this short side instead of the card's, before its operating
-        scale. streams: frames that the network works on at once, sharing the threads: 1 for the least latency, as many
-        as threads for the most frames a second. cache: a folder where OpenVINO keeps what it compiled, which makes the
-        next opening quicker.
-        Raises ArtefactError, EngineError, OutputError or UsageError.
+        Args:
+            artefact: NAME.onnx, NAME.pt2, or a name of the shelf, whose file is fetched if it is not here; None: the
+                weights that come with the package.
+            size: Pixels, 1 or more. Frames are reduced to this short side instead of the card's, before the card's
+                operating scale. None: the card's native short side.
+            options: How the artefact is run, in place of the keywords that follow.
+            engine: See `EngineOptions`, as for the others.
+            device: The device that runs the network.
+            threads: CPU threads.
+            precision: The arithmetic.
+            streams: Frames that the network works on at once.
+            cache: Folder for what the engine compiles.
+
+        Returns:
+            The segmenter.
+
+        Raises:
+            ArtefactError: If the artefact is not there, damaged, or holds unfolded weights.
+            EngineError: If no engine runs it as the options say.
+            OutputError: If a file cannot be kept, in the cache or on the shelf.
+            UsageError: If the name or the size is wrong, or `options` comes with one of its keywords.
         """
+        given = EngineOptions(engine, device, threads, precision, streams, cache)
+        if options is None:
+            options = given
+        elif given != EngineOptions():
+            raise UsageError("give either options, or engine, device, threads, precision, streams and cache")
         path = DEFAULT_WEIGHTS if artefact is None else find_weights(artefact)
         if size is not None and size < 1:
             raise UsageError(f"size must be at least 1 pixel, got {size}")
         card = read_card(path)
         if path.suffix == ".safetensors":
             raise ArtefactError(f"{path} holds unfolded weights, which no engine runs; first: streetseg export {path}")
-        opened = open_engine(
-            engine,
-            path,
-            card,
-            threads=threads,
-            precision=precision,
-            streams=streams,
-            cache=None if cache is None else Path(cache),
-        )
-        return cls(card, opened, size, streams, max(1, (threads or cores()) // streams))
+        return cls(card, open_engine(path, card, options), size, options.streams, options.threads_per_stream)
 
     def __call__(self, frame: NDArray[np.uint8]) -> Result:
-        """Segment a frame, H x W x 3 uint8 RGB of any size; the class map has the same H and W."""
+        """Segment a frame.
+
+        Args:
+            frame: H x W x 3 uint8 RGB, of any size.
+
+        Returns:
+            The result; its class map has the frame's H and W.
+
+        Raises:
+            UsageError: If it is no such frame.
+            ArtefactError: If the artefact's logits are not what its card says.
+        """
         start = time.perf_counter()
-        content = self.content_size(frame)
-        padded = self.padded_size(content)
-        logits = self.run(frame, content, padded)
+        prepared = self.prepare(frame)
+        logits = self.run(prepared)
         ran = time.perf_counter()
         classes = class_map(
             logits,
             (frame.shape[0], frame.shape[1]),
-            content_size=content,
-            padded_size=padded,
+            content_size=prepared.content_size,
+            padded_size=prepared.padded_size,
             align_corners=self.card.align_corners,
             threads=self.threads,
         )
@@ -115,29 +161,82 @@ class Segmenter:
         return Result(classes, self.card.classes, self.card.colours, frame, milliseconds)
 
     def stream(self, frames: Iterable[NDArray[np.uint8]]) -> Generator[Result]:
-        """Segment frames, in order: while one is in the network, the next is read and the class map of the last made.
-        Each must be an array of its own, not a buffer that is filled again.
+        """Segment frames in order. While one is in the network, the next is read and the class map of the last is made.
 
-        Memory is bounded; an error, also one of `frames`, is raised in its frame's place; closing the generator early
-        stops its threads.
+        Memory is bounded. Closing the generator early stops its threads.
+
+        Args:
+            frames: H x W x 3 uint8 RGB each, of any size. Each is an array of its own, not a buffer that is filled
+                again.
+
+        Yields:
+            A result for each frame.
+
+        Raises:
+            UsageError, ArtefactError: As for one frame, in the frame's place; so is an error of `frames`.
         """
         return in_order(self, frames, self.workers)
 
     @property
     def workers(self) -> int:
-        """How many frames are under way at once: those in the network, and one that enters or leaves it."""
+        """The frames that are under way at once: those in the network, and one that enters or leaves it."""
         return self.streams + 1
 
     def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The logits h x w x C of a frame at the network's output stride, padding included."""
-        content = self.content_size(frame)
-        return self.run(frame, content, self.padded_size(content))
+        """Return the logits of a frame.
 
-    def run(self, frame: NDArray[np.uint8], content: tuple[int, int], padded: tuple[int, int]) -> NDArray[np.float32]:
-        """The engine's logits of the resized and padded frame; ArtefactError where they are not the card's."""
-        logits = self.engine(self.network_input(frame, content, padded))
+        Args:
+            frame: H x W x 3 uint8 RGB, of any size.
+
+        Returns:
+            h x w x C float32 at the network's output stride, padding included.
+
+        Raises:
+            UsageError: If it is no such frame.
+            ArtefactError: If the artefact's logits are not what its card says.
+        """
+        return self.run(self.prepare(frame))
+
+    def prepare(self, frame: NDArray[np.uint8]) -> Prepared:
+        """Resize and pad a frame for the network.
+
+        The frame's short side becomes at most `short_side`, times the card's operating scale. Padding repeats the right
+        and the bottom edge up to the next multiple of the card's size_multiple.
+
+        Args:
+            frame: H x W x 3 uint8 RGB, of any size.
+
+        Returns:
+            The network's input with its sizes.
+
+        Raises:
+            UsageError: If it is no such frame.
+        """
+        content = self.content_size(frame)
+        multiple = self.card.size_multiple
+        padded = -content[0] // multiple * -multiple, -content[1] // multiple * -multiple
+        resized = resize(frame, content)
+        if padded != content:
+            below, right = padded[0] - content[0], padded[1] - content[1]
+            resized = np.pad(resized, ((0, below), (0, right), (0, 0)), mode="edge")
+        return Prepared(np.ascontiguousarray(resized), content, padded)
+
+    def run(self, prepared: Prepared) -> NDArray[np.float32]:
+        """Return the engine's logits of a prepared frame.
+
+        Args:
+            prepared: What `prepare` returned.
+
+        Returns:
+            h x w x C float32 at the network's output stride, padding included.
+
+        Raises:
+            ArtefactError: If the artefact's logits are not what its card says.
+        """
+        logits = self.engine(prepared.input)
+        height, width = prepared.padded_size
         stride = self.card.output_stride
-        expected = (-(-padded[0] // stride), -(-padded[1] // stride), len(self.card.classes))
+        expected = (-(-height // stride), -(-width // stride), len(self.card.classes))
         if logits.shape != expected:
             raise ArtefactError(
                 f"the artefact disagrees with its card: logits of shape {logits.shape} where the card promises "
@@ -146,7 +245,7 @@ class Segmenter:
         return logits
 
     def content_size(self, frame: NDArray[np.uint8]) -> tuple[int, int]:
-        """H, W to which a frame is resized: short side at most the native one, times the operating scale."""
+        """Return H, W to which a frame is resized; UsageError if it is no frame."""
         if not isinstance(frame, np.ndarray):
             raise UsageError(f"a frame is an array, H x W x 3 uint8 RGB, got {frame!r:.40}")
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
@@ -154,18 +253,3 @@ class Segmenter:
         height, width = frame.shape[:2]
         ratio = min(1.0, self.short_side / min(height, width)) * self.card.operating_scale
         return max(1, round(height * ratio)), max(1, round(width * ratio))
-
-    def padded_size(self, content: tuple[int, int]) -> tuple[int, int]:
-        """The next size that is a multiple of the network's size_multiple."""
-        multiple = self.card.size_multiple
-        return -content[0] // multiple * -multiple, -content[1] // multiple * -multiple
-
-    def network_input(
-        self, frame: NDArray[np.uint8], content: tuple[int, int], padded: tuple[int, int]
-    ) -> NDArray[np.uint8]:
-        """The frame resized and padded right and bottom by repeating its edge: C-contiguous uint8."""
-        resized = resize(frame, content)
-        if padded != content:
-            below, right = padded[0] - content[0], padded[1] - content[1]
-            resized = np.pad(resized, ((0, below), (0, right), (0, 0)), mode="edge")
-        return np.ascontiguousarray(resized)

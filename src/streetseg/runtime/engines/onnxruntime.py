@@ -1,4 +1,4 @@
-"""ONNX Runtime: the second engine, for machines where OpenVINO does not run or is not wanted."""
+"""ONNX Runtime: CPUs where OpenVINO is not wanted, and NVIDIA's GPUs by its CUDA and TensorRT providers."""
 
 from __future__ import annotations
 
@@ -9,45 +9,75 @@ from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, EngineError, MissingExtraError
 from streetseg.runtime.card import ModelCard
-from streetseg.runtime.engines.engine import check_logits
+from streetseg.runtime.engines.engine import check_device, check_logits, choose_precision
+from streetseg.runtime.engines.options import EngineOptions
+from streetseg.runtime.files import make_folder
 
 try:
     import onnxruntime as ort
 except ModuleNotFoundError:
     raise MissingExtraError("onnxruntime", "--engine onnxruntime", "onnxruntime") from None
 
+# Device -> the provider that runs on it.
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+# What each device computes in, the default first.
+PRECISIONS = {"cpu": ("float32",), "cuda": ("float32",), "tensorrt": ("float16", "float32")}
+
 
 class ONNXRuntimeEngine:
-    """An artefact in one session; its CPU provider computes in float32 only."""
+    """An artefact in one session of a provider; what the provider does not know runs on the next one."""
 
     name = "onnxruntime"
-    precision = "float32"
 
-    def __init__(self, path: Path, card: ModelCard, threads: int, precision: str | None, streams: int) -> None:
-        if precision not in (None, "float32"):
-            raise EngineError(f"onnxruntime computes in float32 on CPUs, not in {precision}; take --engine openvino")
-        options = ort.SessionOptions()
-        options.log_severity_level = 3  # errors: its warnings would mingle with what the command line says
-        options.intra_op_num_threads = max(1, threads // streams)
+    def __init__(self, path: Path, card: ModelCard, options: EngineOptions) -> None:
+        self.device = options.device or "cpu"
+        kind = options.device_kind or "cpu"
+        there = ort.get_available_providers()
+        check_device(self.name, kind, [device for device, provider in PROVIDERS.items() if provider in there])
+        self.precision = choose_precision(self.name, kind, PRECISIONS[kind], options.precision)
+        session_options = ort.SessionOptions()
+        session_options.log_severity_level = 3  # errors: its warnings would mingle with what the command line says
+        session_options.intra_op_num_threads = options.threads_per_stream
         # Threads that spin for work take the cores from decoding and the class maps of other frames.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        wanted = providers(options, self.precision)
         try:
-            # Its content, for it takes no path that is not UTF-8.
-            self.session = ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+            # The file's content, for ONNX Runtime takes no path that is not UTF-8.
+            self.session = ort.InferenceSession(path.read_bytes(), session_options, providers=wanted)
         except Exception as error:  # onnxruntime's own exceptions have no common base
             raise ArtefactError(f"{path} cannot be read by ONNX Runtime: {str(error).splitlines()[0]}") from None
+        if (used := self.session.get_providers()[0]) != PROVIDERS[kind]:  # it goes on without what it cannot load
+            raise EngineError(
+                f"onnxruntime cannot start {PROVIDERS[kind]} and would run on {used}; its libraries, CUDA, cuDNN or "
+                "TensorRT, are missing or of another version"
+            )
         shape = self.session.get_outputs()[0].shape
         check_logits(tuple(d if isinstance(d, int) else None for d in shape), path, card)
         self.input = self.session.get_inputs()[0].name
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See Engine."""
+        """Return the logits of a frame; see `Engine`."""
         logits: NDArray[np.float32] = self.session.run(None, {self.input: frame[None]})[0][0]
         return logits
 
 
-def open_artefact(
-    path: Path, card: ModelCard, threads: int, precision: str | None, streams: int, cache: Path | None
-) -> ONNXRuntimeEngine:
-    """The engine with the artefact loaded; see engine.open_engine. It compiles nothing that `cache` could keep."""
-    return ONNXRuntimeEngine(path, card, threads, precision, streams)
+def open_artefact(path: Path, card: ModelCard, options: EngineOptions) -> ONNXRuntimeEngine:
+    """Return the engine with the artefact loaded; see `open_engine`."""
+    return ONNXRuntimeEngine(path, card, options)
+
+
+def providers(options: EngineOptions, precision: str) -> list[str | tuple[str, dict[str, object]]]:
+    """Return the providers of a session with their settings, the wanted one first."""
+    kind = options.device_kind or "cpu"
+    if kind == "cpu":
+        return [PROVIDERS["cpu"]]
+    number = (options.device or "").partition(":")[2] or "0"
+    # TF32, the default, keeps 10 bits of each factor: that is not float32.
+    cuda: tuple[str, dict[str, object]] = PROVIDERS["cuda"], {"device_id": number, "use_tf32": "0"}
+    if kind == "cuda":
+        return [cuda, PROVIDERS["cpu"]]
+    settings: dict[str, object] = {"device_id": number, "trt_fp16_enable": str(precision == "float16")}
+    if options.cache is not None:
+        make_folder(Path(options.cache))
+        settings |= {"trt_engine_cache_enable": "True", "trt_engine_cache_path": str(options.cache)}
+    return [(PROVIDERS["tensorrt"], settings), cuda, PROVIDERS["cpu"]]

@@ -1,4 +1,4 @@
-"""OpenVINO: the default engine on CPUs."""
+"""OpenVINO: the default engine; CPUs, and Intel's GPUs and NPUs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, EngineError
 from streetseg.runtime.card import ModelCard
-from streetseg.runtime.engines.engine import check_logits
+from streetseg.runtime.engines.engine import check_device, check_logits, choose_precision
+from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import make_folder
 
-# Importing openvino imports its model converter as well, which takes as long as all the rest, starts a thread and sends
-# telemetry. Nothing is converted here, and openvino does without where that import fails: None makes it fail.
+# `import openvino` imports its model converter too. That takes as long as all the rest, starts a thread and sends
+# telemetry. Nothing is converted here. None makes that import fail, and openvino then works without its converter.
 CONVERTER = "openvino.tools.ovc"
 if CONVERTER in sys.modules:
     import openvino as ov
@@ -29,13 +30,17 @@ else:
     finally:
         del sys.modules[CONVERTER]
 
-# Frame sizes whose compiled form is kept: a video has one, a folder of photos a few.
+# Compiled forms that are kept, one a frame size: a video needs one, a folder of photos a few.
 COMPILED_SIZES = 4
+
+# Precision -> OpenVINO's names of it, among a device's capabilities and as a hint.
+HINTS = {"float32": ("FP32", "f32"), "bfloat16": ("BF16", "bf16"), "float16": ("FP16", "f16")}
+FASTEST_FIRST = ("float16", "bfloat16", "float32")
 
 
 @dataclass
 class Compiled:
-    """The artefact compiled for one frame size, and the inference requests that no thread is using."""
+    """The artefact compiled for one frame size, and the inference requests that are free."""
 
     model: ov.CompiledModel
     logits_shape: tuple[int, ...]  # h x w x C
@@ -47,27 +52,19 @@ class OpenVINOEngine:
 
     name = "openvino"
 
-    def __init__(
-        self, path: Path, card: ModelCard, threads: int, precision: str | None, streams: int, cache: Path | None
-    ) -> None:
-        native = "bfloat16" if "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "float32"
-        self.precision = precision or native
-        if precision == "float16":
-            raise EngineError("openvino computes in float32 or bfloat16 on CPUs, not in float16")
-        if self.precision == "bfloat16" and native != "bfloat16":
-            raise EngineError("this CPU has no bfloat16 arithmetic; take --precision float32")
-        self.settings: dict[str, object] = {
-            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
-            "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
-        }
+    def __init__(self, path: Path, card: ModelCard, options: EngineOptions) -> None:
+        self.device = options.device or "cpu"
+        if self.device != "cpu":  # looking for others takes time
+            check_device(self.name, self.device, available_devices())
+        self.precision = choose_precision(self.name, self.device, precisions(self.device), options.precision)
+        self.settings = settings(self.device, self.precision, options.cpu_threads, options.streams)
+        cache = options.cache
         if cache is not None:
             try:
                 str(cache).encode()
             except UnicodeEncodeError:
                 raise EngineError(f"cache {cache}: OpenVINO takes names in UTF-8 only; choose another") from None
-            make_folder(cache)
+            make_folder(Path(cache))
             self.settings["CACHE_DIR"] = str(cache)
         try:
             self.model = core().read_model(path)
@@ -80,7 +77,7 @@ class OpenVINOEngine:
         self.lock = threading.Lock()
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See Engine."""
+        """Return the logits of a frame; see `Engine`."""
         compiled = self.compiled((1, *frame.shape))
         try:
             request = compiled.idle.pop()
@@ -93,12 +90,12 @@ class OpenVINOEngine:
         return logits
 
     def compiled(self, shape: tuple[int, ...]) -> Compiled:
-        """The artefact for this input shape, compiled at its first use."""
+        """Return the artefact for this input shape, compiled at its first use."""
         with self.lock:
             if shape not in self.sizes:
                 try:
                     self.model.reshape(list(shape))
-                    model = core().compile_model(self.model, "CPU", self.settings)
+                    model = core().compile_model(self.model, self.device.upper(), self.settings)
                 except RuntimeError as error:
                     raise EngineError(f"OpenVINO cannot compile {self.path}: {last_line(error)}") from None
                 self.sizes[shape] = Compiled(model, tuple(model.output(0).shape)[1:])
@@ -108,23 +105,67 @@ class OpenVINOEngine:
             return self.sizes[shape]
 
 
-def open_artefact(
-    path: Path, card: ModelCard, threads: int, precision: str | None, streams: int, cache: Path | None
-) -> OpenVINOEngine:
-    """The engine with the artefact loaded; see engine.open_engine."""
-    return OpenVINOEngine(path, card, threads, precision, streams, cache)
+def open_artefact(path: Path, card: ModelCard, options: EngineOptions) -> OpenVINOEngine:
+    """Return the engine with the artefact loaded; see `open_engine`."""
+    return OpenVINOEngine(path, card, options)
+
+
+def available_devices() -> list[str]:
+    """Return our names of the devices that OpenVINO finds here, and auto, which chooses among them."""
+    return [*dict.fromkeys(name.partition(".")[0].lower() for name in core().available_devices), "auto"]
+
+
+def candidates() -> list[str]:
+    """Return OpenVINO's names of the devices that AUTO chooses among, unless it is told others."""
+    return [name for name in core().available_devices if name.startswith(("CPU", "GPU"))]
+
+
+def precisions(device: str) -> list[str]:
+    """Return the precisions that a device computes in, the default first: its fastest; for auto float32."""
+    if device == "auto":
+        return [name for name in reversed(FASTEST_FIRST) if all(name in capabilities(one) for one in candidates())]
+    return [name for name in FASTEST_FIRST if name in capabilities(device.upper())]
+
+
+def capabilities(device: str) -> set[str]:
+    """Return the precisions that OpenVINO says a device computes in; device: OpenVINO's name."""
+    there = core().get_property(device, "OPTIMIZATION_CAPABILITIES")
+    # On CPUs float16 is left out: few compute in it, and the others would compute in float32 unasked.
+    left_out = "float16" if device == "CPU" else None
+    return {name for name, (capability, _) in HINTS.items() if capability in there and name != left_out}
+
+
+def settings(device: str, precision: str, threads: int, streams: int) -> dict[str, object]:
+    """Return what OpenVINO is told when it compiles for a device."""
+    hint = {"PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT"}
+    more = {
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": HINTS[precision][1],
+    }
+    if device == "cpu":
+        return {**hint, **more}
+    if device == "auto":
+        return {**hint, "DEVICE_PROPERTIES": {name: settable(name, more) for name in candidates()}}
+    return {**hint, **settable(device.upper(), more)}
+
+
+def settable(device: str, more: dict[str, object]) -> dict[str, object]:
+    """Return those of the settings that can be set on a device; a GPU has no CPU threads, for instance."""
+    known = core().get_property(device, "SUPPORTED_PROPERTIES")
+    return {name: value for name, value in more.items() if known.get(name) == "RW"}
 
 
 @functools.cache
 def core() -> ov.Core:
-    """OpenVINO itself: one for the process, never destroyed.
+    """Return OpenVINO itself: one for the process, never destroyed.
 
-    Each sets up a signal stack and, destroyed, sets up the one that it found, which another may have freed by then: the
-    next signal, Ctrl-C say, would crash the process.
+    Each `Core` sets up a signal stack. When it is destroyed, it sets up the stack that it found, which another may have
+    freed by then. The next signal, Ctrl-C for instance, would crash the process.
     """
     return ov.Core()
 
 
 def last_line(error: Exception) -> str:
-    """The line of an OpenVINO message that says what is wrong; the others say where in its source."""
+    """Return the line of an OpenVINO message that says what is wrong; the others say where in its source."""
     return str(error).strip().splitlines()[-1].strip()

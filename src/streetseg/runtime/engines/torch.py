@@ -1,5 +1,7 @@
-"""PyTorch: runs a torch.export program (NAME.pt2), on a GPU or to compare other engines with. Knows no network's
-code."""
+"""PyTorch: runs a torch.export program (NAME.pt2), on a GPU or to compare other engines with.
+
+It knows no network's code.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.errors import ArtefactError, EngineError, MissingExtraError
+from streetseg.errors import ArtefactError, MissingExtraError
 from streetseg.runtime.card import ModelCard, program_files, read_bytes
-from streetseg.runtime.engines.engine import check_logits
+from streetseg.runtime.engines.engine import check_device, check_logits, choose_precision
+from streetseg.runtime.engines.options import EngineOptions
 
 try:
     import torch
@@ -26,29 +29,28 @@ except ModuleNotFoundError:
 
 WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 LOG = logging.getLogger("torch.export")
-ONE_AT_A_TIME = threading.Lock()  # environment and log level are the whole process's
-
+ONE_AT_A_TIME = threading.Lock()  # the environment and the log level belong to the whole process
 
 # What each device computes in, the default first.
 PRECISIONS = {"cuda": ("float16", "bfloat16", "float32"), "mps": ("float16", "float32"), "cpu": ("float32", "bfloat16")}
 
 
 class TorchEngine:
-    """A torch.export program on the first device there is: CUDA, MPS, the CPU. Only the CPU is tested.
+    """A torch.export program on CUDA, MPS or the CPU: on the first that is there, unless the options name one.
 
-    In half precision, convolutions and matrix products are, and PyTorch keeps in float32 what needs it (autocast).
+    In half precision, convolutions and matrix products run in it; PyTorch keeps everything else that needs it in
+    float32 (autocast).
     """
 
     name = "torch"
 
-    def __init__(self, path: Path, card: ModelCard, threads: int, precision: str | None, streams: int) -> None:
-        gpus = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        self.device = next((name for name, there in gpus.items() if there), "cpu")
-        self.precision = precision or PRECISIONS[self.device][0]
-        if self.precision not in PRECISIONS[self.device]:
-            there = " or ".join(PRECISIONS[self.device])
-            raise EngineError(f"torch computes in {there} on this machine's {self.device}, not in {precision}")
-        torch.set_num_threads(max(1, threads // streams))
+    def __init__(self, path: Path, card: ModelCard, options: EngineOptions) -> None:
+        there = available_devices()
+        self.device = options.device or there[0]
+        self.kind = self.device.partition(":")[0]
+        check_device(self.name, self.device, there)
+        self.precision = choose_precision(self.name, self.kind, PRECISIONS[self.kind], options.precision)
+        torch.set_num_threads(options.threads_per_stream)
         program = load(path)
         output = program.graph_signature.user_outputs[0]
         (value,) = (node.meta["val"] for node in program.graph.nodes if node.name == output)
@@ -57,9 +59,9 @@ class TorchEngine:
         self.module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See Engine."""
+        """Return the logits of a frame; see `Engine`."""
         half = self.precision != "float32"
-        with torch.inference_mode(), torch.autocast(self.device, getattr(torch, self.precision), enabled=half):
+        with torch.inference_mode(), torch.autocast(self.kind, getattr(torch, self.precision), enabled=half):
             pixels = torch.from_numpy(frame if frame.flags.writeable else frame.copy())  # or PyTorch warns
             found = self.module(pixels[None].to(self.device))[0]
         logits: NDArray[np.float32] = found.float().contiguous().cpu().numpy()
@@ -67,10 +69,10 @@ class TorchEngine:
 
 
 def load(path: Path) -> torch.export.ExportedProgram:
-    """The program in a file; ArtefactError where it is none, or holds more than tensors.
+    """Return the program in a file; ArtefactError if it is none, or holds more than tensors.
 
-    Where an archive holds pickled objects, torch.export.load unpickles them, which can run any code. Tensors go
-    through its weights_only reader; the other kinds have names of their own.
+    torch.export.load unpickles the pickled objects of an archive, which can run any code. Tensors go through its
+    weights_only reader; the other kinds have names of their own and are refused.
     """
     content = read_bytes(path)
     names = program_files(content, path)
@@ -86,7 +88,7 @@ def load(path: Path) -> torch.export.ExportedProgram:
 
 @contextlib.contextmanager
 def weights_only() -> Iterator[None]:
-    """Inside, PyTorch unpickles nothing but tensors, and logs no tracebacks about what it cannot read."""
+    """Inside, PyTorch unpickles only tensors, and logs no tracebacks about what it cannot read."""
     with ONE_AT_A_TIME:
         before, level = os.environ.get(WEIGHTS_ONLY), LOG.level
         os.environ[WEIGHTS_ONLY] = "1"
@@ -101,8 +103,12 @@ def weights_only() -> Iterator[None]:
                 os.environ[WEIGHTS_ONLY] = before
 
 
-def open_artefact(
-    path: Path, card: ModelCard, threads: int, precision: str | None, streams: int, cache: Path | None
-) -> TorchEngine:
-    """The engine with the artefact loaded; see engine.open_engine. It compiles nothing that `cache` could keep."""
-    return TorchEngine(path, card, threads, precision, streams)
+def open_artefact(path: Path, card: ModelCard, options: EngineOptions) -> TorchEngine:
+    """Return the engine with the artefact loaded; see `open_engine`."""
+    return TorchEngine(path, card, options)
+
+
+def available_devices() -> list[str]:
+    """Return the devices that PyTorch finds here, the fastest first."""
+    several = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return [*["cuda"] * bool(several), *several, *["mps"] * torch.backends.mps.is_available(), "cpu"]
