@@ -1,11 +1,11 @@
-"""What the command line prints, and the exit codes of commands that end well or nearly so (errors have theirs)."""
+"""Print results, messages and progress. Exit codes of commands that end well or nearly so; errors have their own."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
 from streetseg.errors import OutputError
@@ -16,10 +16,7 @@ DONE, CHECK_FAILED, INTERRUPTED = 0, 1, 130
 
 
 def progress(items: Iterable[T], unit: str, total: int | None = None) -> Iterable[T]:
-    """The items, with a progress bar on a terminal where there are several.
-
-    total: how many, where the items do not say and it is known.
-    """
+    """Return the items; show a bar on a terminal if there are several. A `Progress`."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     if total in (0, 1) or sys.stderr is None or not sys.stderr.isatty():
@@ -31,9 +28,9 @@ def progress(items: Iterable[T], unit: str, total: int | None = None) -> Iterabl
 
 
 def say(line: str) -> None:
-    """A line of results, above a progress bar if there is one; OutputError where it cannot be printed.
+    """Print a line of results, above a progress bar if there is one; OutputError if it cannot be printed.
 
-    Whoever reads them may have had enough (`| head`): the work goes on, for files and exit code count, too.
+    A reader that has gone (`| head`) is no error: the work goes on for the files and the exit code.
     """
     try:
         write(line, sys.stdout)
@@ -44,19 +41,30 @@ def say(line: str) -> None:
         raise OutputError(f"results cannot be printed: {error.strerror or error}; send them elsewhere") from None
 
 
+@contextlib.contextmanager
+def say_at_the_end(*lines: str) -> Iterator[None]:
+    """Print the results when the block ends, also if it fails: its files may be lost, the figures must not be."""
+    try:
+        yield
+    finally:
+        for line in lines:
+            say(line)
+
+
 def complain(problem: object) -> None:
-    """One line about what went wrong."""
-    with contextlib.suppress(OSError):  # nobody is left to tell; the exit code says it, too
+    """Print one line about what went wrong."""
+    with contextlib.suppress(OSError):  # nobody is left to read it; the exit code says it too
         write(f"streetseg: {' '.join(str(problem).split())}", sys.stderr)
 
 
 def discard_output() -> None:
-    """Send what is still printed nowhere: Python would complain once more when it flushes at its end."""
+    """Send what is still printed nowhere; else Python complains when it flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write(line: str, stream: Any) -> None:
-    if stream is None:  # closed by whoever called us
+    """Print a line to a stream at once, above a progress bar if there is one."""
+    if stream is None:  # closed by the caller of this process
         return
     encoding = stream.encoding or "utf-8"
     line = line.encode(encoding, "backslashreplace").decode(encoding)  # a file's name may hold what cannot be shown
