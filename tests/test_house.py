@@ -1,10 +1,12 @@
-"""The walls of the house: who may know whom."""
+"""The walls of the house: who may know whom, and how large a room's files get."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ FLOORS = {
     "models": 2, "data": 2,
     "measure": 3, "export": 3, "streets": 3,
     "training": 4,
-    "bench": 5, "papers": 5, "serve": 5, "bulk": 5,
+    "bench": 5, "papers": 5,
     "cli": 6,
 }  # fmt: skip
 # Two rooms of one floor of which the first may know the second, and why.
@@ -27,7 +29,7 @@ ALLOWED = {
     ("papers", "bench"): "the speed of a table's networks",
 }
 # Rooms, or files of them, that run without PyTorch, and what they therefore never know.
-NO_TORCH = ["runtime", "data", "streets", "measure", "serve", "bulk", "bench/frames.py", "bench/machine.py",
+NO_TORCH = ["runtime", "data", "streets", "measure", "bench/frames.py", "bench/machine.py",
             "bench/first_frame.py", "errors.py", "progress.py", "results.py"]  # fmt: skip
 MAY_TORCH = {"runtime/engines/torch.py"}
 WITH_TORCH = ("streetseg.training", "streetseg.models", "streetseg.export")
@@ -36,28 +38,64 @@ WEIGHTS_FILES = {"models/conversion.py", "models/weights.py", "models/checkpoint
 OF_WEIGHTS_FILES = {"safetensors", "streetseg.runtime.card", "streetseg.runtime.artefact", "streetseg.runtime.files"}
 
 
+LONGEST = 400  # lines of a file
+# A network's file may be longer.
+MAY_BE_LONGER = {f"models/{name}.py" for name in ("bisenetv2", "ddrnet", "fassdnet", "hardnet", "stdc")}
+MAY_BE_LONGER |= {"runtime/frames.py", "streets/scene.py", "training/train.py"}  # they hold several subjects still
+# Names that say nothing of what a module holds.
+BANNED = {"utils", "util", "misc", "core", "common", "helpers", "table"}
+
+
 def modules() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
-def imports(path: Path) -> set[str]:
-    """The modules a file imports anywhere, but for type checking only."""
+def module_name(path: Path) -> str:
+    """Return the name that a file is imported by."""
+    parts = (SOURCE.name, *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return the modules that a file imports anywhere, but for type checking only."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.body = []
-    found = set()
+    imported: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found.add(node.module or "")
-    return found
+            imported.add(node.module or "")
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names} & MODULES
+    return frozenset(imported)
 
 
 def room(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+MODULES = {module_name(path) for path in modules()}
+
+
+def test_every_room_has_a_floor() -> None:
+    assert set(FLOORS) == {room(path) for path in modules()} - {"__init__", "__main__"}
+    for place in (*NO_TORCH, *MAY_TORCH, *MAY_BE_LONGER):
+        assert (SOURCE / place).exists(), place
+
+
+def test_a_file_holds_one_subject() -> None:
+    assert not [path for path in modules() if path.stem in BANNED]
+    lengths = {path.relative_to(SOURCE).as_posix(): len(path.read_text().splitlines()) for path in modules()}
+    assert {path for path, length in lengths.items() if length > LONGEST} <= MAY_BE_LONGER
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module_name(path): imports(path) & MODULES - {module_name(path)} for path in modules()}
+    list(TopologicalSorter(graph).static_order())  # or CycleError, which names the circle
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))

@@ -42,7 +42,7 @@ def refused(drive: Path, tmp_path: Path, run: Run) -> Refused:
     return refused
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of four photos: 1.png, a/1.png, a/2.jpg and b/1.png."""
     root = tmp_path_factory.mktemp("drive")
