@@ -122,9 +122,10 @@ def candidates() -> list[str]:
 
 def precisions(device: str) -> list[str]:
     """Return the precisions that a device computes in, the default first: its fastest; for auto float32."""
-    if device == "auto":
-        return [name for name in reversed(FASTEST_FIRST) if all(name in capabilities(one) for one in candidates())]
-    return [name for name in FASTEST_FIRST if name in capabilities(device.upper())]
+    names = candidates() if device == "auto" else [device.upper()]
+    common = set.intersection(*map(capabilities, names))
+    fastest_first = [name for name in FASTEST_FIRST if name in common]
+    return fastest_first[::-1] if device == "auto" else fastest_first
 
 
 def capabilities(device: str) -> set[str]:
