@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from streetseg.errors import StreetsegError
     from streetseg.measure.artefact import evaluate
     from streetseg.models.networks import list_networks
-    from streetseg.runtime.card import ModelCard, read_card
+    from streetseg.runtime.artefact import read_card
+    from streetseg.runtime.card import ModelCard
     from streetseg.runtime.engines.options import EngineOptions
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.segmenter import Prepared, Result, Segmenter
@@ -56,7 +57,7 @@ HOMES = {
     "evaluate": "streetseg.measure.artefact",
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",
-    "read_card": "streetseg.runtime.card",
+    "read_card": "streetseg.runtime.artefact",
     "read_frame": "streetseg.runtime.frames",
     "train": "streetseg.training.train",
 }

@@ -17,7 +17,8 @@ from streetseg.bench import eager, frames, machine
 from streetseg.bench.eager import Eager, eager_table, judged, open_at
 from streetseg.cli import main
 from streetseg.models.networks import build
-from streetseg.runtime.card import ModelCard, read_card
+from streetseg.runtime.artefact import read_card
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 

@@ -18,7 +18,7 @@ from streetseg.bench.frames import Entry, highest, measure, shares, speed_table,
 from streetseg.cli import main
 from streetseg.errors import EngineError
 from streetseg.export.graph import with_card
-from streetseg.runtime.card import read_card
+from streetseg.runtime.artefact import read_card
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 

@@ -23,7 +23,8 @@ from streetseg.measure.report.report import facts, to_json
 from streetseg.models.networks import build
 from streetseg.models.outputs import Network
 from streetseg.models.weights import open_weights, save_weights
-from streetseg.runtime.card import METADATA_KEY, ModelCard, read_card
+from streetseg.runtime.artefact import METADATA_KEY, read_card
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engines import ENGINES, open_engine
 from streetseg.runtime.engines.options import EngineOptions
 

@@ -25,7 +25,8 @@ from streetseg.export.onnx import to_onnx
 from streetseg.export.quantize import Quantization, quantize
 from streetseg.measure.evaluate import evaluate
 from streetseg.models.outputs import Network
-from streetseg.runtime.card import ModelCard, read_card
+from streetseg.runtime.artefact import read_card
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 

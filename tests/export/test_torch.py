@@ -18,7 +18,8 @@ from streetseg.export.targets import TARGETS
 from streetseg.export.torch import export_torch
 from streetseg.models.outputs import Network
 from streetseg.models.weights import save_weights
-from streetseg.runtime.card import PROGRAM_CARD, ModelCard, program_content_hash, read_card
+from streetseg.runtime.artefact import PROGRAM_CARD, program_content_hash, read_card
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.scene import render
 

@@ -17,7 +17,7 @@ import safetensors.numpy
 
 import streetseg
 from streetseg.errors import ArtefactError, EngineError, StreetsegError, UsageError
-from streetseg.runtime.card import METADATA_KEY, read_card, safetensors_content_hash
+from streetseg.runtime.artefact import METADATA_KEY, read_card, safetensors_content_hash
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engines import ENGINES
 from streetseg.runtime.engines.options import EngineOptions

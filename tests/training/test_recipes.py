@@ -19,7 +19,7 @@ from streetseg.cli import main
 from streetseg.errors import ArtefactError, RecipeError
 from streetseg.models.networks import CLASSIFIERS, MODELS
 from streetseg.models.outputs import Outputs
-from streetseg.runtime.card import read_card
+from streetseg.runtime.artefact import read_card
 from streetseg.training import recipe as recipe_module
 from streetseg.training import recipes
 from streetseg.training.recipe import Recipe, resolve

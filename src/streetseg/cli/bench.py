@@ -63,7 +63,7 @@ def add_verbs(verbs: Verbs) -> None:
 def bench(options: argparse.Namespace) -> int:
     """Measure artefacts on engines, taking turns."""
     from streetseg.bench.frames import Entry, accuracy_plot, measure, speed_plot, speed_table
-    from streetseg.runtime.card import read_card
+    from streetseg.runtime.artefact import read_card
     from streetseg.runtime.files import make_folder, write_file
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
     from streetseg.runtime.shelf.shelf import find_weights

@@ -16,7 +16,7 @@ from streetseg.errors import StreetsegError, UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
-    from streetseg.runtime.frames import ImageFile
+    from streetseg.runtime.inputs import ImageFile
     from streetseg.runtime.segmenter import Segmenter
 
 
@@ -48,7 +48,7 @@ def add_verbs(verbs: Verbs) -> None:
 def predict(options: argparse.Namespace) -> int:
     """Segment images or a video; a bad image is reported and the others still done."""
     from streetseg.runtime.files import make_folder
-    from streetseg.runtime.frames import CLASSMAP_ENDING, OVERLAY_ENDING, is_video, list_images
+    from streetseg.runtime.inputs import CLASSMAP_ENDING, OVERLAY_ENDING, is_video, list_images
     from streetseg.runtime.stream import in_order
 
     if any(map(is_video, options.paths)):
@@ -86,7 +86,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def predict_video(options: argparse.Namespace) -> int:
     """Segment one video."""
-    from streetseg.runtime.frames import is_live, without_password
+    from streetseg.runtime.inputs import is_live, without_password
     from streetseg.runtime.video.segment import segment_video
 
     if len(options.paths) > 1:
@@ -142,7 +142,7 @@ def names_file(out: str) -> bool:
 
 def live_name(source: str) -> str:
     """A name for what is recorded now: of the camera and the time, or the next recording would replace it."""
-    from streetseg.runtime.frames import without_password
+    from streetseg.runtime.inputs import without_password
 
     camera = without_password(source).removeprefix("/dev/").rpartition("://")[2].partition("?")[0]
     return re.sub(r"[^\w.-]+", "_", camera) + time.strftime("_%Y%m%d-%H%M%S")
@@ -160,7 +160,8 @@ def open_segmenter(options: argparse.Namespace, at_once: int | None) -> Segmente
 
 def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
     """The single image and its outputs where --out names a file: that is the overlay, the class map goes beside it."""
-    from streetseg.runtime.frames import CLASSMAP_ENDING, PICTURE_SUFFIXES
+    from streetseg.runtime.frames import PICTURE_SUFFIXES
+    from streetseg.runtime.inputs import CLASSMAP_ENDING
 
     if len(images) > 1:
         raise UsageError(

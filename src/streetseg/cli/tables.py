@@ -95,7 +95,7 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged,
     from streetseg.data.datasets import open_dataset
     from streetseg.measure.evaluate import evaluate
     from streetseg.models.origins import ORIGINS
-    from streetseg.runtime.card import read_card
+    from streetseg.runtime.artefact import read_card
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
     from streetseg.runtime.shelf.shelf import find_weights
 

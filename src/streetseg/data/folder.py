@@ -33,7 +33,7 @@ from streetseg.data.pairs import (
     read_pixels,
 )
 from streetseg.errors import DatasetError
-from streetseg.runtime.frames import images_below, natural_key
+from streetseg.runtime.inputs import images_below, natural_key
 
 CLASSES_FILE = "classes.yaml"
 LAYOUT = f"images/ and masks/ with files of the same names, and {CLASSES_FILE}"

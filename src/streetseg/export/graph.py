@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 import onnx.numpy_helper
 
-from streetseg.runtime.card import METADATA_KEY, ModelCard, onnx_content_hash
+from streetseg.runtime.artefact import METADATA_KEY, onnx_content_hash
+from streetseg.runtime.card import ModelCard
 
 # Smaller tensors are norms' and biases: nothing to save, and full precision where it is cheap.
 SMALLEST_HALVED = 1024

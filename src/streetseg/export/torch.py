@@ -17,7 +17,8 @@ from streetseg.export.graph import SMALLEST_HALVED
 from streetseg.export.onnx import FrameToLogits, fold_norms, open_measured
 from streetseg.export.verify import write_verified
 from streetseg.models.outputs import Network
-from streetseg.runtime.card import PROGRAM_CARD, Accuracy, ModelCard, program_content_hash
+from streetseg.runtime.artefact import PROGRAM_CARD, program_content_hash
+from streetseg.runtime.card import Accuracy, ModelCard
 
 
 def export_torch(

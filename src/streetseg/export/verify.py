@@ -9,7 +9,8 @@ import torch
 
 from streetseg.errors import ArtefactError, VerificationError
 from streetseg.models.outputs import Network
-from streetseg.runtime.card import ModelCard, read_card
+from streetseg.runtime.artefact import read_card
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engines import open_engine
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import write_whole

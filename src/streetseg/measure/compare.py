@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from streetseg.errors import UsageError
 from streetseg.measure.report.report import read_evaluation
-from streetseg.runtime.frames import natural_key
+from streetseg.runtime.inputs import natural_key
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95

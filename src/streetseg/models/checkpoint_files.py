@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from streetseg.errors import CheckpointError
-from streetseg.runtime.card import CLASSIFIER_KEY
+from streetseg.runtime.artefact import CLASSIFIER_KEY
 
 # Before it, weights_only could be made to run code (CVE-2025-32434, CVE-2026-24747).
 OLDEST_TORCH = (2, 10)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from streetseg.errors import ArtefactError, NetworkError
 from streetseg.models.networks import build
 from streetseg.models.outputs import Network
-from streetseg.runtime.card import METADATA_KEY, ModelCard, read_card, safetensors_content_hash
+from streetseg.runtime.artefact import METADATA_KEY, read_card, safetensors_content_hash
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.files import write_file
 
 RGB = 3  # channels

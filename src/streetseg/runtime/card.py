@@ -1,47 +1,38 @@
-"""The card: what travels with the weights, so that nobody retypes it.
+"""The card: what travels with the weights, so that nobody types it again.
 
-`ModelCard` is the schema in card.schema.json (published; `CARD_VERSION` counts its changes). The artefact
-(NAME.onnx) carries it in its metadata, a torch.export program (NAME.pt2) in a file of its archive, the unfolded
-weights (NAME.safetensors) in their header. All are read here without any library of their formats: opening weights
-must be quick, and a damaged file must be told from a foreign one.
+`ModelCard` is the schema in card.schema.json, which is published; `CARD_VERSION` counts its changes. `artefact.py`
+reads a card from a file.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
-import struct
 import types
 import typing
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from streetseg.errors import ArtefactError
 
 CARD_VERSION = 1
-METADATA_KEY = "streetseg.card"
-CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
-MAX_OPERATING_SCALE = 4  # beyond it a frame is but blur, and a wrong card would ask for gigabytes
-PROGRAM_CARD = f"extra/{METADATA_KEY}"  # where torch.export.save puts extra files, below the archive's one folder
-
-# Field numbers of ONNX's ModelProto and StringStringEntryProto (onnx.proto3).
-ONNX_GRAPH, ONNX_METADATA = 7, 14
-VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
-PROTOBUF_FIELDS = 2**29 - 1  # the highest number that a field may have
+MAX_OPERATING_SCALE = 4  # beyond it a frame is only blur, and a wrong card would ask for gigabytes
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A measured accuracy. measured_on says the data set, split and what the weights were trained on; IoUs are 0 to 1,
-    `iou` by class name (None where the class does not occur). weights: the content hash of the artefact that was
-    judged, which is another one where a left-out sequence was judged. engine: with its precision."""
+    """A measured accuracy.
+
+    Attributes:
+        measured_on: Dataset, split and number of frames, and what the weights were trained on.
+        weights: Content hash of the artefact that was judged. For a left-out sequence it is another artefact's.
+        engine: The engine with its precision.
+        miou: Mean IoU over the classes that occur, 0 to 1.
+        iou: IoU by class name, 0 to 1; None where the class does not occur.
+        command: The command that measured it.
+    """
 
     measured_on: str
     weights: str
@@ -52,8 +43,18 @@ class Accuracy:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Accuracy:
-        """What an entry needs of an evaluation's facts; KeyError where they lack it, ValueError where a card could not
-        hold it."""
+        """Make an entry of an evaluation's facts.
+
+        Args:
+            facts: What `evaluate --json` prints; what an entry does not need is passed over.
+
+        Returns:
+            The entry.
+
+        Raises:
+            KeyError: If the facts lack a field.
+            ValueError: If a value cannot stand on a card.
+        """
         entry = cls(**{field.name: facts[field.name] for field in dataclasses.fields(cls)})
         for name, kind in typing.get_type_hints(cls).items():
             if not fits(getattr(entry, name), kind):
@@ -63,7 +64,7 @@ class Accuracy:
         return entry
 
     def figures(self) -> list[float]:
-        """mIoU, and the IoUs of the classes that occur."""
+        """Return the mIoU and the IoUs of the classes that occur, 0 to 1."""
         return [value for value in (self.miou, *self.iou.values()) if value is not None]
 
 
@@ -71,17 +72,35 @@ class Accuracy:
 class ModelCard:
     """What a user of the weights must know.
 
-    network_arguments: what the network is built with where it is not its paper's form.
-    classes, colours: in the order of their indices; colours are RGB, 0 to 255.
-    mean, std: of the input's channels, in units of value_range.
-    output_stride: input pixels per logit; logits are as many as the input's pixels over it, rounded up.
-    size_multiple: what the network's input height and width are multiples of.
-    operating_scale: what a frame's height and width are multiplied by before the network: 1, 0.75 or 0.5 as in the
-        papers; above 1 small frames are enlarged, which shows the network thin things that its stride would swallow.
-    native_short_side: frames with a longer short side are reduced to it; smaller ones are left alone.
-    precision: of the stored weights.
-    training_time: what the training by `recipe` took, and on which machine; "" where nobody wrote it down.
-    content_hash: SHA-256 over graph and weights, metadata left out.
+    Attributes:
+        network: The network's name.
+        classes: Class names in the order of their indices, 1 to 255 of them.
+        colours: RGB of the classes, 0 to 255.
+        mean: Mean of the input's channels, in units of `value_range`.
+        std: Standard deviation of the input's channels, in units of `value_range`.
+        output_stride: Input pixels per logit. There are as many logits as the input's pixels over it, rounded up.
+        size_multiple: The network's input height and width are multiples of it, in pixels.
+        align_corners: The convention by which logits are upsampled.
+        native_short_side: Pixels. Frames with a longer short side are reduced to it; others keep their size.
+        operating_scale: Factor of a frame's height and width before the network: 1, 0.75 or 0.5 as in the papers.
+            Above 1, small frames are enlarged, which shows the network thin things that its stride would swallow.
+        ignore: Index of pixels without a label, from the number of classes to 255.
+        channel_order: "RGB".
+        value_range: The input's lowest and highest value, (0, 255).
+        logits_layout: "h x w x C".
+        logits_dtype: "float32".
+        precision: Of the stored weights.
+        training_data: What the weights were trained on.
+        terms: The training data's terms of use.
+        recipe: The recipe's fields by name.
+        seed: The training's seed.
+        package_version: The version of this package that made the file.
+        accuracy: What was measured.
+        limits: What the weights cannot do, a sentence each.
+        content_hash: SHA-256 over graph and weights, without the metadata.
+        network_arguments: What the network is built with where it is not its paper's form.
+        training_time: What the training took, and on which machine; "" where it is not known.
+        card_version: The version of the schema.
     """
 
     network: str
@@ -113,12 +132,26 @@ class ModelCard:
     card_version: int = CARD_VERSION
 
     def to_json(self) -> str:
-        """The card as one JSON object, keys as in the schema; what is no valid text in a file's name, as "?"."""
+        """Return the card as one JSON object with the schema's keys.
+
+        Characters of a file's name that are no valid text become "?".
+        """
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode(errors="replace").decode()
 
     @classmethod
     def from_json(cls, text: str, source: str) -> ModelCard:
-        """The card in a JSON text; ArtefactError naming `source` where it is none, or of a newer version."""
+        """Read a card from its JSON text.
+
+        Args:
+            text: What `to_json` returned, of this or an earlier version.
+            source: The file's name for the error.
+
+        Returns:
+            The card.
+
+        Raises:
+            ArtefactError: If it is no card, contradicts itself, or is of a newer version.
+        """
         try:
             values = json.loads(text)
             version = values.get("card_version")
@@ -139,7 +172,7 @@ class ModelCard:
         return card
 
     def check(self, source: str) -> None:
-        """Refuse a card with a value of another type than its field's, or one that contradicts itself."""
+        """Raise ArtefactError if a value is not of its field's type, or the card contradicts itself."""
         for name, kind in typing.get_type_hints(type(self)).items():
             if not fits(getattr(self, name), kind):
                 raise ArtefactError(f"{source} has a card whose {name} is not of its type; get the file again")
@@ -172,14 +205,14 @@ class ModelCard:
 
 
 def freeze(value: Any) -> Any:
-    """JSON's lists as tuples, throughout."""
+    """Return JSON's lists as tuples, at every depth."""
     if isinstance(value, list):
         return tuple(freeze(item) for item in value)
     return value
 
 
 def fits(value: object, kind: Any) -> bool:
-    """Whether a value is of a field's declared type; an int will do for a float, NaN and infinity will not."""
+    """Return True if a value is of a field's declared type; an int is a float too, NaN and infinity are none."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         if not isinstance(value, tuple):
@@ -195,187 +228,3 @@ def fits(value: object, kind: Any) -> bool:
     if kind is Accuracy and type(value) is Accuracy:
         return all(fits(getattr(value, name), hint) for name, hint in typing.get_type_hints(Accuracy).items())
     return kind is Any or type(value) is kind
-
-
-def read_card(path: Path | str) -> ModelCard:
-    """The card of an artefact (.onnx, .pt2) or unfolded weights (.safetensors), once the content hash is confirmed."""
-    path = Path(path)
-    content = read_bytes(path)
-    if path.suffix == ".onnx":
-        text, found = onnx_card(content, path), onnx_content_hash(content, path)
-    elif path.suffix == ".pt2":
-        text, found = program_card(content, path), program_content_hash(content, path)
-    elif path.suffix == ".safetensors":
-        text, found = safetensors_card(content, path), safetensors_content_hash(content, path)
-    else:
-        raise ArtefactError(
-            f"{path} is no weights file of streetseg; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
-        )
-    card = ModelCard.from_json(text, str(path))
-    if card.content_hash != found:
-        raise ArtefactError(
-            f"{path} is damaged: its content does not have the hash on its card "
-            f"({found[:12]} instead of {card.content_hash[:12]}); get the file again"
-        )
-    return card
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes; ArtefactError where there are none."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ArtefactError(f"weights file {path} does not exist") from None
-    except OSError as error:
-        raise ArtefactError(f"weights file {path} cannot be read: {error.strerror}") from None
-    if not content:
-        raise ArtefactError(f"weights file {path} is empty; get it again")
-    return content
-
-
-def onnx_card(content: bytes, path: Path) -> str:
-    """The card's text in an ONNX model's metadata."""
-    for number, value in protobuf_fields(content, path):
-        if number == ONNX_METADATA:
-            entry = dict(protobuf_fields(value, path))
-            if bytes(entry.get(1, b"")) == METADATA_KEY.encode():
-                return bytes(entry.get(2, b"")).decode("utf-8", "replace")
-    raise ArtefactError(
-        f"{path} is an ONNX model without a card: no artefact of streetseg; make one with: streetseg export"
-    )
-
-
-def onnx_content_hash(content: bytes, path: Path) -> str:
-    """SHA-256 over the model's fields but the metadata."""
-    digest = hashlib.sha256()
-    graph = False
-    for number, value in protobuf_fields(content, path):
-        graph |= number == ONNX_GRAPH
-        if number != ONNX_METADATA:
-            digest.update(struct.pack("<IQ", number, len(value)))
-            digest.update(value)
-    if not graph:
-        not_ours(path)
-    return digest.hexdigest()
-
-
-def protobuf_fields(content: bytes | memoryview, path: Path) -> Iterator[tuple[int, memoryview]]:
-    """The top-level fields of a protobuf message: field number and raw value, in file order."""
-    view = memoryview(content)
-    at = 0
-    while at < len(view):
-        tag, at = varint(view, at, path)
-        number, kind = tag >> 3, tag & 7
-        if not 0 < number <= PROTOBUF_FIELDS:
-            not_ours(path)
-        if kind == LENGTH_DELIMITED:
-            length, at = varint(view, at, path)
-        elif kind == VARINT:
-            length = varint(view, at, path)[1] - at
-        elif kind in (FIXED64, FIXED32):
-            length = 8 if kind == FIXED64 else 4
-        else:
-            not_ours(path)
-        if at + length > len(view):
-            truncated(path)
-        yield number, view[at : at + length]
-        at += length
-
-
-def varint(view: memoryview, at: int, path: Path) -> tuple[int, int]:
-    """A protobuf variable-length integer and where it ends."""
-    value = 0
-    for shift in range(0, 64, 7):
-        if at >= len(view):
-            truncated(path)
-        byte = view[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-    else:
-        not_ours(path)
-    return value, at
-
-
-def truncated(path: Path) -> NoReturn:
-    raise ArtefactError(f"{path} is truncated, or is no artefact of streetseg; get the file again")
-
-
-def program_card(content: bytes, path: Path) -> str:
-    """The card's text in the archive of a torch.export program."""
-    card = program_files(content, path).get(PROGRAM_CARD)
-    if card is None:
-        raise ArtefactError(
-            f"{path} is a torch.export program without a card: no artefact of streetseg; make one with: "
-            "streetseg export --target torch"
-        )
-    return card.decode("utf-8", "replace")
-
-
-def program_content_hash(content: bytes, path: Path) -> str:
-    """SHA-256 over the names and bytes of the archive's files but the card, sorted by name."""
-    digest = hashlib.sha256()
-    for name, data in sorted(program_files(content, path).items()):
-        if name != PROGRAM_CARD:
-            digest.update(json.dumps([name, len(data)]).encode())
-            digest.update(data)
-    return digest.hexdigest()
-
-
-def program_files(content: bytes, path: Path) -> dict[str, bytes]:
-    """The files in the archive of a torch.export program, by their names below its one folder."""
-    try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
-            # PyTorch stores its files uncompressed; one that unpacks to more than the archive is no program.
-            if sum(member.file_size for member in archive.infolist()) > len(content):
-                not_ours(path)
-            return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
-        not_ours(path)
-
-
-def safetensors_card(content: bytes, path: Path) -> str:
-    """The card's text in a safetensors header."""
-    header, _ = safetensors_parts(content, path)
-    metadata = header.get("__metadata__", {})
-    text = metadata.get(METADATA_KEY)
-    if not isinstance(text, str):
-        if CLASSIFIER_KEY in metadata:
-            raise ArtefactError(f"{path} is a backbone, for streetseg train --init; it has no classes of street scenes")
-        raise ArtefactError(f"{path} is a safetensors file without a card: no weights of streetseg")
-    return text
-
-
-def safetensors_content_hash(content: bytes, path: Path) -> str:
-    """SHA-256 over the tensors' names, types, shapes and bytes, sorted by name."""
-    header, tensors = safetensors_parts(content, path)
-    digest = hashlib.sha256()
-    try:
-        for name in sorted(header.keys() - {"__metadata__"}):
-            begin, end = header[name]["data_offsets"]
-            if end > len(tensors):
-                raise ArtefactError(f"{path} is truncated; get the file again")
-            digest.update(json.dumps([name, header[name]["dtype"], header[name]["shape"]]).encode())
-            digest.update(tensors[begin:end])
-    except (TypeError, KeyError, ValueError):
-        not_ours(path)
-    return digest.hexdigest()
-
-
-def safetensors_parts(content: bytes, path: Path) -> tuple[dict[str, Any], memoryview]:
-    """The header and the tensors' bytes of a safetensors file."""
-    try:
-        (length,) = struct.unpack_from("<Q", content)
-        header = json.loads(content[8 : 8 + length])
-        if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
-            raise ValueError
-    except (struct.error, ValueError, RecursionError):
-        not_ours(path)
-    return header, memoryview(content)[8 + length :]
-
-
-def not_ours(path: Path) -> NoReturn:
-    raise ArtefactError(
-        f"{path} is no weights file of streetseg, or is damaged; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
-    )

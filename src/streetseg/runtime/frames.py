@@ -7,16 +7,11 @@ whole or not at all. Colour profiles are not applied.
 
 from __future__ import annotations
 
-import os
-import re
 import threading
 import warnings
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from glob import glob
+from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
@@ -32,16 +27,6 @@ MAX_PIXELS = 100_000_000  # a frame of this size takes 300 MB; more is a mistake
 MAX_PIPED = 8 * MAX_PIXELS  # bytes of an image from a pipe, which may have no end; no pixel takes more than 8 in a file
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
-
-UNREADABLE = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng")  # pictures, too, as cameras and phones write them
-
-# What is opened as a video; playlists, so that the refusal says so.
-VIDEO_SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".asf",
-    ".flv", ".ogv", ".mxf", ".dv", ".ivf", ".mjpeg", ".h264", ".264", ".hevc", ".265",
-    ".m3u", ".m3u8", ".mpd", ".sdp", ".concat", ".ffconcat",
-)  # fmt: skip
 
 # zlib's fastest level: writing must keep up with the network. Against its default, 6, on CamVid an overlay grows by
 # 8 % (to 254 kB at 480 x 360), a class map by 38 % (to 6 kB).
@@ -49,8 +34,6 @@ PNG_LEVEL = 1
 JPEG_QUALITY = 92
 JPEG_MAX_SIDE = 65_500
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")  # what is written
-# How the names of an image's results end; what an overlay is written as follows.
-CLASSMAP_ENDING, OVERLAY_ENDING = "_classes.png", "_overlay"
 
 EXIF_ORIENTATION = 0x0112
 TIFF_BITS, TIFF_PHOTOMETRIC = 0x0102, 0x0106  # BitsPerSample, PhotometricInterpretation
@@ -226,173 +209,6 @@ def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     if frame.shape[:2] == size:
         return frame
     return np.array(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
-
-
-# Finding
-
-
-def is_live(source: str) -> bool:
-    """Whether frames come at their own pace: from a camera or a network stream."""
-    return source.startswith(("/dev/video", "/dev/v4l/", "rtsp://", "rtsps://"))
-
-
-def is_video(source: str) -> bool:
-    """Whether a path or address is for `runtime/video.py`, as far as its name says."""
-    return is_live(source) or (source.lower().endswith(VIDEO_SUFFIXES) and not Path(source).is_dir())
-
-
-def without_password(source: str) -> str:
-    """A source as it may be shown: a network camera's address without the user and password in it."""
-    return re.sub(r"^(rtsps?://)[^/]*@", r"\1", source)
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """An image to read.
-
-    name: where its outputs belong below the output folder, still without a suffix; unique among the images listed
-        with it. It may hold dots of its own, so a suffix is appended, never replaced: see `output`.
-    """
-
-    path: Path
-    name: PurePath
-
-    def output(self, folder: Path, suffix: str) -> Path:
-        """The file below `folder` for an output of this image; suffix: ".png", "_overlay.jpg" and the like."""
-        return folder / self.name.parent / (self.name.name + suffix)
-
-
-def list_images(
-    patterns: Iterable[str | Path], results: Path | None = None, tell: Callable[[str], object] = lambda line: None
-) -> list[ImageFile]:
-    """The images that the user means, each once, in natural order (frame2 before frame10).
-
-    patterns: image files, folders (searched to the bottom for SUFFIXES, linked folders too, without hidden files) and
-        glob patterns, which the shell need not have expanded. Searches leave out what `is_result` knows.
-    results: the folder that results go to. Where it lies in a folder that is searched, what it holds is left out.
-    tell: is told in a line of pictures and videos that a search passed over, for they are no images that can be read.
-
-    An image in a given folder is named by its path relative to that folder, any other by its bare name; namesakes
-    take on as many of their parent folders as it takes to tell them apart, or, in one folder, their suffix: the files
-    a.jpg and a.png give the names "a.jpg" and "a.png".
-
-    Raises UsageError for what is not there, cannot be searched, or holds no image.
-    """
-    found: dict[Path, tuple[Path, int]] = {}  # true location -> path as given, parts of it that make its name
-    for pattern in patterns:
-        try:
-            for path, depth in expand(pattern, results, tell):
-                found.setdefault(path.parent.resolve() / path.name, (path, depth))
-        except OSError as error:
-            raise UsageError(f"{error.filename or pattern} cannot be searched: {error.strerror}") from None
-        except RuntimeError as error:  # Python 3.11 and 3.12 say so of a link that leads to itself
-            raise UsageError(f"{pattern} cannot be searched: {error}; give another path") from None
-    names = distinct_names({location: depth for location, (_, depth) in found.items()})
-    images = [ImageFile(path, names[location]) for location, (path, _) in found.items()]
-    return sorted(images, key=lambda image: natural_key(image.path))
-
-
-def expand(pattern: str | Path, results: Path | None, tell: Callable[[str], object]) -> list[tuple[Path, int]]:
-    """The image files behind one pattern, each with the number of its last parts that make its name."""
-    if not str(pattern):  # a shell's variable that is not set; as a Path it is the whole current folder
-        raise UsageError("a path is empty; give an image, a folder, or a pattern such as 'frames/*.png'")
-    given = Path(pattern)
-    # Not Path.glob: it takes no absolute pattern and finds hidden files.
-    matches = [given] if given.exists() else [Path(match) for match in glob(str(pattern), recursive=True)]  # noqa: PTH207
-    if not matches:
-        raise UsageError(f"{pattern} is not there; give an image, a folder, or a pattern such as 'frames/*.png'")
-    found: list[tuple[Path, int]] = []
-    passed_over: Counter[str] = Counter()
-    for match in matches:
-        searched = files_below(match, results) if match.is_dir() else [match]
-        for path in searched:
-            depth = len(path.relative_to(match).parts) or 1
-            suffix = path.suffix.lower()
-            if (match == given and path == match) or (suffix in SUFFIXES and not is_result(path)):
-                found.append((path, depth))
-            elif suffix in UNREADABLE + VIDEO_SUFFIXES:
-                passed_over[suffix] += 1
-    others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(passed_over.items()))
-    advice = "save such pictures as JPEG or PNG, name a video itself"
-    if not found:
-        looked_for = f"looked for files ending in {', '.join(SUFFIXES)}"
-        raise UsageError(
-            f"{pattern} holds no image; " + (f"passed over: {others}; {advice}" if passed_over else looked_for)
-        )
-    if passed_over:
-        tell(f"note: {pattern}: passed over: {others}; {advice}")
-    return found
-
-
-def is_result(path: Path) -> bool:
-    """Whether a file is of the pair that `streetseg predict` writes for an image: its class map and overlay."""
-    overlays = [OVERLAY_ENDING + suffix for suffix in (".jpg", ".png")]
-    for endings, others in (([CLASSMAP_ENDING], overlays), (overlays, [CLASSMAP_ENDING])):
-        for ending in endings:
-            if path.name.endswith(ending):
-                stem = path.name.removesuffix(ending)
-                return any(path.with_name(stem + other).exists() for other in others)
-    return False
-
-
-def images_below(folder: Path) -> Iterable[Path]:
-    """The image files in a folder and its subfolders, as `files_below` gives them."""
-    return (path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
-
-
-def files_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
-    """The files in a folder and its subfolders, linked ones too, hidden ones and the subfolder `without` left out;
-    OSError if one cannot be searched."""
-    left_out = without and without.resolve()
-    ways = {folder: {folder.resolve()}}  # folder -> the true places on the way to it: a link back to one ends nowhere
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        way = ways.pop(Path(root))
-        places = {name: Path(root, name).resolve() for name in sorted(folders) if not name.startswith(".")}
-        folders[:] = [name for name, place in places.items() if place not in way and place != left_out]
-        ways |= {Path(root, name): way | {places[name]} for name in folders}
-        yield from (Path(root, name) for name in files if not name.startswith("."))
-
-
-def distinct_names(depths: dict[Path, int]) -> dict[Path, PurePath]:
-    """A name of its own for each file, without its suffix where that is enough.
-
-    depths: absolute path -> number of its last parts to begin with.
-    """
-    depths = dict(depths)
-    with_suffix: set[Path] = set()
-    while True:
-        names: dict[Path, PurePath] = {}
-        namesakes: defaultdict[PurePath, list[Path]] = defaultdict(list)
-        for path, depth in depths.items():
-            # The drive counts as a folder, so that the same path on two drives has two names.
-            drive = re.sub(r"\W", "", path.anchor)
-            parts = (*filter(None, [drive]), *path.parts[1:-1], path.name if path in with_suffix else path.stem)
-            name = names[path] = PurePath(*parts[-depth:])
-            # A.png and a.jpg would be one result where file names have no case; A.png and a.png cannot both be there.
-            key = name if path in with_suffix else name.with_name(name.name.casefold())
-            namesakes[key].append(path)
-        if len(namesakes) == len(depths):
-            return names
-        for group in namesakes.values():
-            if len(group) == 1:
-                continue
-            folders = Counter(path.parent for path in group)
-            for path in group:
-                if folders[path.parent] > 1:
-                    with_suffix.add(path)
-                else:
-                    depths[path] += 1
-
-
-def natural_key(path: Path) -> tuple[list[list[str | int]], str]:
-    """Sorts numbers in names by their value; the plain path settles what that leaves equal (1.png, 01.png)."""
-    # Split at its groups of digits, a name alternates text and number, so like meets like in comparisons.
-    parts = [re.split(r"(\d+)", part.casefold()) for part in path.parts]
-    return [[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], str(path)
 
 
 # Writing

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, UsageError
-from streetseg.runtime.card import ModelCard, read_card
+from streetseg.runtime.artefact import read_card
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engine import Engine
 from streetseg.runtime.engines.engines import open_engine

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from streetseg.errors import OutputError, TrainingError
-from streetseg.runtime.card import CLASSIFIER_KEY, safetensors_content_hash
+from streetseg.runtime.artefact import CLASSIFIER_KEY, safetensors_content_hash
 from streetseg.runtime.files import locked, write_file
 
 STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}  # what a run goes on from

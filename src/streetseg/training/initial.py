@@ -10,7 +10,13 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from streetseg.errors import ArtefactError, TrainingError
-from streetseg.runtime.card import CLASSIFIER_KEY, read_bytes, read_card, safetensors_content_hash, safetensors_parts
+from streetseg.runtime.artefact import (
+    CLASSIFIER_KEY,
+    read_bytes,
+    read_card,
+    safetensors_content_hash,
+    safetensors_parts,
+)
 
 
 def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[str, ...], path: Path) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streetseg.errors import RecipeError
-from streetseg.runtime.card import MAX_OPERATING_SCALE, read_card
+from streetseg.runtime.artefact import read_card
+from streetseg.runtime.card import MAX_OPERATING_SCALE
 
 # Statistics of ImageNet in units of 0 to 255, the input convention of all four papers' code.
 MEAN = (123.675, 116.28, 103.53)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streetseg.errors import EngineError
-from streetseg.runtime.card import read_card
+from streetseg.runtime.artefact import read_card
 from streetseg.runtime.engines.engine import cores
 from streetseg.runtime.engines.engines import open_engine
 from streetseg.runtime.engines.options import EngineOptions

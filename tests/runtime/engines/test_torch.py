@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from streetseg.errors import EngineError
-from streetseg.runtime.card import read_card
+from streetseg.runtime.artefact import read_card
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from streetseg.cli import main
 from streetseg.errors import ArtefactError, OutputError, UsageError
-from streetseg.runtime.card import read_card
+from streetseg.runtime.artefact import read_card
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.runtime.shelf import shelf
 from streetseg.runtime.shelf.shelf import CHECKOUT, SHELF, find_weights

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, MissingExtraError
-from streetseg.runtime.card import ModelCard, program_files, read_bytes
+from streetseg.runtime.artefact import program_files, read_bytes
+from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import check_device, check_logits, choose_precision
 from streetseg.runtime.engines.options import EngineOptions
 

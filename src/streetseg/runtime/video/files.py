@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from streetseg.errors import MissingExtraError, OutputError, VideoError
 from streetseg.runtime.files import reason, whole_file
-from streetseg.runtime.frames import MAX_PIXELS, is_live, upright, without_password
+from streetseg.runtime.frames import MAX_PIXELS, upright
+from streetseg.runtime.inputs import is_live, without_password
 
 try:
     import av

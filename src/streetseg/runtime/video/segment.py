@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from streetseg.errors import OutputError, UsageError, VideoError
 from streetseg.runtime.files import make_folder, same_file
-from streetseg.runtime.frames import is_live, write_classmap
+from streetseg.runtime.frames import write_classmap
+from streetseg.runtime.inputs import is_live
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import Newest, in_order
 from streetseg.runtime.video.files import VideoReader, VideoWriter, upright_rgb

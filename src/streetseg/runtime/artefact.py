@@ -1,0 +1,226 @@
+"""Read the card and the content hash of an artefact.
+
+An artefact (NAME.onnx) carries its card in its metadata, a torch.export program (NAME.pt2) in a file of its archive,
+unfolded weights (NAME.safetensors) in their header. No library of these formats reads them here: opening weights must
+be quick, and a damaged file must be told from a foreign one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NoReturn
+
+from streetseg.errors import ArtefactError
+from streetseg.runtime.card import ModelCard
+
+METADATA_KEY = "streetseg.card"
+CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
+PROGRAM_CARD = f"extra/{METADATA_KEY}"  # where torch.export.save puts extra files, below the archive's one folder
+
+# Field numbers of ONNX's ModelProto and StringStringEntryProto (onnx.proto3).
+ONNX_GRAPH, ONNX_METADATA = 7, 14
+VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
+PROTOBUF_FIELDS = 2**29 - 1  # the highest number that a field may have
+
+
+def read_card(path: Path | str) -> ModelCard:
+    """Read the card of a file and check that the file is whole.
+
+    Args:
+        path: An artefact (NAME.onnx, NAME.pt2) or unfolded weights (NAME.safetensors).
+
+    Returns:
+        The card.
+
+    Raises:
+        ArtefactError: If the file is not there, is none of ours, or does not have the content hash on its card.
+    """
+    path = Path(path)
+    content = read_bytes(path)
+    if path.suffix == ".onnx":
+        text, content_hash = onnx_card(content, path), onnx_content_hash(content, path)
+    elif path.suffix == ".pt2":
+        text, content_hash = program_card(content, path), program_content_hash(content, path)
+    elif path.suffix == ".safetensors":
+        text, content_hash = safetensors_card(content, path), safetensors_content_hash(content, path)
+    else:
+        raise ArtefactError(
+            f"{path} is no weights file of streetseg; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
+        )
+    card = ModelCard.from_json(text, str(path))
+    if card.content_hash != content_hash:
+        raise ArtefactError(
+            f"{path} is damaged: its content does not have the hash on its card "
+            f"({content_hash[:12]} instead of {card.content_hash[:12]}); get the file again"
+        )
+    return card
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the file's bytes; ArtefactError if there are none."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ArtefactError(f"weights file {path} does not exist") from None
+    except OSError as error:
+        raise ArtefactError(f"weights file {path} cannot be read: {error.strerror}") from None
+    if not content:
+        raise ArtefactError(f"weights file {path} is empty; get it again")
+    return content
+
+
+def onnx_card(content: bytes, path: Path) -> str:
+    """Return the card's text in an ONNX model's metadata."""
+    for number, value in protobuf_fields(content, path):
+        if number == ONNX_METADATA:
+            entry = dict(protobuf_fields(value, path))
+            if bytes(entry.get(1, b"")) == METADATA_KEY.encode():
+                return bytes(entry.get(2, b"")).decode("utf-8", "replace")
+    raise ArtefactError(
+        f"{path} is an ONNX model without a card: no artefact of streetseg; make one with: streetseg export"
+    )
+
+
+def onnx_content_hash(content: bytes, path: Path) -> str:
+    """Return the SHA-256 over the model's fields without the metadata."""
+    digest = hashlib.sha256()
+    graph = False
+    for number, value in protobuf_fields(content, path):
+        graph |= number == ONNX_GRAPH
+        if number != ONNX_METADATA:
+            digest.update(struct.pack("<IQ", number, len(value)))
+            digest.update(value)
+    if not graph:
+        not_ours(path)
+    return digest.hexdigest()
+
+
+def protobuf_fields(content: bytes | memoryview, path: Path) -> Iterator[tuple[int, memoryview]]:
+    """Yield the top-level fields of a protobuf message: field number and raw value, in file order."""
+    view = memoryview(content)
+    at = 0
+    while at < len(view):
+        tag, at = varint(view, at, path)
+        number, kind = tag >> 3, tag & 7
+        if not 0 < number <= PROTOBUF_FIELDS:
+            not_ours(path)
+        if kind == LENGTH_DELIMITED:
+            length, at = varint(view, at, path)
+        elif kind == VARINT:
+            length = varint(view, at, path)[1] - at
+        elif kind in (FIXED64, FIXED32):
+            length = 8 if kind == FIXED64 else 4
+        else:
+            not_ours(path)
+        if at + length > len(view):
+            truncated(path)
+        yield number, view[at : at + length]
+        at += length
+
+
+def varint(view: memoryview, at: int, path: Path) -> tuple[int, int]:
+    """Return a protobuf variable-length integer and where it ends."""
+    value = 0
+    for shift in range(0, 64, 7):
+        if at >= len(view):
+            truncated(path)
+        byte = view[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+    else:
+        not_ours(path)
+    return value, at
+
+
+def truncated(path: Path) -> NoReturn:
+    """Raise the error of a file that ends early."""
+    raise ArtefactError(f"{path} is truncated, or is no artefact of streetseg; get the file again")
+
+
+def program_card(content: bytes, path: Path) -> str:
+    """Return the card's text in the archive of a torch.export program."""
+    card = program_files(content, path).get(PROGRAM_CARD)
+    if card is None:
+        raise ArtefactError(
+            f"{path} is a torch.export program without a card: no artefact of streetseg; make one with: "
+            "streetseg export --target torch"
+        )
+    return card.decode("utf-8", "replace")
+
+
+def program_content_hash(content: bytes, path: Path) -> str:
+    """Return the SHA-256 over names and bytes of the archive's files without the card, sorted by name."""
+    digest = hashlib.sha256()
+    for name, data in sorted(program_files(content, path).items()):
+        if name != PROGRAM_CARD:
+            digest.update(json.dumps([name, len(data)]).encode())
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def program_files(content: bytes, path: Path) -> dict[str, bytes]:
+    """Return the files in the archive of a torch.export program, by their names below its one folder."""
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            # PyTorch stores its files uncompressed; one that unpacks to more than the archive is no program.
+            if sum(member.file_size for member in archive.infolist()) > len(content):
+                not_ours(path)
+            return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
+        not_ours(path)
+
+
+def safetensors_card(content: bytes, path: Path) -> str:
+    """Return the card's text in a safetensors header."""
+    header, _ = safetensors_parts(content, path)
+    metadata = header.get("__metadata__", {})
+    text = metadata.get(METADATA_KEY)
+    if not isinstance(text, str):
+        if CLASSIFIER_KEY in metadata:
+            raise ArtefactError(f"{path} is a backbone, for streetseg train --init; it has no classes of street scenes")
+        raise ArtefactError(f"{path} is a safetensors file without a card: no weights of streetseg")
+    return text
+
+
+def safetensors_content_hash(content: bytes, path: Path) -> str:
+    """Return the SHA-256 over the tensors' names, types, shapes and bytes, sorted by name."""
+    header, tensors = safetensors_parts(content, path)
+    digest = hashlib.sha256()
+    try:
+        for name in sorted(header.keys() - {"__metadata__"}):
+            begin, end = header[name]["data_offsets"]
+            if end > len(tensors):
+                raise ArtefactError(f"{path} is truncated; get the file again")
+            digest.update(json.dumps([name, header[name]["dtype"], header[name]["shape"]]).encode())
+            digest.update(tensors[begin:end])
+    except (TypeError, KeyError, ValueError):
+        not_ours(path)
+    return digest.hexdigest()
+
+
+def safetensors_parts(content: bytes, path: Path) -> tuple[dict[str, Any], memoryview]:
+    """Return the header and the tensors' bytes of a safetensors file."""
+    try:
+        (length,) = struct.unpack_from("<Q", content)
+        header = json.loads(content[8 : 8 + length])
+        if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
+            raise ValueError
+    except (struct.error, ValueError, RecursionError):
+        not_ours(path)
+    return header, memoryview(content)[8 + length :]
+
+
+def not_ours(path: Path) -> NoReturn:
+    """Raise the error of a file in none of our formats."""
+    raise ArtefactError(
+        f"{path} is no weights file of streetseg, or is damaged; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
+    )

@@ -1,0 +1,204 @@
+"""Which files are meant: images by path, folder or pattern, videos, cameras; and the names of their results."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path, PurePath
+
+from streetseg.errors import UsageError
+
+# What a search takes up as an image.
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
+
+# Pictures of cameras and phones that cannot be read here.
+UNREADABLE = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng")
+
+# What is opened as a video; playlists too, so that the refusal names them.
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".asf",
+    ".flv", ".ogv", ".mxf", ".dv", ".ivf", ".mjpeg", ".h264", ".264", ".hevc", ".265",
+    ".m3u", ".m3u8", ".mpd", ".sdp", ".concat", ".ffconcat",
+)  # fmt: skip
+
+# How the names of an image's results end. An overlay's suffix comes after its ending.
+CLASSMAP_ENDING, OVERLAY_ENDING = "_classes.png", "_overlay"
+
+
+def is_live(source: str) -> bool:
+    """Return True if frames come at their own pace: from a camera or a network stream."""
+    return source.startswith(("/dev/video", "/dev/v4l/", "rtsp://", "rtsps://"))
+
+
+def is_video(source: str) -> bool:
+    """Return True if a path or an address is a video or a camera, judged by its name."""
+    return is_live(source) or (source.lower().endswith(VIDEO_SUFFIXES) and not Path(source).is_dir())
+
+
+def without_password(source: str) -> str:
+    """Return a source as it may be shown: a network camera's address without user and password."""
+    return re.sub(r"^(rtsps?://)[^/]*@", r"\1", source)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image to read.
+
+    Attributes:
+        path: The file.
+        name: Where its results belong below the output folder, without a suffix; unique among the images that are
+            listed together. It may hold dots: append a suffix, never replace one (see `output`).
+    """
+
+    path: Path
+    name: PurePath
+
+    def output(self, folder: Path, suffix: str) -> Path:
+        """Return the file below `folder` for a result of this image; suffix: ".png", "_overlay.jpg" and the like."""
+        return folder / self.name.parent / (self.name.name + suffix)
+
+
+def list_images(
+    patterns: Iterable[str | Path], results: Path | None = None, tell: Callable[[str], object] = lambda line: None
+) -> list[ImageFile]:
+    """List the images that the user means, each once, in natural order (frame2 before frame10).
+
+    An image in a given folder is named by its path relative to that folder, any other by its bare name. Namesakes take
+    on as many of their parent folders as make them distinct. In one folder they take on their suffix: the files a.jpg
+    and a.png give the names "a.jpg" and "a.png".
+
+    Args:
+        patterns: Image files, folders and glob patterns, which the shell need not have expanded. Folders are searched
+            to the bottom for SUFFIXES, linked folders too, without hidden files. Searches leave out the results of
+            earlier runs (`is_result`).
+        results: The folder that results go to. It is left out where it lies in a folder that is searched.
+        tell: Gets a line for each pattern whose search passed over pictures that cannot be read, or videos.
+
+    Returns:
+        The images.
+
+    Raises:
+        UsageError: If a pattern is not there, cannot be searched, or holds no image.
+    """
+    listed: dict[Path, tuple[Path, int]] = {}  # true location -> path as given, parts of it that make its name
+    for pattern in patterns:
+        try:
+            for path, depth in expand(pattern, results, tell):
+                listed.setdefault(path.parent.resolve() / path.name, (path, depth))
+        except OSError as error:
+            raise UsageError(f"{error.filename or pattern} cannot be searched: {error.strerror}") from None
+        except RuntimeError as error:  # Python 3.11 and 3.12 raise it for a link that leads to itself
+            raise UsageError(f"{pattern} cannot be searched: {error}; give another path") from None
+    names = distinct_names({location: depth for location, (_, depth) in listed.items()})
+    images = [ImageFile(path, names[location]) for location, (path, _) in listed.items()]
+    return sorted(images, key=lambda image: natural_key(image.path))
+
+
+def expand(pattern: str | Path, results: Path | None, tell: Callable[[str], object]) -> list[tuple[Path, int]]:
+    """Return the image files behind one pattern, each with the number of its last parts that make its name."""
+    if not str(pattern):  # a shell's variable that is not set; as a Path it is the whole current folder
+        raise UsageError("a path is empty; give an image, a folder, or a pattern such as 'frames/*.png'")
+    given = Path(pattern)
+    # Not Path.glob: it takes no absolute pattern and lists hidden files.
+    matches = [given] if given.exists() else [Path(match) for match in glob(str(pattern), recursive=True)]  # noqa: PTH207
+    if not matches:
+        raise UsageError(f"{pattern} is not there; give an image, a folder, or a pattern such as 'frames/*.png'")
+    images: list[tuple[Path, int]] = []
+    passed_over: Counter[str] = Counter()
+    for match in matches:
+        searched = files_below(match, results) if match.is_dir() else [match]
+        for path in searched:
+            depth = len(path.relative_to(match).parts) or 1
+            suffix = path.suffix.lower()
+            if (match == given and path == match) or (suffix in SUFFIXES and not is_result(path)):
+                images.append((path, depth))
+            elif suffix in UNREADABLE + VIDEO_SUFFIXES:
+                passed_over[suffix] += 1
+    others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(passed_over.items()))
+    advice = "save such pictures as JPEG or PNG, name a video itself"
+    if not images:
+        looked_for = f"looked for files ending in {', '.join(SUFFIXES)}"
+        raise UsageError(
+            f"{pattern} holds no image; " + (f"passed over: {others}; {advice}" if passed_over else looked_for)
+        )
+    if passed_over:
+        tell(f"note: {pattern}: passed over: {others}; {advice}")
+    return images
+
+
+def is_result(path: Path) -> bool:
+    """Return True if a file is one of the pair that `streetseg predict` writes: class map and overlay."""
+    overlays = [OVERLAY_ENDING + suffix for suffix in (".jpg", ".png")]
+    for endings, others in (([CLASSMAP_ENDING], overlays), (overlays, [CLASSMAP_ENDING])):
+        for ending in endings:
+            if path.name.endswith(ending):
+                stem = path.name.removesuffix(ending)
+                return any(path.with_name(stem + other).exists() for other in others)
+    return False
+
+
+def images_below(folder: Path) -> Iterable[Path]:
+    """Return the image files in a folder and its subfolders, as `files_below` gives them."""
+    return (path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
+
+
+def files_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
+    """Return the files in a folder and its subfolders, linked ones too; OSError if one cannot be searched.
+
+    Hidden files and folders and the subfolder `without` are left out.
+    """
+    left_out = without and without.resolve()
+    # Folder -> the true places on the way to it. A link back to one of them is not followed.
+    ways = {folder: {folder.resolve()}}
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        way = ways.pop(Path(root))
+        places = {name: Path(root, name).resolve() for name in sorted(folders) if not name.startswith(".")}
+        folders[:] = [name for name, place in places.items() if place not in way and place != left_out]
+        ways |= {Path(root, name): way | {places[name]} for name in folders}
+        yield from (Path(root, name) for name in files if not name.startswith("."))
+
+
+def distinct_names(depths: dict[Path, int]) -> dict[Path, PurePath]:
+    """Return a name of its own for each file, without its suffix where that is enough.
+
+    depths: absolute path -> number of its last parts to begin with.
+    """
+    depths = dict(depths)
+    with_suffix: set[Path] = set()
+    while True:
+        names: dict[Path, PurePath] = {}
+        namesakes: defaultdict[PurePath, list[Path]] = defaultdict(list)
+        for path, depth in depths.items():
+            # The drive counts as a folder, so that the same path on two drives has two names.
+            drive = re.sub(r"\W", "", path.anchor)
+            parts = (*filter(None, [drive]), *path.parts[1:-1], path.name if path in with_suffix else path.stem)
+            name = names[path] = PurePath(*parts[-depth:])
+            # A.png and a.jpg would be one result where file names have no case; A.png and a.png cannot both be there.
+            key = name if path in with_suffix else name.with_name(name.name.casefold())
+            namesakes[key].append(path)
+        if len(namesakes) == len(depths):
+            return names
+        for group in namesakes.values():
+            if len(group) == 1:
+                continue
+            folders = Counter(path.parent for path in group)
+            for path in group:
+                if folders[path.parent] > 1:
+                    with_suffix.add(path)
+                else:
+                    depths[path] += 1
+
+
+def natural_key(path: Path) -> tuple[list[list[str | int]], str]:
+    """Return a key that sorts numbers in names by their value; the plain path decides what is left (1.png, 01.png)."""
+    # Split at its groups of digits, a name alternates text and number, so comparisons meet like with like.
+    parts = [re.split(r"(\d+)", part.casefold()) for part in path.parts]
+    return [[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], str(path)
