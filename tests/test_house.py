@@ -39,7 +39,6 @@ OF_WEIGHTS_FILES = {
     "safetensors",
     "streetseg.runtime.artefact",
     "streetseg.runtime.card",
-    "streetseg.runtime.artefact",
     "streetseg.runtime.files",
 }
 
