@@ -9,7 +9,7 @@ import pytest
 
 from streetseg import Segmenter, read_card
 from streetseg.data.datasets import open_dataset
-from streetseg.measure.evaluate import evaluate
+from streetseg.measure.frames import evaluate_frames
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 from streetseg.runtime.shelf.shelf import CHECKOUT, find_weights, known_weights
 from tools.other_cameras import mious
@@ -42,7 +42,7 @@ def test_weights_reach_what_their_card_says(real_camvid: Path, name: str) -> Non
         card = segmenter.card
         assert one.measured_on.endswith(f"trained on {card.training_data}")
         split = one.measured_on.split(", ")[1].removeprefix("split ")
-        found = evaluate(lambda frame, s=segmenter: s(frame).classmap, card.classes, dataset, split).scores
+        found = evaluate_frames(lambda frame, s=segmenter: s(frame).classmap, card.classes, dataset, split).scores
         exact = segmenter.engine.precision == "float32" and card.precision != "int8"
         assert found.miou == pytest.approx(one.miou, abs=1e-4 if exact else 5e-3)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streetseg.errors import StreetsegError
-    from streetseg.measure.artefact import evaluate
+    from streetseg.measure.evaluate import evaluate
     from streetseg.models.networks import list_networks
     from streetseg.runtime.artefact import read_card
     from streetseg.runtime.card import ModelCard
@@ -54,7 +54,7 @@ HOMES = {
     "Result": "streetseg.runtime.segmenter",
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
-    "evaluate": "streetseg.measure.artefact",
+    "evaluate": "streetseg.measure.evaluate",
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",
     "read_card": "streetseg.runtime.artefact",

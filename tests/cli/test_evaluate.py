@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import confusion_matrix  # type: ignore[import-untyped]
 
-from streetseg.export.onnx import read_accuracy
+from streetseg.measure.evaluation_json import read_accuracy
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from tests.support.command_line import ONNXRUNTIME, Refused, Run, refusal

@@ -18,8 +18,8 @@ from streetseg.cli import main
 from streetseg.data.camvid import LABELS
 from streetseg.errors import ArtefactError, UsageError, VerificationError
 from streetseg.export import onnx as exporter
-from streetseg.measure.evaluate import Evaluation, FrameScore
-from streetseg.measure.report.report import facts, to_json
+from streetseg.measure.evaluation import Evaluation, FrameScore, Setup
+from streetseg.measure.evaluation_json import read_accuracy
 from streetseg.models.networks import build
 from streetseg.models.outputs import Network
 from streetseg.models.weights import open_weights, save_weights
@@ -131,16 +131,16 @@ def evaluated(present: str, absent: str) -> dict[str, Any]:
     """What `streetseg evaluate --json` says of a frame of one class, half of it taken for nothing that is judged."""
     matrix = np.array([[5, 5], [0, 0]])
     frame = FrameScore("f0", np.array([[0, 0, 5], [0, 1, 5]]), 0.5, 0.5)
-    result = Evaluation((present, absent), np.array([True, False]), (), matrix, 0, (frame,), None)
-    how = {"measured_on": "x", "weights": "0f", "engine": "e", "views": "the card's scale", "command": "c"}
-    found: dict[str, Any] = json.loads(to_json(facts(result, how)))
+    setup = Setup(measured_on="x", weights="0f", engine="e", command="c")
+    result = Evaluation((present, absent), np.array([True, False]), (), matrix, 0, (frame,), setup=setup)
+    found: dict[str, Any] = json.loads(result.to_json())
     return found
 
 
 def test_figures_of_other_classes_are_refused(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "cats.json").write_text(json.dumps(evaluated("road", "cat")))
     with pytest.raises(UsageError, match="figures of 'cat', no class of "):
-        exporter.export_onnx(weights, tmp_path / "a.onnx", accuracy=[exporter.read_accuracy(tmp_path / "cats.json")])
+        exporter.export_onnx(weights, tmp_path / "a.onnx", accuracy=[read_accuracy(tmp_path / "cats.json")])
     assert not (tmp_path / "a.onnx").exists()
 
 
@@ -181,15 +181,15 @@ def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path, capsy
     ):
         path.write_text(json.dumps({**good_facts, **wrong}))
         with pytest.raises(UsageError, match=f"no result of streetseg evaluate.*{complaint}"):
-            exporter.read_accuracy(path)
+            read_accuracy(path)
     path.write_text(json.dumps({**good_facts, "miou": 0.99}))
     with pytest.raises(UsageError, match="scores that are not those of its confusion matrix; evaluate anew"):
-        exporter.read_accuracy(path)
+        read_accuracy(path)
     path.write_text(json.dumps({**good_facts, "views": "scale 1, 1.5, mirrored too"}))
-    assert exporter.read_accuracy(path).measured_on == "x; scale 1, 1.5, mirrored too; not judged: sky"
+    assert read_accuracy(path).measured_on == "x; scale 1, 1.5, mirrored too; not judged: sky"
     path.write_text("{}")
     with pytest.raises(UsageError, match="no result of streetseg evaluate"):
-        exporter.read_accuracy(path)
+        read_accuracy(path)
     unfit = dataclasses.replace(card.accuracy[0], miou=74.5)
     with pytest.raises(VerificationError, match=r"a\.onnx was not written, .* an accuracy beyond 0 to 1") as caught:
         exporter.export_onnx(weights, out, [unfit])

@@ -23,7 +23,7 @@ from streetseg.errors import ArtefactError, DatasetError, OutputError, UsageErro
 from streetseg.export.graph import widen_weights, with_card
 from streetseg.export.onnx import to_onnx
 from streetseg.export.quantize import Quantization, quantize
-from streetseg.measure.evaluate import evaluate
+from streetseg.measure.frames import evaluate_frames
 from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
@@ -63,7 +63,7 @@ def test_the_card_says_what_was_measured(shipped: tuple[Path, Quantization], dat
         before, **dict.fromkeys(("precision", "content_hash", "accuracy"))
     )
     segmenter = Segmenter.open(path, precision="float32")
-    result = evaluate(lambda frame: segmenter(frame).classmap, card.classes, dataset, "val")
+    result = evaluate_frames(lambda frame: segmenter(frame).classmap, card.classes, dataset, "val")
     (stated,) = card.accuracy
     assert stated.miou == pytest.approx(result.scores.miou, abs=1e-6)
     assert stated.weights == card.content_hash

@@ -12,7 +12,7 @@ import pytest
 from streetseg.cli import main
 from streetseg.errors import UsageError
 from streetseg.measure.compare import compare
-from streetseg.measure.pool import pool, told_apart
+from streetseg.measure.pool import distinct_names, pool
 
 
 def evaluated(camvid: Path, split: str, out: Path, *options: str) -> Path:
@@ -40,16 +40,16 @@ def test_parts_pooled_are_the_whole(parts: list[Path], capsys: pytest.CaptureFix
     assert f"mIoU {100 * expected['miou']:.2f}" in capsys.readouterr().out
 
 
-def test_files_of_one_name_are_told_apart(parts: list[Path], tmp_path: Path) -> None:
+def test_files_of_one_name_keep_their_folders(parts: list[Path], tmp_path: Path) -> None:
     train, val, _ = parts
-    assert pool([train, val])["command"] == "streetseg pool train/evaluation.json val/evaluation.json"
+    assert pool([train, val]).setup.command == "streetseg pool train/evaluation.json val/evaluation.json"
     other = shutil.copy(val, tmp_path / "other.json")
-    assert pool([train, other])["command"] == "streetseg pool evaluation.json other.json"
+    assert pool([train, other]).setup.command == "streetseg pool evaluation.json other.json"
 
 
 def test_as_many_folders_tell_files_apart_as_it_takes() -> None:
     names = ["x/run/best.onnx", "y/run/best.onnx", "x/run/other.onnx", "y/run/best.onnx", "best.onnx"]
-    assert told_apart([Path(name) for name in names]) == [
+    assert distinct_names([Path(name) for name in names]) == [
         "x/run/best.onnx", "y/run/best.onnx", "other.onnx", "y/run/best.onnx", "best.onnx",
     ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from PIL import Image
 from streetseg.data import cityscapes
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError
-from streetseg.measure.evaluate import evaluate
+from streetseg.measure.frames import evaluate_frames
 from streetseg.measure.submission import write_submission
 from streetseg.streets.datasets import write_cityscapes
 
@@ -50,7 +50,7 @@ def test_the_test_split_needs_no_labels(streets: Path, tmp_path: Path) -> None:
     assert written == len(files) == 3
     assert all(re.fullmatch(r"[a-z]+_\d{6}_\d{6}\.png", name) for name in files)  # CITY_SEQUENCE_FRAME
     with pytest.raises(DatasetError, match="has no label"):
-        evaluate(lambda frame: frame[..., 0], names, dataset, "test")
+        evaluate_frames(lambda frame: frame[..., 0], names, dataset, "test")
 
 
 def test_what_no_server_takes(streets: Path, camvid: Path, tmp_path: Path) -> None:

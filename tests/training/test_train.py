@@ -22,7 +22,7 @@ from PIL import Image
 from streetseg.cli import main
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError, ImageError, NetworkError, OutputError, RecipeError, TrainingError
-from streetseg.measure.evaluate import evaluate
+from streetseg.measure.frames import evaluate_frames
 from streetseg.models.weights import open_weights
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.datasets import write_cityscapes, write_cocostuff, write_folder, write_imagenet
@@ -80,7 +80,7 @@ def test_an_evaluation_is_what_a_user_of_these_weights_gets(camvid: Path, tmp_pa
             return network((frames * 255 - mean) / std).logits
 
     segmenter = Segmenter(card, TrainingEngine(logits, CPU))
-    result = evaluate(lambda frame: segmenter(frame).classmap, card.classes, open_dataset(camvid), "val")
+    result = evaluate_frames(lambda frame: segmenter(frame).classmap, card.classes, open_dataset(camvid), "val")
     # Not to the last digit: the file's weights are in half precision.
     assert logged["pixel_accuracy"] == pytest.approx(result.scores.pixel_accuracy, abs=2e-3)
     assert logged["miou"] == pytest.approx(result.scores.miou, abs=2e-3)

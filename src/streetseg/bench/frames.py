@@ -31,7 +31,7 @@ from streetseg.bench.machine import copy_bandwidth, dense_convolution, describe_
 from streetseg.errors import EngineError
 from streetseg.measure.markdown import markdown_table
 from streetseg.measure.plot import Drawing, Point, bars, scatter
-from streetseg.measure.pool import told_apart
+from streetseg.measure.pool import distinct_names
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import read_frame, resize, write_classmap, write_image
 from streetseg.runtime.segmenter import Segmenter
@@ -104,7 +104,7 @@ def measure(
     streams = throughput(entries, frame)
     ceilings = highest([before, between, measure_ceilings(entries)])
     rows = []
-    names = told_apart([entry.artefact for entry in entries])
+    names = distinct_names([entry.artefact for entry in entries])
     for index, entry in enumerate(entries):
         row = {"artefact": names[index]} | entry.describe()
         row["network_input"] = list(entry.segmenter.prepare(frame).padded_size)

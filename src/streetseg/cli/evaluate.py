@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import dataclasses
 import shlex
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,8 +59,10 @@ def evaluate(options: argparse.Namespace) -> int:
     """Judge an artefact on a split; print its scores, write its report."""
     from streetseg.data.datasets import open_dataset
     from streetseg.measure.boundary import TRIMAP_WIDTHS, WIDEST
-    from streetseg.measure.evaluate import evaluate
-    from streetseg.measure.report.report import WorstFrames, facts, table, to_json, write_report
+    from streetseg.measure.evaluation import Setup, describe_data
+    from streetseg.measure.frames import evaluate_frames
+    from streetseg.measure.report.files import write_report
+    from streetseg.measure.report.worst import WorstFrames
     from streetseg.measure.submission import write_submission
     from streetseg.measure.views import Views, ViewSegmenter
     from streetseg.runtime.files import make_folder
@@ -91,37 +92,34 @@ def evaluate(options: argparse.Namespace) -> int:
         segmenter = Segmenter.open(artefact, options=engine_options(options))
         card, predict = segmenter.card, ViewSegmenter(segmenter, views)
         if options.submission is not None:
-            written = write_submission(
-                predict, card.classes, dataset, options.split, options.submission, partial(progress, unit="frame")
-            )
+            written = write_submission(predict, card.classes, dataset, options.split, options.submission, progress)
             say(f"{written} files for the test server: {options.submission}")
             return DONE
         shown = WORST if options.worst is None else options.worst
         worst = WorstFrames(shown if options.report else 0, card.colours)
-        result = evaluate(
+        result = evaluate_frames(
             predict,
             card.classes,
             dataset,
             options.split,
-            partial(progress, unit="frame"),
             trimap_widths=trimap_widths,
             watch=worst,
+            progress=progress,
         )
-    frames = f"split {options.split}, {result.frames} frames"
-    how = {
-        "measured_on": f"{dataset.name}, {frames}; trained on {card.training_data}",
-        "weights": card.content_hash,
-        "engine": f"{segmenter.engine.name}, {segmenter.engine.precision}",
-        "views": views.describe(),
-        "command": evaluate_command(options, dataset.name, overlap),
-    }
-    found = facts(result, how)
+    setup = Setup(
+        measured_on=describe_data(dataset.name, options.split, result.frames, card.training_data),
+        weights=card.content_hash,
+        engine=f"{segmenter.engine.name}, {segmenter.engine.precision}",
+        views=views.describe(),
+        command=evaluate_command(options, dataset.name, overlap),
+    )
+    evaluation = dataclasses.replace(result, setup=setup, colours=card.colours, worst=worst.frames())
     report = None
     try:
         if options.report is not None:
-            report = write_report(options.report, found, worst)
+            report = write_report(options.report, evaluation)
     finally:  # in this order, and whatever fails: the other must not be lost
-        say(to_json(found) if options.json else table(found))
+        say(evaluation.to_json() if options.json else evaluation.table())
     if report and not options.json:
         say(f"report: {report}")
     return DONE
@@ -157,17 +155,16 @@ def evaluate_command(options: argparse.Namespace, dataset: str, overlap: float) 
 def pool(options: argparse.Namespace) -> int:
     """Print the evaluation of all frames of several."""
     from streetseg.measure.pool import pool
-    from streetseg.measure.report.report import table, to_json
 
-    found = pool(options.evaluations)
-    say(to_json(found) if options.json else table(found))
+    evaluation = pool(options.evaluations)
+    say(evaluation.to_json() if options.json else evaluation.table())
     return DONE
 
 
 def compare(options: argparse.Namespace) -> int:
     """Print two evaluations side by side, and which differences are real."""
-    from streetseg.measure.compare import compare, comparison_facts, comparison_table
+    from streetseg.measure.compare import compare
 
-    differences = compare(options.a, options.b)
-    say(json.dumps(comparison_facts(differences), indent=2) if options.json else comparison_table(differences))
+    comparison = compare(options.a, options.b)
+    say(comparison.to_json() if options.json else comparison.table())
     return DONE

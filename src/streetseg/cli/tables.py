@@ -93,7 +93,7 @@ def tables(options: argparse.Namespace) -> int:
 def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged, float]:
     """mIoU of --weights, for the rows of the tables that are on --data."""
     from streetseg.data.datasets import open_dataset
-    from streetseg.measure.evaluate import evaluate
+    from streetseg.measure.frames import evaluate_frames
     from streetseg.models.origins import ORIGINS
     from streetseg.runtime.artefact import read_card
     from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
@@ -129,12 +129,12 @@ def judge(options: argparse.Namespace, chosen: list[PaperTable]) -> dict[Judged,
         segmenter = Segmenter.open(artefact, options=engine_options(options))
         fitting = {row for row in taken if taken[row] == artefact}
         for split in {row.split for row in fitting}:
-            result = evaluate(
+            result = evaluate_frames(
                 lambda frame: segmenter(frame).classmap,  # noqa: B023  # called before the next artefact
                 segmenter.card.classes,
                 dataset,
                 split,
-                lambda pairs: progress(pairs, "frame"),
+                progress=progress,
             )
             if result.left_out or not result.judged.all():
                 raise UsageError(

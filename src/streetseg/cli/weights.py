@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import partial
 from typing import TYPE_CHECKING
 
 from streetseg.cli.options import add_data_options, need_torch, path
@@ -118,8 +117,8 @@ def counted(tensors: dict[str, int]) -> str:
 def export(options: argparse.Namespace) -> int:
     """Make an artefact and check it against its network."""
     need_torch("streetseg export")
-    from streetseg.export.onnx import read_accuracy
     from streetseg.export.targets import TARGETS
+    from streetseg.measure.evaluation_json import read_accuracy
 
     if options.target not in TARGETS:
         raise UsageError(f"no target {options.target!r}; there are {', '.join(TARGETS)}")
@@ -149,7 +148,7 @@ def quantize(options: argparse.Namespace) -> int:
         frames=options.frames,
         validate=options.validate,
         max_drop=options.max_drop,
-        progress=partial(progress, unit="frame"),
+        progress=progress,
     )
     say(json.dumps(result.facts(), indent=2) if options.json else f"{options.out}: {result.table()}")
     return DONE

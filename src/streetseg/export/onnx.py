@@ -25,7 +25,6 @@ from streetseg.errors import UsageError
 from streetseg.export.graph import halve_weights, strip, with_card
 from streetseg.export.rewrites import rewrite
 from streetseg.export.verify import write_verified
-from streetseg.measure.report.report import card_entry, evaluation_facts, evaluation_of, facts
 from streetseg.models.outputs import Network
 from streetseg.models.weights import open_weights
 from streetseg.runtime.card import Accuracy, ModelCard
@@ -56,17 +55,6 @@ def open_measured(weights: Path, accuracy: Sequence[Accuracy], training_time: st
     return network, dataclasses.replace(
         card, accuracy=tuple(accuracy) or card.accuracy, training_time=training_time or card.training_time
     )
-
-
-def read_accuracy(path: Path) -> Accuracy:
-    """What `streetseg evaluate --json` printed into a file, as `card_entry` has it. UsageError where it is something
-    else, or its scores are not those of its confusion matrix."""
-    with evaluation_facts(path) as written:
-        accuracy = Accuracy.of(written)
-        evaluation, how = evaluation_of(written)
-    if accuracy != Accuracy.of(facts(evaluation, {**how, "command": accuracy.command})):
-        raise UsageError(f"{path} has scores that are not those of its confusion matrix; evaluate anew")
-    return card_entry(written)
 
 
 class FrameToLogits(nn.Module):

@@ -15,7 +15,7 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 from streetseg.data.pairs import Dataset, Pair
 from streetseg.errors import ArtefactError, MissingExtraError, UsageError, VerificationError
-from streetseg.measure.evaluate import Evaluation, evaluate
+from streetseg.measure.evaluation import Evaluation, Setup, describe_data
+from streetseg.measure.frames import evaluate_frames
 from streetseg.measure.markdown import markdown_table
-from streetseg.measure.report.report import card_entry, facts
+from streetseg.progress import Progress, silent
 from streetseg.runtime.card import Accuracy, ModelCard
 from streetseg.runtime.files import make_folder, same_file, whole_file, write_file
 from streetseg.runtime.frames import read_frame
@@ -56,7 +57,6 @@ RANKING_FRAMES = 20  # on which accuracy control tells what each operation's rou
 # They compute nothing that rounding could harm or speed up: what they are given they hand on, rounded or not.
 HANDING_ON = {"Cast", "Concat", "MaxPool", "Relu", "Transpose"}
 ROUNDING = {"QuantizeLinear", "DequantizeLinear"}
-Progress = Callable[[Iterable[Pair]], Iterable[Pair]]
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def quantize(
     frames: int = 100,
     validate: str = "val",
     max_drop: float = 0.5,
-    progress: Progress = iter,
+    progress: Progress = silent,
 ) -> Quantization:
     """Write the int8 form of an artefact (NAME.onnx, or a name) to `out`; returns its card and what became of it.
 
@@ -233,19 +233,21 @@ class Judge:
     def file(self, path: Path, pairs: Iterable[Pair]) -> Evaluation:
         segmenter = Segmenter.open(path, precision="float32")
         some = dataclasses.replace(self.dataset, splits={self.split: tuple(pairs)})
-        return evaluate(lambda frame: segmenter(frame).classmap, self.card.classes, some, self.split, self.progress)
+        return evaluate_frames(
+            lambda frame: segmenter(frame).classmap, self.card.classes, some, self.split, progress=self.progress
+        )
 
 
 def measured(evaluation: Evaluation, card: ModelCard, dataset: Dataset, split: str, out: Path) -> Accuracy:
     """The card's entry."""
-    how = {
-        "measured_on": f"{dataset.name}, split {split}, {evaluation.frames} frames; trained on {card.training_data}",
-        "weights": card.content_hash,
-        "engine": "openvino, float32",
-        "command": f"streetseg evaluate {shlex.quote(out.name)} --data {shlex.quote(dataset.name.upper())} "
+    setup = Setup(
+        measured_on=describe_data(dataset.name, split, evaluation.frames, card.training_data),
+        weights=card.content_hash,
+        engine="openvino, float32",
+        command=f"streetseg evaluate {shlex.quote(out.name)} --data {shlex.quote(dataset.name.upper())} "
         f"--split {shlex.quote(split)} --precision float32",
-    }
-    return card_entry(facts(evaluation, how))
+    )
+    return dataclasses.replace(evaluation, setup=setup).card_entry()
 
 
 @contextlib.contextmanager

@@ -1,15 +1,14 @@
 """Accuracy near the borders between classes: boundary IoU and the trimap's mIoU.
 
-A border pixel has a neighbour, left, right, above or below, of another class. Void is no class: where labels are void
-no border is known, so neither void nor what was predicted there makes one, and neither does the frame's edge. The
-band of k pixels is what lies less than k pixels (Euclidean, between pixel centres) from a border pixel: k pixels on
-either side of a border.
+A border pixel has a neighbour (left, right, above or below) of another class. Void makes no border, nor does a
+prediction on void, nor the frame's edge. The band of k pixels holds all pixels less than k pixels (Euclidean, between
+pixel centres) from a border pixel: k pixels to either side of a border.
 
 - Trimap (Kohli, Ladicky, Torr, IJCV 2009, section 5): the scores of the pixels in the labels' band.
-- Boundary IoU (Cheng, Girshick, Dollar, Berg, Kirillov, CVPR 2021, section 4): the IoU, per class, of the part of the
-  true class in the labels' band and the part of the predicted class in the prediction's band. It sees the quality of
-  an outline whatever the size of what it surrounds. As there, the band is a share of the frame's diagonal; unlike
-  there, distances are Euclidean, the frame's edge is no border, and pixels are counted over the whole split.
+- Boundary IoU (Cheng, Girshick, Dollar, Berg, Kirillov, CVPR 2021, section 4): for each class, the IoU of the true
+  class within the labels' band and the predicted class within the prediction's band. It measures the outline of an
+  object, whatever its size. As in the paper, the band is a share of the frame's diagonal. Unlike in the paper,
+  distances are Euclidean, the frame's edge is no border, and pixels are counted over the whole split.
 """
 
 from __future__ import annotations
@@ -22,17 +21,20 @@ from numpy.typing import NDArray
 from streetseg.data.pairs import IGNORE
 from streetseg.measure.metrics import confusion_matrix
 
-DIAGONAL_SHARE = 0.005  # the paper's for Cityscapes: 11 pixels of 1024 x 2048, 3 of 360 x 480
+DIAGONAL_SHARE = 0.005  # as in the paper: 11 pixels of 1024 x 2048, 3 of 360 x 480
 TRIMAP_WIDTHS = (1, 3, 5, 10)
 WIDEST = 150  # pixels; squares of distances stay within 16 bits
 
 
 @dataclass
 class BoundaryCounts:
-    """What the frames of a split add up to.
+    """Pixel counts near borders, summed over frames.
 
-    trimap: band in pixels -> C x C confusion matrix. bands: 3 x C pixels in the labels' band, in the prediction's
-    band, and in both and of one class.
+    Attributes:
+        classes: Number of classes C.
+        widths: Widths of the trimap's bands in pixels.
+        trimap: Width -> C x C confusion matrix of the pixels in that band.
+        bands: 3 x C pixels: in the labels' band, in the prediction's band, in both and of the same class.
     """
 
     classes: int
@@ -45,7 +47,12 @@ class BoundaryCounts:
         self.bands = np.zeros((3, self.classes), np.int64)
 
     def add(self, label: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> None:
-        """Count a frame. label, prediction: H x W class indices, 255 in the label where it is void."""
+        """Count the pixels of a frame.
+
+        Args:
+            label: H x W class indices; 255 is void.
+            prediction: H x W class indices.
+        """
         prediction = np.where(label == IGNORE, np.uint8(IGNORE), prediction)
         width = boundary_width(*label.shape)
         near = border_distance(label, max(*self.widths, width))
@@ -60,7 +67,7 @@ class BoundaryCounts:
             self.bands[row] += np.bincount(pixels, minlength=self.classes)
 
     def boundary_iou(self) -> NDArray[np.float64]:
-        """Boundary IoU per class, 0 to 1; NaN where a class has no border, true or predicted."""
+        """Return the boundary IoU per class, 0 to 1; NaN for a class without any border, true or predicted."""
         true, predicted, both = self.bands
         with np.errstate(invalid="ignore"):
             iou: NDArray[np.float64] = both / (true + predicted - both)
@@ -68,17 +75,17 @@ class BoundaryCounts:
 
 
 def boundary_width(height: int, width: int) -> int:
-    """Boundary IoU's band in pixels, of a frame."""
+    """Return the width in pixels of boundary IoU's band, for frames of this size."""
     return max(1, round(DIAGONAL_SHARE * float(np.hypot(height, width))))
 
 
 def border_distance(classes: NDArray[np.uint8], limit: int) -> NDArray[np.uint16]:
-    """Squared Euclidean distance of every pixel, H x W, to the nearest border pixel; 0 on these.
+    """Return each pixel's squared Euclidean distance to the nearest border pixel, H x W; 0 on border pixels.
 
-    Distances of `limit` pixels and more come out as some value of at least limit ** 2. limit: 1 to WIDEST.
+    Distances of `limit` pixels and more are some value of at least limit ** 2. limit: 1 to WIDEST.
     """
     border = border_pixels(classes)
-    # Felzenszwalb and Huttenlocher's two passes, along columns, then along rows; the second looks only as far as asked.
+    # Felzenszwalb and Huttenlocher's two passes: along columns, then along rows as far as `limit`.
     along = np.where(border, np.uint16(0), np.uint16(limit))
     for y in range(1, len(along)):
         np.minimum(along[y], along[y - 1] + np.uint16(1), out=along[y])
@@ -94,7 +101,7 @@ def border_distance(classes: NDArray[np.uint8], limit: int) -> NDArray[np.uint16
 
 
 def border_pixels(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The pixels, H x W, with a 4-neighbour of another class; void (255) is none."""
+    """Return True, H x W, for pixels with a 4-neighbour of another class; void (255) is not a class."""
     known = classes != IGNORE
     border = np.zeros(classes.shape, np.bool_)
     down = (classes[1:] != classes[:-1]) & known[1:] & known[:-1]

@@ -1,28 +1,42 @@
-"""Two evaluations of the same frames compared: is the difference real?"""
+"""Compare two evaluations of the same frames: which differences are real?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.errors import UsageError
-from streetseg.measure.report.report import read_evaluation
+from streetseg.errors import MissingExtraError, UsageError
+from streetseg.measure.evaluation import Evaluation
+from streetseg.measure.evaluation_json import read_evaluation
+from streetseg.measure.metrics import percent
+from streetseg.results import Facts, Printable, rounded, text_table
 from streetseg.runtime.inputs import natural_key
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-# With fewer, resamples resemble each other too much: of three frames that differ by chance a fourth is called real.
+# With fewer frames the resamples are too alike: of three frames that differ by chance, a fourth would be called real.
 LEAST_FRAMES = 10
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A score of A and of B, 0 to 1 (NaN where there is none), and the interval in which B minus A lies in 95 % of the
-    bootstrap's resamples (NaN with too few frames for one). real: whether the interval leaves out 0."""
+    """One score of A and of B, and the interval of their difference.
+
+    Attributes:
+        name: "mIoU" or the class.
+        a: The score of A, 0 to 1; NaN if there is none.
+        b: The score of B.
+        low: Lower end of the 95 % interval of B minus A; NaN with too few frames.
+        high: Upper end of the interval.
+    """
 
     name: str
     a: float
@@ -32,13 +46,149 @@ class Difference:
 
     @property
     def real(self) -> bool:
+        """True if the interval does not contain 0."""
         return self.low > 0 or self.high < 0
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words."""
+        if np.isnan([self.a, self.b]).any():
+            return ""
+        if np.isnan(self.low):
+            return "in too few frames"
+        return "real" if self.real else "could be chance"
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Printable):
+    """The differences between two evaluations A and B of the same frames: mIoU first, then each class."""
+
+    differences: tuple[Difference, ...]
+
+    def __iter__(self) -> Iterator[Difference]:
+        return iter(self.differences)
+
+    def __getitem__(self, name: str) -> Difference:
+        """Return the difference in "mIoU", or in the IoU of a class.
+
+        Raises:
+            KeyError: There is no such class in both evaluations.
+        """
+        return {one.name: one for one in self.differences}[name]
+
+    def facts(self) -> Facts:
+        """Return the differences by name as JSON's types; IoUs are 0 to 1, None where there is no figure."""
+        return {
+            one.name: {
+                "a": rounded(one.a),
+                "b": rounded(one.b),
+                "difference": rounded(one.b - one.a),
+                "low": rounded(one.low),
+                "high": rounded(one.high),
+                "real": one.real,
+            }
+            for one in self.differences
+        }
+
+    def table(self) -> str:
+        """Return the differences for a terminal: IoU in per cent, differences in points."""
+        rows = [["class", "A", "B", "B - A", "95 % interval", "difference"]]
+        for one in self.differences:
+            known = not np.isnan([one.a, one.b]).any()
+            points = f"{100 * (one.b - one.a):+.2f}" if known else ""
+            interval = "-" if np.isnan(one.low) else f"{100 * one.low:+.2f} {100 * one.high:+.2f}"
+            rows.append([one.name, *(map(percent, (one.a, one.b)) if known else "--"), points, interval, one.verdict])
+        return text_table(rows)
+
+    def plot(self) -> Figure:
+        """Return a figure: the difference in points of mIoU and of each class, with its interval.
+
+        Returns:
+            A matplotlib figure; `figure.savefig("comparison.png")` writes it.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ModuleNotFoundError:
+            raise MissingExtraError("matplotlib", "a plot", "plots") from None
+        figure = Figure((7, 1.5 + 0.35 * len(self.differences)), layout="constrained")
+        axes = figure.subplots()
+        axes.axvline(0, color="grey", linewidth=1)
+        for place, one in enumerate(self.differences):
+            colour = "C0" if one.real else "grey"
+            axes.plot([100 * one.low, 100 * one.high], [place, place], color=colour, linewidth=2)
+            axes.plot([100 * (one.b - one.a)], [place], "o", color=colour)
+        axes.set_yticks(range(len(self.differences)), [one.name for one in self.differences])
+        axes.set(xlabel="B - A in points, with the 95 % interval; grey: could be chance")
+        axes.invert_yaxis()
+        return figure
+
+    def __repr__(self) -> str:
+        first = self.differences[0]
+        points = "-" if np.isnan(first.b - first.a) else f"{100 * (first.b - first.a):+.2f} points"
+        verdict = f", {first.verdict}" if first.verdict else ""
+        return f"<Comparison: {first.name} {percent(first.a)} -> {percent(first.b)}, {points}{verdict}>"
+
+
+def compare(a: Path | str | Evaluation, b: Path | str | Evaluation) -> Comparison:
+    """Compare two evaluations of the same frames.
+
+    The intervals are those of a paired bootstrap (Efron, Tibshirani, 1993, chapter 13's percentile interval). Runs of
+    neighbouring frames are drawn with replacement, the same ones for A and B, RESAMPLES times, and their confusion
+    matrices are added. There is no interval for a class that fewer than LEAST_FRAMES frames show, and none at all with
+    fewer frames. The result is deterministic.
+
+    Args:
+        a: A result of `evaluate`, or a JSON file that `streetseg evaluate --json` or `--report` wrote.
+        b: Another one, of the same frames.
+
+    Returns:
+        mIoU over the classes that both evaluations judge, then each of these classes.
+
+    Raises:
+        UsageError: A file holds something else, or the evaluations are of other frames or count other pixels.
+    """
+    names = [
+        f"evaluation {letter}" if isinstance(one, Evaluation) else str(one)
+        for letter, one in zip("AB", (a, b), strict=True)
+    ]
+    both = " and ".join(names)
+    first, second = (frame_counts(one if isinstance(one, Evaluation) else read_evaluation(one)) for one in (a, b))
+    if set(first.frames) != set(second.frames):
+        lone = sorted(set(first.frames) ^ set(second.frames))
+        raise UsageError(
+            f"{both} do not judge the same frames: {len(lone)} are in one only, such as {lone[0]}; evaluate both "
+            "on one split"
+        )
+    classes = tuple(name for name in first.classes if name in second.classes)
+    if not classes:
+        raise UsageError(f"{both} have no class in common; evaluate artefacts that share classes")
+    # Frames may be listed in any order, but runs (see resampled_differences) must be of neighbours.
+    order = tuple(sorted(first.frames, key=lambda name: natural_key(Path(name))))
+    first, second = first.select(order, classes), second.select(order, classes)
+    differing = (first.pixels != second.pixels) | (first.true != second.true).any(1)
+    if differing.any():
+        raise UsageError(
+            f"{both} do not count the same pixels in {differing.sum()} of the frames, such as "
+            f"{first.frames[differing.argmax()]}; evaluate both on the same labels and classes"
+        )
+    return Comparison(tuple(differences(first, second)))
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Per frame and class, n x C each: pixels that are right, of the class, and taken for it. pixels: n, those of a
-    frame that count, of whatever class."""
+class FrameCounts:
+    """Pixel counts of each frame and class.
+
+    Attributes:
+        frames: n names.
+        classes: C names.
+        right: n x C pixels that are predicted right.
+        true: n x C pixels of the class.
+        predicted: n x C pixels that are predicted as the class.
+        pixels: n: pixels of the frame that count, of any class.
+    """
 
     frames: tuple[str, ...]
     classes: tuple[str, ...]
@@ -48,62 +198,53 @@ class Counts:
     pixels: NDArray[np.float64]
 
     def iou(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The IoU per class, R x C, of R weightings of the frames, R x n."""
+        """Return the IoU per class, R x C, for R weightings of the frames, R x n."""
         right = weights @ self.right
         with np.errstate(invalid="ignore"):
             iou: NDArray[np.float64] = right / (weights @ self.true + weights @ self.predicted - right)
         return iou
 
+    def select(self, frames: tuple[str, ...], classes: tuple[str, ...]) -> FrameCounts:
+        """Return the counts of these frames and classes, in this order."""
+        place = {name: index for index, name in enumerate(self.frames)}
+        rows = [place[name] for name in frames]
+        columns = [self.classes.index(name) for name in classes]
+        right, true, predicted = (part[np.ix_(rows, columns)] for part in (self.right, self.true, self.predicted))
+        return FrameCounts(frames, classes, right, true, predicted, self.pixels[rows])
 
-def compare(a: Path, b: Path) -> list[Difference]:
-    """Compare what `streetseg evaluate --json` or `--report` wrote of two artefacts on the same frames.
 
-    Returns mIoU over the classes that both judged, then each class. Paired bootstrap (Efron, Tibshirani, 1993, chapter
-    13's percentile interval): runs of neighbouring frames are drawn with replacement, the same ones for A and B,
-    RESAMPLES times, and their confusion matrices pooled. No interval for a class that fewer than LEAST_FRAMES frames
-    show, none at all of fewer. Deterministic. UsageError for files of another kind, of other frames, or of other
-    pixels in them.
-    """
-    first, second = read_counts(a), read_counts(b)
-    if set(first.frames) != set(second.frames):
-        lone = sorted(set(first.frames) ^ set(second.frames))
-        raise UsageError(
-            f"{a} and {b} do not judge the same frames: {len(lone)} are in one only, such as {lone[0]}; evaluate both "
-            "on one split"
-        )
-    classes = tuple(name for name in first.classes if name in second.classes)
-    if not classes:
-        raise UsageError(f"{a} and {b} have no class in common; evaluate artefacts that share classes")
-    # Frames may be listed in any order, and runs of them (see resampled_differences) are to be of neighbours.
-    order = tuple(sorted(first.frames, key=lambda name: natural_key(Path(name))))
-    first, second = select(first, order, classes), select(second, order, classes)
-    differing = (first.pixels != second.pixels) | (first.true != second.true).any(1)
-    if differing.any():
-        raise UsageError(
-            f"{a} and {b} do not count the same pixels in {differing.sum()} of the frames, such as "
-            f"{first.frames[differing.argmax()]}; evaluate both on the same labels and classes"
-        )
-    differences = resampled_differences(first, second)
+def frame_counts(evaluation: Evaluation) -> FrameCounts:
+    """Return the counts of an evaluation's frames, for the classes that it judges."""
+    names = evaluation.names
+    matrices = (frame.matrix(len(names)) for frame in evaluation.frame_scores)
+    per_frame = np.array([(np.diag(matrix), matrix.sum(1), matrix.sum(0)) for matrix in matrices], np.float64)
+    right, true, predicted = per_frame.transpose(1, 0, 2)
+    frames = tuple(frame.name for frame in evaluation.frame_scores)
+    judged = tuple(name for name, known in zip(names, evaluation.judged, strict=True) if known)
+    return FrameCounts(frames, names, right, true, predicted, true.sum(1)).select(frames, judged)
+
+
+def differences(first: FrameCounts, second: FrameCounts) -> Iterator[Difference]:
+    """Give the difference in mIoU, then that of each class."""
+    resampled = resampled_differences(first, second)
     tail = 100 * (1 - CONFIDENCE) / 2
-    found = []
     whole = np.ones((1, len(first.frames)))
     ious = first.iou(whole)[0], second.iou(whole)[0]
-    for name, place in (("mIoU", -1), *((name, i) for i, name in enumerate(classes))):
-        values = differences[:, place]
+    for name, place in (("mIoU", -1), *((name, i) for i, name in enumerate(first.classes))):
+        values = resampled[:, place]
         values = values[~np.isnan(values)]
         shown = len(first.frames) if place < 0 else np.count_nonzero(first.true[:, place])
         low, high = np.percentile(values, (tail, 100 - tail)) if shown >= LEAST_FRAMES else (np.nan, np.nan)
-        one, other = (mean_iou(iou[None])[0] if place < 0 else iou[place] for iou in ious)
-        found.append(Difference(name, float(one), float(other), float(low), float(high)))
-    return found
+        a, b = (mean_iou(iou[None])[0] if place < 0 else iou[place] for iou in ious)
+        yield Difference(name, float(a), float(b), float(low), float(high))
 
 
-def resampled_differences(first: Counts, second: Counts) -> NDArray[np.float64]:
-    """B's IoU minus A's in each resample: RESAMPLES x (C + 1), the last column for mIoU.
+def resampled_differences(first: FrameCounts, second: FrameCounts) -> NDArray[np.float64]:
+    """Return B's IoU minus A's in each resample: RESAMPLES x (C + 1), the last column for mIoU.
 
-    Neighbouring frames of a drive resemble each other, and drawn one by one they would make an interval too narrow. So
-    runs of them are drawn, the last frame followed by the first (circular block bootstrap; Politis, Romano, 1992), of
-    as many frames as the cube root of all (the order that Hall, Horowitz, Jing, 1995, find best).
+    Neighbouring frames of a drive are alike; drawn one by one they would make the interval too narrow. Therefore runs
+    of frames are drawn, the last frame followed by the first (circular block bootstrap; Politis, Romano, 1992). A run
+    is as long as the cube root of the number of frames (the order that Hall, Horowitz, Jing, 1995, recommend).
     """
     rng = np.random.default_rng(0)
     frames = len(first.frames)
@@ -117,62 +258,8 @@ def resampled_differences(first: Counts, second: Counts) -> NDArray[np.float64]:
 
 
 def mean_iou(iou: NDArray[np.float64]) -> NDArray[np.float64]:
-    """mIoU, R, of R x C IoUs: the mean over the classes that occur."""
+    """Return mIoU, R, of R x C IoUs: the mean over the classes that occur."""
     known = ~np.isnan(iou)
     with np.errstate(invalid="ignore"):
         mean: NDArray[np.float64] = np.where(known, iou, 0).sum(1) / known.sum(1)
     return mean
-
-
-def read_counts(path: Path) -> Counts:
-    """What compare needs of an evaluation's JSON; UsageError where it is something else."""
-    evaluation, _ = read_evaluation(path)
-    names = evaluation.names
-    matrices = (frame.matrix(len(names)) for frame in evaluation.frame_scores)
-    per_frame = np.array([(np.diag(matrix), matrix.sum(1), matrix.sum(0)) for matrix in matrices], np.float64)
-    right, true, predicted = per_frame.transpose(1, 0, 2)
-    frames = tuple(frame.name for frame in evaluation.frame_scores)
-    judged = tuple(name for name, known in zip(names, evaluation.judged, strict=True) if known)
-    return select(Counts(frames, names, right, true, predicted, true.sum(1)), frames, judged)
-
-
-def select(counts: Counts, frames: tuple[str, ...], classes: tuple[str, ...]) -> Counts:
-    """The counts of these frames and classes, in this order."""
-    place = {name: index for index, name in enumerate(counts.frames)}
-    rows = [place[name] for name in frames]
-    columns = [counts.classes.index(name) for name in classes]
-    right, true, predicted = (part[np.ix_(rows, columns)] for part in (counts.right, counts.true, counts.predicted))
-    return Counts(frames, classes, right, true, predicted, counts.pixels[rows])
-
-
-def comparison_facts(differences: list[Difference]) -> dict[str, Any]:
-    """The comparison, ready for JSON."""
-    return {
-        d.name: {
-            "a": nullable(d.a), "b": nullable(d.b), "difference": nullable(d.b - d.a),
-            "low": nullable(d.low), "high": nullable(d.high), "real": d.real,
-        }
-        for d in differences
-    }  # fmt: skip
-
-
-def nullable(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 6)
-
-
-def comparison_table(differences: list[Difference]) -> str:
-    """The comparison for the terminal: per cent, differences in points."""
-    width = max(len(d.name) for d in differences)
-    lines = [f"{'':<{width}}  {'A':>7}  {'B':>7}  {'B - A':>7}  {'95 % interval':>16}"]
-    for d in differences:
-        if np.isnan([d.a, d.b]).any():
-            lines.append(f"{d.name:<{width}}  {'-':>7}  {'-':>7}")
-            continue
-        if np.isnan(d.low):
-            interval, verdict = "-", "in too few frames"
-        else:
-            interval = f"{100 * d.low:+7.2f} {100 * d.high:+7.2f} "
-            verdict = "real" if d.real else "could be chance"
-        points = f"{100 * (d.b - d.a):+7.2f}  {interval:>16}"
-        lines.append(f"{d.name:<{width}}  {d.a:>7.2%}  {d.b:>7.2%}  {points}  {verdict}")
-    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Accuracy from one confusion matrix over all pixels."""
+"""Scores from one confusion matrix over all pixels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ from streetseg.data.pairs import IGNORE
 
 
 def confusion_matrix(label: NDArray[np.uint8], prediction: NDArray[np.uint8], num_classes: int) -> NDArray[np.int64]:
-    """C x C counts, rows the true class, columns the predicted one; pixels labelled 255 do not count.
+    """Return the confusion matrix of a label map and a prediction.
 
-    label, prediction: of one shape, class indices below C (and 255 in the label); ValueError otherwise.
+    Args:
+        label: Class indices from 0 to C - 1, any shape; 255 where a pixel does not count.
+        prediction: Class indices from 0 to C - 1, the same shape.
+        num_classes: Number of classes C.
+
+    Returns:
+        C x C pixel counts: rows are true classes, columns are predicted classes.
+
+    Raises:
+        ValueError: The shapes differ, or an index is C or more.
     """
     if label.shape != prediction.shape:
         raise ValueError(f"label {label.shape} and prediction {prediction.shape} must have one shape")
@@ -27,12 +36,19 @@ def confusion_matrix(label: NDArray[np.uint8], prediction: NDArray[np.uint8], nu
 
 @dataclass(frozen=True)
 class Scores:
-    """What a confusion matrix says; all 0 to 1, NaN where there is nothing to judge.
+    """The scores of a confusion matrix, all from 0 to 1; NaN where there is nothing to judge.
 
-    Per class, C values: `iou` and `f1` (Dice) are NaN where the class is neither true nor predicted, `accuracy` (the
-    share of its pixels that were found) where it is not true. `miou`, `mean_f1`, `class_accuracy`: their means over the
-    other classes. `pixel_accuracy`: the share of right pixels. `fwiou`: the IoUs weighted by how frequent each class
-    is. As in Long, Shelhamer, Darrell, CVPR 2015, section 5, whose "mean accuracy" is `class_accuracy`.
+    They are those of Long, Shelhamer, Darrell, CVPR 2015, section 5, where `class_accuracy` is called mean accuracy.
+
+    Attributes:
+        iou: IoU of each class, C values; NaN if the class is neither true nor predicted.
+        f1: F1 (Dice) of each class; NaN as `iou`.
+        accuracy: Share of each class's true pixels that are predicted right; NaN if the class is not true anywhere.
+        miou: Mean of `iou` without NaN.
+        mean_f1: Mean of `f1` without NaN.
+        class_accuracy: Mean of `accuracy` without NaN.
+        pixel_accuracy: Share of right pixels.
+        fwiou: Mean of `iou` weighted by the true pixels of each class.
     """
 
     iou: NDArray[np.float64]
@@ -46,10 +62,15 @@ class Scores:
 
 
 def scores(matrix: NDArray[np.int64], judged: NDArray[np.bool_] | None = None) -> Scores:
-    """The scores of a C x C confusion matrix.
+    """Return the scores of a confusion matrix.
 
-    judged: C booleans, the classes that the labels know; the others, which can only be predicted, are NaN and in no
-    mean, and a pixel that was taken for one of them is wrong. All classes by default.
+    Args:
+        matrix: C x C pixel counts: rows are true classes, columns are predicted classes.
+        judged: C booleans; False for a class that the labels do not know. Such a class has NaN and is in no mean, and
+            a pixel predicted as this class is wrong. None: all classes are judged.
+
+    Returns:
+        The scores of each class and over all classes.
     """
     right = np.diag(matrix).astype(np.float64)
     true, predicted = matrix.sum(1), matrix.sum(0)
@@ -72,6 +93,11 @@ def scores(matrix: NDArray[np.int64], judged: NDArray[np.bool_] | None = None) -
 
 
 def mean(values: NDArray[np.float64]) -> float:
-    """The mean of those that are not NaN; NaN where all are."""
+    """Return the mean of the values that are not NaN; NaN if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
+
+
+def percent(value: float | None) -> str:
+    """Return a share from 0 to 1 in per cent with two decimals, "-" for None or NaN."""
+    return "-" if value is None or np.isnan(value) else f"{value:.2%}"

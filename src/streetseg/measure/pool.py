@@ -1,62 +1,85 @@
-"""One figure of several evaluations: drives left out in turn, each judged by the weights that never saw it."""
+"""One evaluation from several of different frames, such as sequences that were left out in turn."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from streetseg.errors import UsageError
-from streetseg.measure.evaluate import Evaluation
-from streetseg.measure.report.report import facts, read_evaluation
+from streetseg.measure.evaluation import Evaluation, Setup
+from streetseg.measure.evaluation_json import read_evaluation
 
 
-def pool(paths: Sequence[Path]) -> dict[str, Any]:
-    """What `streetseg evaluate --json` or `--report` wrote of different frames, as the evaluation of all of them: the
-    confusion matrices added, the scores anew; borders are left out. UsageError for files of another kind, or whose
-    classes or views differ, and where a frame would count twice."""
-    parts, hows = zip(*map(read_evaluation, paths), strict=True)
-    first, kinds = parts[0], [kind(part, how) for part, how in zip(parts, hows, strict=True)]
-    for path, other in zip(paths, kinds, strict=True):
-        if differing := [key for key in other if other[key] != kinds[0][key]]:
-            raise UsageError(f"{paths[0]} and {path} differ in {', '.join(differing)}; pool evaluations of one kind")
+def pool(evaluations: Sequence[Path | str | Evaluation]) -> Evaluation:
+    """Return the evaluation of all frames of several evaluations.
+
+    The confusion matrices are added and the scores computed anew. Counts near borders are left out.
+
+    Args:
+        evaluations: Results of `evaluate`, or JSON files that `streetseg evaluate --json` or `--report` wrote.
+
+    Returns:
+        The evaluation of all frames.
+
+    Raises:
+        UsageError: There are no evaluations, a file holds something else, classes or views differ, or a frame is in
+            several evaluations.
+    """
+    if not evaluations:
+        raise UsageError("pool takes at least 1 evaluation, got none")
+    parts = [one if isinstance(one, Evaluation) else read_evaluation(one) for one in evaluations]
+    sources = source_names(evaluations)
+    for source, part in zip(sources, parts, strict=True):
+        if differing := differing_kinds(parts[0], part):
+            raise UsageError(
+                f"{sources[0]} and {source} differ in {', '.join(differing)}; pool evaluations of one kind"
+            )
     frame_scores = tuple(frame for part in parts for frame in part.frame_scores)
     if twice := [name for name, times in Counter(frame.name for frame in frame_scores).items() if times > 1]:
         raise UsageError(f"{twice[0]} is in several of the evaluations; pool evaluations of different frames")
-    result = Evaluation(
-        names=first.names,
-        judged=first.judged,
-        left_out=first.left_out,
+    setups = [part.setup for part in parts]
+    return Evaluation(
+        names=parts[0].names,
+        judged=parts[0].judged,
+        left_out=parts[0].left_out,
         matrix=np.sum([part.matrix for part in parts], axis=0),
         uncounted=sum(part.uncounted for part in parts),
         frame_scores=frame_scores,
-        boundary=None,
+        setup=Setup(
+            measured_on=" + ".join(setup.measured_on for setup in setups),
+            weights=", ".join(setup.weights for setup in setups),
+            engine=" + ".join(dict.fromkeys(setup.engine for setup in setups)),
+            views=setups[0].views,
+            command=f"streetseg pool {' '.join(distinct_names([Path(source) for source in sources]))}",
+        ),
+        colours=parts[0].colours,
     )
-    how = {
-        "measured_on": " + ".join(how["measured_on"] for how in hows),
-        "weights": ", ".join(how["weights"] for how in hows),
-        "engine": " + ".join(dict.fromkeys(how["engine"] for how in hows)),
-        "views": hows[0]["views"],
-        "command": f"streetseg pool {' '.join(told_apart(paths))}",
+
+
+def source_names(evaluations: Sequence[Path | str | Evaluation]) -> list[str]:
+    """Return the files of the evaluations; for an evaluation in memory, a placeholder."""
+    return [
+        f"evaluation_{number}.json" if isinstance(one, Evaluation) else str(one)
+        for number, one in enumerate(evaluations, 1)
+    ]
+
+
+def differing_kinds(one: Evaluation, other: Evaluation) -> list[str]:
+    """Return what differs between two evaluations that must be the same to pool them."""
+    same = {
+        "classes": one.names == other.names,
+        "not_judged": one.judged.tolist() == other.judged.tolist(),
+        "left_out": one.left_out == other.left_out,
+        "views": one.setup.views == other.setup.views,
     }
-    return facts(result, how)
+    return [kind for kind, equal in same.items() if not equal]
 
 
-def kind(evaluation: Evaluation, how: dict[str, str]) -> dict[str, Any]:
-    """What must be the same in all evaluations that are pooled."""
-    return {
-        "classes": evaluation.names,
-        "not_judged": evaluation.judged.tolist(),
-        "left_out": evaluation.left_out,
-        "views": how["views"],
-    }
-
-
-def told_apart(paths: Sequence[Path]) -> list[str]:
-    """The files' names, with as many of their folders' as tell different files of one name apart."""
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return the names of files, each with as many of its folders as it takes to distinguish it from the others."""
     different = set(paths)
 
     def short(path: Path) -> str:

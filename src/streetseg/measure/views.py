@@ -1,5 +1,7 @@
-"""How papers test: a frame seen at several scales, mirrored and in windows, the softmax of all views averaged at full
-size. Many times the cost of one look, so never a real-time figure.
+"""Evaluate as papers do: several scales, the mirrored frame, windows.
+
+The softmax of all views is averaged at full size. This costs many times what one view costs, so its accuracy is not
+that of a real-time network.
 """
 
 from __future__ import annotations
@@ -22,11 +24,16 @@ STRIP_VALUES = 8_000_000  # float32 values at full size that are held at a time:
 
 @dataclass(frozen=True)
 class Views:
-    """What is looked at.
+    """The views of a frame that are averaged.
 
-    scales: of the network's input, in place of the card's operating scale (None: that one).
-    flip: also mirrored left to right. window: H, W in pixels of the frame, None for the whole frame at once; windows
-    lie `overlap` (0 to below 1, of their size) or more over each other. UsageError for other values.
+    Attributes:
+        scales: Scales of the network's input, above 0 and at most 4; None: the card's operating scale.
+        flip: Also the frame mirrored left to right.
+        window: H, W in pixels of the frame; None: the whole frame at once.
+        overlap: Least share of its size by which a window overlaps the next one, from 0 to below 1.
+
+    Raises:
+        UsageError: A value is out of range.
     """
 
     scales: tuple[float, ...] | None = None
@@ -43,7 +50,7 @@ class Views:
             raise UsageError(f"windows overlap by 0 to below 1 of their size, got {self.overlap}")
 
     def describe(self) -> str:
-        """In words."""
+        """Return the views in words, as the JSON states them."""
         scales = "the card's scale" if self.scales is None else f"scale {', '.join(f'{s:g}' for s in self.scales)}"
         flip = ", mirrored too" if self.flip else ""
         window = "" if self.window is None else f", windows of {self.window[0]} x {self.window[1]}"
@@ -51,7 +58,7 @@ class Views:
 
 
 class ViewSegmenter:
-    """Class maps of frames by a segmenter's views of them."""
+    """Segments frames by averaging several views of each."""
 
     def __init__(self, segmenter: Segmenter, views: Views) -> None:
         self.views = views
@@ -62,10 +69,17 @@ class ViewSegmenter:
         ]
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """frame: H x W x 3 uint8 RGB. Returns H x W class indices; equal means take the lowest index."""
+        """Return the class map of a frame.
+
+        Args:
+            frame: H x W x 3 uint8 RGB.
+
+        Returns:
+            H x W uint8 class indices; equal means take the lowest index.
+        """
         if len(self.segmenters) == 1 and not self.views.flip and self.views.window is None:
             return self.segmenters[0](frame).classmap
-        looks = list(self.looks(frame))
+        views = list(self.run(frame))
         height, width = frame.shape[:2]
         classes = np.empty((height, width), np.uint8)
         channels = len(self.segmenters[0].card.classes)
@@ -74,17 +88,17 @@ class ViewSegmenter:
             bottom = min(height, top + step)
             total = np.zeros((bottom - top, width, channels), np.float32)
             seen = np.zeros((bottom - top, width, 1), np.float32)
-            for look in looks:
-                first, last = max(top, look.top), min(bottom, look.top + look.rows.frame)
+            for view in views:
+                first, last = max(top, view.top), min(bottom, view.top + view.rows.frame)
                 if first < last:
-                    place = slice(first - top, last - top), slice(look.left, look.left + look.columns.frame)
-                    total[place] += look.softmax(first - look.top, last - look.top)
+                    place = slice(first - top, last - top), slice(view.left, view.left + view.columns.frame)
+                    total[place] += view.softmax(first - view.top, last - view.top)
                     seen[place] += 1
             classes[top:bottom] = (total / seen).argmax(2)
         return classes
 
-    def looks(self, frame: NDArray[np.uint8]) -> Iterator[Look]:
-        """Every view of a frame, run through the network."""
+    def run(self, frame: NDArray[np.uint8]) -> Iterator[ViewLogits]:
+        """Give the network's logits of every view of a frame."""
         height, width = frame.shape[:2]
         window = self.views.window or (height, width)
         tops, lefts = (starts(*sizes, self.views.overlap) for sizes in zip((height, width), window, strict=True))
@@ -98,11 +112,11 @@ class ViewSegmenter:
                 Axis.of(logits.shape[i], part.shape[i], content[i], padded[i], segmenter.card.align_corners)
                 for i in (0, 1)
             )
-            yield Look(top, left, logits, rows, columns.mirrored() if mirrored else columns)
+            yield ViewLogits(top, left, logits, rows, columns.mirrored() if mirrored else columns)
 
 
 def starts(frame: int, window: int, overlap: float) -> list[int]:
-    """Where windows begin along one axis: as few as cover it, evenly spread, the last flush with the end."""
+    """Return where windows begin along one axis: as few as cover it, evenly spread, the last one at the end."""
     if window >= frame:
         return [0]
     step = max(1, int(window * (1 - overlap)))
@@ -112,7 +126,7 @@ def starts(frame: int, window: int, overlap: float) -> list[int]:
 
 @dataclass(frozen=True)
 class Axis:
-    """Between which two logits each pixel along an axis lies, and how much the second counts: one value a pixel."""
+    """For each pixel along one axis: the two logits that it lies between, and the weight of the second."""
 
     first: NDArray[np.intp]
     second: NDArray[np.intp]
@@ -126,18 +140,24 @@ class Axis:
         return cls(first, second, cells.weight[:frame])  # beyond, there is padding
 
     def mirrored(self) -> Axis:
-        """For a frame that was mirrored along this axis, so that its logits land where they belong."""
+        """Return the axis of a frame that was mirrored along it."""
         return Axis(self.first[::-1], self.second[::-1], self.weight[::-1])
 
     @property
     def frame(self) -> int:
-        """The number of pixels."""
+        """Number of pixels of the frame along the axis."""
         return len(self.weight)
 
 
 @dataclass(frozen=True)
-class Look:
-    """One view: where in the frame it lies, its logits h x w x C, and how these lie under its pixels."""
+class ViewLogits:
+    """The logits of one view.
+
+    Attributes:
+        top, left: The view's first pixel in the frame.
+        logits: h x w x C float32.
+        rows, columns: Where the view's pixels lie between the logits.
+    """
 
     top: int
     left: int
@@ -146,8 +166,10 @@ class Look:
     columns: Axis
 
     def softmax(self, first: int, last: int) -> NDArray[np.float32]:
-        """The class probabilities of its rows first to last at full size: bilinearly interpolated logits, as the class
-        map has them, through the softmax."""
+        """Return the class probabilities of the rows from `first` to below `last` at full size.
+
+        The logits are interpolated bilinearly, as for a class map, and go through the softmax.
+        """
         part = slice(first, last)
         left = self.logits[self.rows.first[part]]
         left += (self.logits[self.rows.second[part]] - left) * self.rows.weight[part, None, None]

@@ -1,1 +1,1 @@
-"""What an evaluation leaves behind: JSON, CSV, tables and a page with pictures."""
+"""The report of an evaluation: JSON, CSV, pictures and one page."""

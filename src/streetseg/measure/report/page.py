@@ -1,14 +1,14 @@
-"""The report as one HTML file that needs nothing beside it, readable on a phone."""
+"""The page of a report: one HTML file that needs no other file and is readable on a phone."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
-from PIL import Image
-
+from streetseg.measure.boundary import DIAGONAL_SHARE
+from streetseg.measure.evaluation import Evaluation, Rounded
+from streetseg.measure.metrics import percent
 from streetseg.measure.report.pictures import jpeg
 from streetseg.runtime.overlay import Colour
 
@@ -31,86 +31,84 @@ figure { margin: 0; } img { max-width: 100%; height: auto; }
 """
 
 
-def page(
-    facts: dict[str, Any],
-    colours: Sequence[Colour],
-    remarks: Sequence[str],
-    heat_map: bytes,
-    worst: Sequence[tuple[str, float, dict[str, Image.Image]]],
-) -> str:
-    """The page. heat_map: PNG. worst: name, mIoU and tiles of the worst frames, the worst first."""
+def page(evaluation: Evaluation, colours: Sequence[Colour], heat_map: bytes) -> str:
+    """Return the page.
+
+    Args:
+        evaluation: What to show.
+        colours: RGB colours of the classes, 0 to 255.
+        heat_map: The confusion matrix as PNG.
+    """
+    means, setup = evaluation.means(), evaluation.setup
     parts = [
         "<!doctype html><html lang=en><head><meta charset=utf-8>",
         "<meta name=viewport content='width=device-width, initial-scale=1'>",
-        f"<title>Evaluation: {percent(facts['miou'])} mIoU</title><style>{STYLE}</style></head><body>",
+        f"<title>Evaluation: {percent(means['miou'])} mIoU</title><style>{STYLE}</style></head><body>",
         "<h1>Evaluation</h1>",
-        f"<p>{escape(facts['measured_on'])}<br>{escape(facts['engine'])}; {escape(facts['views'])}<br>",
-        f"<code>{escape(facts['command'])}</code></p>",
-        key_figures(facts),
-        *(f"<p>{escape(remark)}.</p>" for remark in remarks),
+        f"<p>{escape(setup.measured_on)}<br>{escape(setup.engine)}; {escape(setup.views)}<br>",
+        f"<code>{escape(setup.command)}</code></p>",
+        key_figures(means),
+        *(f"<p>{escape(remark)}.</p>" for remark in evaluation.remarks()),
         "<h2>Classes</h2>",
-        class_table(facts, colours),
+        class_table(evaluation, colours),
     ]
-    if "trimap_miou" in facts:
-        parts += ["<h2>Near borders</h2>", border_table(facts)]
+    if evaluation.boundary is not None:
+        parts += ["<h2>Near borders</h2>", border_table(evaluation.trimap_miou())]
     parts += [
-        "<h2>What is taken for what</h2>",
-        "<p>Per cent of each true class's pixels (rows) by the class predicted (columns).</p>",
+        "<h2>Confusion matrix</h2>",
+        "<p>Rows are true classes, columns are predicted classes, in per cent of the true class's pixels.</p>",
         f"<div class=wide>{picture(heat_map, 'png', 'confusion matrix')}</div>",
     ]
-    if worst:
+    if evaluation.worst:
         parts.append("<h2>The worst frames</h2>")
-    for name, miou, tiles in worst:
-        parts.append(f"<h3>{escape(name)}: mIoU {percent(miou)}</h3><div class=tiles>")
+    for frame in evaluation.worst:
+        parts.append(f"<h3>{escape(frame.name)}: mIoU {percent(frame.miou)}</h3><div class=tiles>")
         parts += [
             f"<figure><figcaption>{escape(title)}</figcaption>{picture(jpeg(tile), 'jpeg', title)}</figure>"
-            for title, tile in tiles.items()
+            for title, tile in frame.pictures.items()
         ]
         parts.append("</div>")
     return "\n".join([*parts, "</body></html>\n"])
 
 
-def key_figures(facts: dict[str, Any]) -> str:
-    figures = {
-        "mIoU": "miou", "pixel accuracy": "pixel_accuracy", "class accuracy": "class_accuracy",
-        "frequency-weighted IoU": "fwiou", "mean F1": "mean_f1", "boundary mIoU": "boundary_miou",
+def key_figures(means: Rounded) -> str:
+    """Return the means over all classes as large figures."""
+    titles = {
+        "miou": "mIoU", "pixel_accuracy": "pixel accuracy", "class_accuracy": "class accuracy",
+        "fwiou": "frequency-weighted IoU", "mean_f1": "mean F1", "boundary_miou": "boundary mIoU",
     }  # fmt: skip
-    boxes = (f"<div><b>{percent(facts[key])}</b>{title}</div>" for title, key in figures.items() if key in facts)
+    boxes = (f"<div><b>{percent(means[key])}</b>{title}</div>" for key, title in titles.items() if key in means)
     return f"<div class=key>{''.join(boxes)}</div>"
 
 
-def class_table(facts: dict[str, Any], colours: Sequence[Colour]) -> str:
-    columns = {"IoU": "iou", "F1": "f1", "accuracy": "accuracy", "boundary IoU": "boundary_iou"}
-    columns = {title: key for title, key in columns.items() if key in facts}
-    rows = []
-    for index, name in enumerate(facts["classes"]):
-        red, green, blue = colours[index]
+def class_table(evaluation: Evaluation, colours: Sequence[Colour]) -> str:
+    """Return the scores of the classes as a table."""
+    titles = {"iou": "IoU", "f1": "F1", "accuracy": "accuracy", "boundary_iou": "boundary IoU"}
+    columns, rows = evaluation.class_scores(), []
+    pixels = evaluation.matrix.sum(1)
+    for name, (red, green, blue), count in zip(evaluation.names, colours, pixels, strict=True):
         cells = [
-            f"<td class=bar style='--share:{facts[key][name] or 0:.2%}'>{percent(facts[key][name])}"
-            for key in columns.values()
+            f"<td class=bar style='--share:{column[name] or 0:.2%}'>{percent(column[name])}"
+            for column in columns.values()
         ]
-        pixels = sum(facts["confusion"][index])
-        share = percent(pixels / facts["pixels"])
+        share = percent(float(count / evaluation.pixels))
         swatch = f"<span class=swatch style='background:rgb({red} {green} {blue})'></span>"
         rows.append(f"<tr><td>{swatch}{escape(name)}{''.join(cells)}<td>{share}")
-    head = "".join(f"<th>{title}" for title in ["class", *columns, "of the pixels"])
+    head = "".join(f"<th>{title}" for title in ["class", *(titles[key] for key in columns), "of the pixels"])
     return f"<div class=wide><table><tr>{head}{''.join(rows)}</table></div>"
 
 
-def border_table(facts: dict[str, Any]) -> str:
-    widths = "".join(f"<th>{width} px" for width in facts["trimap_miou"])
-    values = "".join(f"<td>{percent(value)}" for value in facts["trimap_miou"].values())
+def border_table(trimap: Rounded) -> str:
+    """Return the mIoU near borders as a table."""
+    widths = "".join(f"<th>{width} px" for width in trimap)
+    values = "".join(f"<td>{percent(value)}" for value in trimap.values())
     return (
-        "<p>mIoU of only the pixels in a band along the borders between classes, so many pixels wide on either side. "
-        f"Boundary IoU's band is {facts['boundary_share_of_diagonal']:.1%} of the frame's diagonal.</p>"
+        "<p>mIoU of the pixels near the borders between classes. A band of K px reaches K pixels to either side. "
+        f"The band of boundary IoU is {DIAGONAL_SHARE:.1%} of the frame's diagonal.</p>"
         f"<div class=wide><table><tr><th>band{widths}<tr><td>mIoU{values}</table></div>"
     )
 
 
 def picture(content: bytes, kind: str, name: str) -> str:
-    """An image that the page holds itself."""
+    """Return an image that is part of the page."""
     return f"<img alt='{escape(name)}' src='data:image/{kind};base64,{b64encode(content).decode()}'>"
-
-
-def percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2%}"

@@ -1,4 +1,4 @@
-"""Pictures of a report: a frame's sheet and the confusion matrix as a heat map."""
+"""The pictures of a report: a frame in four tiles, and the confusion matrix as a heat map."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from PIL import Image, ImageDraw
 from streetseg.data.pairs import IGNORE
 from streetseg.runtime.overlay import Colour, default_font
 
-TILE_SIDE = 640  # pixels; a frame's longer side on its sheet is at most this
-CELL = 46  # pixels; of the heat map
-TEXT = 14
+TILE_SIDE = 640  # pixels; the longest side of a tile
+CELL = 46  # pixels; a cell of the heat map
+TEXT = 14  # pixels; the height of the letters
 WRONG = (255, 60, 60)
 
 
 def tiles(
     frame: NDArray[np.uint8], label: NDArray[np.uint8], prediction: NDArray[np.uint8], colours: Sequence[Colour]
 ) -> dict[str, Image.Image]:
-    """A judged frame in four pictures by their captions: the frame, its label and its prediction in class colours (void
-    black), and what is wrong in red over the grey frame."""
+    """Return a judged frame as four pictures by caption.
+
+    They show the frame, its label and its prediction in class colours (void is black), and the errors in red over the
+    grey frame.
+    """
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(colours)] = colours
     grey = frame.mean(2, keepdims=True).astype(np.uint8).repeat(3, axis=2) // 2
@@ -42,7 +45,7 @@ def tiles(
 
 
 def sheet(tiles: dict[str, Image.Image]) -> Image.Image:
-    """The four tiles as one picture, two by two, with their captions."""
+    """Return the four tiles as one picture, two by two, with their captions."""
     width, height = next(iter(tiles.values())).size
     caption = TEXT + 10
     picture = Image.new("RGB", (2 * width + 4, 2 * (height + caption)), "white")
@@ -55,8 +58,11 @@ def sheet(tiles: dict[str, Image.Image]) -> Image.Image:
 
 
 def heat_map(matrix: NDArray[np.int64], names: Sequence[str]) -> Image.Image:
-    """The confusion matrix, C x C counts: rows the true class, columns the predicted one, per cent of the row's pixels
-    in each cell; the right ones (diagonal) in blue, the wrong ones in red, darker where more."""
+    """Return a picture of the confusion matrix: per cent of each row's pixels.
+
+    matrix: C x C pixel counts; rows are true classes, columns are predicted classes. The diagonal is blue, errors are
+    red; a larger share is darker.
+    """
     font, small = default_font(TEXT), default_font(TEXT - 3)
     corner = "true \\ predicted"
     margin = round(max(small.getlength(corner), *(font.getlength(name) for name in names))) + 16

@@ -1,0 +1,107 @@
+"""Evaluate a predictor frame by frame over a split of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetseg.data.pairs import IGNORE, Dataset, check_sizes
+from streetseg.errors import DatasetError
+from streetseg.measure.boundary import BoundaryCounts
+from streetseg.measure.evaluation import Evaluation, FrameScore
+from streetseg.measure.metrics import Scores, confusion_matrix, scores
+from streetseg.progress import Progress, silent
+from streetseg.runtime.frames import read_frame
+
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]  # frame H x W x 3 -> class map H x W
+
+
+@dataclass(frozen=True)
+class JudgedFrame:
+    """A frame with its label, its prediction and its scores.
+
+    Attributes:
+        name: The frame's name in its dataset.
+        frame: H x W x 3 uint8 RGB.
+        label: H x W class indices of the artefact; 255 where a pixel does not count.
+        prediction: H x W class indices of the artefact.
+        matrix: C x C pixel counts of this frame: rows are true classes, columns are predicted classes.
+        scores: The scores of `matrix`.
+    """
+
+    name: str
+    frame: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+    prediction: NDArray[np.uint8]
+    matrix: NDArray[np.int64]
+    scores: Scores
+
+
+def evaluate_frames(
+    predict: Predict,
+    names: tuple[str, ...],
+    dataset: Dataset,
+    split: str,
+    *,
+    trimap_widths: tuple[int, ...] = (),
+    watch: Callable[[JudgedFrame], object] | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Run a predictor over a split and return its scores.
+
+    Each frame is decoded once and not kept. Classes are matched by name. Void pixels do not count, nor do pixels of
+    classes that are not in `names`.
+
+    Args:
+        predict: Takes a frame, H x W x 3 uint8 RGB, and returns its class map, H x W uint8.
+        names: Class names of the predicted indices.
+        dataset: The labelled dataset.
+        split: One of the dataset's splits, see `Dataset.pairs`.
+        trimap_widths: Widths in pixels of the bands near borders; with none, borders are not evaluated.
+        watch: Called with each judged frame.
+        progress: Shows how far the loop is.
+
+    Returns:
+        The evaluation, with an empty setup.
+
+    Raises:
+        DatasetError: No class is common, no pixel is labelled, or a frame or label cannot be used.
+    """
+    pairs = dataset.pairs(split)
+    labelled = dataset.labels.names
+    judged = np.array([name in labelled for name in names])
+    if not judged.any():
+        raise DatasetError(
+            f"the weights know {', '.join(names)}; {dataset.root} ({dataset.name}) has {', '.join(labelled)}; "
+            "take weights that share a class"
+        )
+    to_predicted = np.full(256, IGNORE, np.uint8)  # index in the labels -> index in `names`
+    to_predicted[: len(labelled)] = [names.index(name) if name in names else IGNORE for name in labelled]
+
+    matrix = np.zeros((len(names), len(names)), np.int64)
+    boundary = BoundaryCounts(len(names), trimap_widths) if trimap_widths else None
+    uncounted = 0
+    frame_scores = []
+    for pair in progress(pairs, "frame"):
+        frame, label = read_frame(pair.image), dataset.read_label(pair)
+        check_sizes(pair, frame, label)
+        label, prediction = to_predicted[label], predict(frame)
+        of_frame = confusion_matrix(label, prediction, len(names))
+        score = scores(of_frame, judged)
+        matrix += of_frame
+        uncounted += label.size - int(of_frame.sum())
+        if boundary is not None:
+            boundary.add(label, prediction)
+        cells = np.argwhere(of_frame)
+        frame_scores.append(
+            FrameScore(pair.name, np.column_stack([cells, of_frame[*cells.T]]), score.miou, score.pixel_accuracy)
+        )
+        if watch is not None:
+            watch(JudgedFrame(pair.name, frame, label, prediction, of_frame, score))
+    if not matrix.any():
+        raise dataset.unlabelled(split)
+    left_out = tuple(name for name in labelled if name not in names)
+    return Evaluation(names, judged, left_out, matrix, uncounted, tuple(frame_scores), boundary)
