@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streetseg.runtime.engines.options import EngineOptions
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.segmenter import Prepared, Result, Segmenter
+    from streetseg.streets.datasets import RenderedStreets, render_streets
     from streetseg.training.recipe import Recipe
     from streetseg.training.recipes.recipes import list_recipes
     from streetseg.training.train import train
@@ -34,6 +35,7 @@ __all__ = [
     "ModelCard",
     "Prepared",
     "Recipe",
+    "RenderedStreets",
     "Result",
     "Segmenter",
     "StreetsegError",
@@ -42,6 +44,7 @@ __all__ = [
     "list_recipes",
     "read_card",
     "read_frame",
+    "render_streets",
     "train",
 ]
 
@@ -51,6 +54,7 @@ HOMES = {
     "ModelCard": "streetseg.runtime.card",
     "Prepared": "streetseg.runtime.segmenter",
     "Recipe": "streetseg.training.recipe",
+    "RenderedStreets": "streetseg.streets.datasets",
     "Result": "streetseg.runtime.segmenter",
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
@@ -59,6 +63,7 @@ HOMES = {
     "list_recipes": "streetseg.training.recipes.recipes",
     "read_card": "streetseg.runtime.artefact",
     "read_frame": "streetseg.runtime.frames",
+    "render_streets": "streetseg.streets.datasets",
     "train": "streetseg.training.train",
 }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,17 @@ from scipy.io import savemat
 
 from streetseg.cli import main
 from streetseg.data import cityscapes, cocostuff
-from streetseg.data.camvid import COLOURS_OF_CLASS, LABELS
+from streetseg.data.camvid import COLOURS_OF_CLASS, LABELS, customary_split
 from streetseg.data.datasets import DATASETS, open_dataset
+from streetseg.data.imagenet import open_imagenet
 from streetseg.data.pairs import IGNORE
 from streetseg.errors import DatasetError, OutputError, UsageError
+from streetseg.progress import Item
 from streetseg.streets.datasets import (
-    render_many,
+    LAYOUTS,
+    camvid_places,
+    in_customary_split,
+    render_streets,
     write_camvid_original,
     write_camvid_tutorial,
     write_cityscapes,
@@ -28,7 +33,8 @@ from streetseg.streets.datasets import (
     write_folder,
     write_imagenet,
 )
-from streetseg.streets.scene import SURFACES, Scene, render, render_surfaces
+from streetseg.streets.scene import Scene, render, render_surfaces
+from streetseg.streets.world import SURFACES
 
 ROAD, CAR = LABELS.names.index("road"), LABELS.names.index("car")
 SMALL = (90, 120)
@@ -49,32 +55,24 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("original")
-    write_camvid_original(root, 6, size=SMALL, seed=1)
+    write_camvid_original(root, {"train": 4, "val": 1, "test": 1}, size=SMALL, seed=1)
     return root
 
 
-@pytest.mark.parametrize(
-    ("layout", "names"),
-    [
-        (
-            "tutorial",
-            "train/0001TP_006690 train/0006R0_f00930 train/0016E5_00390 train/0001TP_006720 val/0016E5_07959 "
-            "test/Seq05VD_f00000",
-        ),
-        (
-            "original",
-            "train/0001TP_006690 train/0006R0_f00930 train/0016E5_00390 val/0016E5_07959 test/Seq05VD_f00000 "
-            "train/0001TP_006720",
-        ),
-    ],
-)
-def test_layouts_are_read_back(layout: str, names: str, scenes: list[Scene], request: pytest.FixtureRequest) -> None:
+NAMES = [
+    *("train/0001TP_006690", "train/0006R0_f00930", "train/0016E5_00390", "train/0001TP_006720"),
+    *("val/0016E5_07959", "test/Seq05VD_f00000"),
+]
+
+
+@pytest.mark.parametrize("layout", ["tutorial", "original"])
+def test_layouts_are_read_back(layout: str, scenes: list[Scene], request: pytest.FixtureRequest) -> None:
     """Pairs are named as CamVid's, fall into its splits, and hold the scenes of seeds 1, 2, ... in this order."""
     dataset = open_dataset(request.getfixturevalue(layout))
     pairs = {pair.name: pair for pairs in dataset.splits.values() for pair in pairs}
     assert dataset.name == "camvid"
-    assert sorted(pairs) == sorted(names.split())
-    for name, scene in zip(names.split(), scenes[1:], strict=False):
+    assert sorted(pairs) == sorted(NAMES)
+    for name, scene in zip(NAMES, scenes[1:], strict=True):
         np.testing.assert_array_equal(dataset.read_label(pairs[name]), scene.label)
         with Image.open(pairs[name].image) as image:
             np.testing.assert_array_equal(np.asarray(image), scene.frame)
@@ -98,7 +96,7 @@ def test_original_layout_uses_several_colours_of_a_class(original: Path) -> None
 
 
 def test_splits_and_places_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown split 'training' in counts; CamVid has train, val, test"):
+    with pytest.raises(UsageError, match="unknown split 'training'; CamVid has train, val, test"):
         write_camvid_tutorial(tmp_path, {"training": 1})
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(OutputError, match="give a folder that can be written to"):
@@ -227,6 +225,20 @@ def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
         open_dataset(tmp_path / "empty")
 
 
+def test_names_in_the_original_layout_say_the_split(tmp_path: Path) -> None:
+    """Also where a drive goes over into the next split."""
+    places = camvid_places({"train": 800, "val": 101, "test": 100}, in_customary_split)
+    assert len(set(places)) == 1001
+    assert all(customary_split(name) == split for split, name in places)
+    with pytest.raises(UsageError, match=r"102 frames of val do not fit .*; give at most 101, or choose layout camvid"):
+        write_camvid_original(tmp_path, {"val": 102}, size=(16, 16))
+
+
+# ---- The command and its function
+
+KINDS = {"camvid-original": "camvid", "folder": "images-masks"}  # layout -> dataset, where they are called otherwise
+
+
 def test_rendered_on_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "streets"
     assert main(["data", "render", str(root), "--val", "2", "--train", "3", "--size", "48x64", "--seed", "5"]) == 0
@@ -244,14 +256,97 @@ def test_rendered_on_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixtu
         np.testing.assert_array_equal(label, scene.label)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_within_reach_of_the_command(
+    layout: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "rendered"
+    arguments = ["--layout", layout, "--val", "1", "--train", "2", "--size", "16x32", "--seed", "4"]
+    assert main(["data", "render", str(root), *arguments]) == 0
+    out, err = capfd.readouterr()
+    assert not err
+    if layout == "imagenet":
+        assert out == f"{root}: 2 images of each class in train, 1 in val\n"
+        assert [len(open_imagenet(root).items(split)) for split in ("train", "val")] == [20, 10]
+        return
+    assert (
+        out
+        == f"{root}: "
+        + ("1 streets in val, 2 in train" if layout == "camvid" else "2 streets in train, 1 in val")
+        + "\n"
+    )
+    dataset = open_dataset(root)
+    assert dataset.kind == KINDS.get(layout, layout)
+    assert (len(dataset.pairs("train")), len(dataset.pairs("val"))) == (2, 1)
+    assert dataset.read(dataset.pairs("val")[0], 32)[0].shape == (16, 32, 3)
+
+
+def test_the_help_names_every_layout(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["data", "render", "--help"])
+    assert " ".join(capsys.readouterr().out.split()).count(", ".join(sorted(LAYOUTS))) == 1
+
+
+@pytest.mark.slow
+def test_several_processes_write_the_same_files(tmp_path: Path) -> None:
+    for processes in (1, 2):
+        render_streets(
+            tmp_path / str(processes), layout="cityscapes", train=1, val=1, size=(16, 32), processes=processes
+        )
+    files = [path for path in (tmp_path / "1").rglob("*") if path.is_file()]
+    assert len(files) == 4
+    for path in files:
+        assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
+
+
+def test_what_was_rendered_is_a_result(tmp_path: Path) -> None:
+    seen: list[tuple[int, str]] = []
+
+    def progress(items: Iterable[Item], unit: str, total: int | None = None) -> Iterable[Item]:
+        items = list(items)
+        seen.append((len(items), unit))
+        return items
+
+    streets = render_streets(tmp_path / "a", layout="folder", train=1, val=0, size=(16, 32), seed=7, progress=progress)
+    assert json.loads(streets.to_json()) == {
+        "folder": str(tmp_path / "a"),
+        "layout": "folder",
+        "counts": {"train": 1, "val": 0},
+        "size": [16, 32],
+        "seed": 7,
+        "unit": "streets",
+    }
+    assert seen == [(1, "street")]
+    assert streets.table() in streets._repr_html_()
+
+
+def test_sizes_and_numbers_have_each_layouts_defaults() -> None:
+    assert {name: layout.size for name, layout in LAYOUTS.items()} == {
+        "camvid": (360, 480),
+        "camvid-original": (720, 960),
+        "cityscapes": (1024, 2048),
+        "cocostuff": (480, 640),
+        "cvat": (360, 480),
+        "folder": (360, 480),
+        "imagenet": (256, 320),
+    }
+    assert list(LAYOUTS["camvid"].counts.items()) == [("val", 50), ("train", 800)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "is not empty; give a new folder, for frames are named like CamVid's own"),
+        ((), "is not empty; give a new or empty folder, so that no frame replaces another file"),
         (("--size", "8x64"), "size 8 x 64 is too small for a scene; give at least 16 x 16"),
         (("--seed", "-1"), "seed -1 is negative; give 0 or more"),
-        (("--val", "-1"), "--val -1 and --train 800 are no streets; give 0 or more, one in all"),
-        (("--val", "0", "--train", "0"), "--val 0 and --train 0 are no streets; give 0 or more, one in all"),
+        (("--val", "-1"), "cannot render -1 in val and 800 in train; give each split 0 or more"),
+        (("--val", "0", "--train", "0"), "cannot render 0 in val and 0 in train; give each split 0 or more"),
+        (("--layout", "kitti"), "unknown layout 'kitti'; choose one of camvid, camvid-original, cityscapes"),
+        (("--layout", "imagenet", "--seed", "-1"), "seed -1 is negative; give 0 or more"),
+        (("--layout", "imagenet", "--size", "8x64"), "size 8 x 64 is too small for a scene; give at least 16 x 16"),
+        (("--layout", "camvid-original", "--val", "200"), "200 frames of val do not fit CamVid's original layout"),
+        *((("--layout", layout, "--seed", "-1"), "seed -1 is negative") for layout in ("folder", "cvat", "cocostuff")),
     ],
 )
 def test_what_is_not_rendered(
@@ -267,15 +362,6 @@ def test_what_is_not_rendered(
     assert err.count("\n") == 1
     assert told in err
     assert [path.name for path in tmp_path.rglob("*")] == ([] if arguments else ["streets", "mine.txt"])
-
-
-def test_a_killed_process_is_told_in_one_line() -> None:
-    scenes = render_many(range(200), SMALL, 2)
-    next(scenes)
-    multiprocessing.active_children()[0].kill()
-    with pytest.raises(OutputError, match="one of 2 processes that rendered was ended from outside") as told:
-        list(scenes)
-    assert "\n" not in str(told.value)
 
 
 def test_hidden_files_are_no_frames(tutorial: Path, original: Path, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from streetseg.cli.options import path, size
 from streetseg.cli.output import CHECK_FAILED, DONE, progress, say
-from streetseg.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
+
+LAYOUTS = "camvid, camvid-original, cityscapes, cocostuff, cvat, folder, imagenet"
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -26,12 +27,13 @@ def add_verbs(verbs: Verbs) -> None:
     add_folder_options(verb)
     verb.add_argument("--split", default="train", help="as for evaluate (default: train)")
     verb.set_defaults(verb=data_stats)
-    verb = actions.add_parser("render", help="write rendered streets with labels, in CamVid's layout and classes")
+    verb = actions.add_parser("render", help="write rendered streets with exact labels")
     verb.add_argument("folder", type=path, metavar="DIR", help="a new or empty folder")
-    verb.add_argument("--val", type=int, default=50, metavar="N", help="streets of split val (default: 50)")
-    verb.add_argument("--train", type=int, default=800, metavar="N", help="streets of split train (default: 800)")
-    verb.add_argument("--size", type=size, default=(360, 480), metavar="HxW", help="of the frames (default: 360x480)")
-    verb.add_argument("--seed", type=int, default=0, help="of the first one; a seed is a street (default: 0)")
+    verb.add_argument("--layout", default="camvid", help=f"layout of the files: {LAYOUTS} (default: camvid)")
+    verb.add_argument("--val", type=int, metavar="N", help="streets of split val (default: 50)")
+    verb.add_argument("--train", type=int, metavar="N", help="streets of split train (default: 800)")
+    verb.add_argument("--size", type=size, metavar="HxW", help="size of the frames (default: the real dataset's)")
+    verb.add_argument("--seed", type=int, default=0, help="seed of the first street; the next count up (default: 0)")
     verb.set_defaults(verb=data_render)
 
 
@@ -70,25 +72,19 @@ def data_stats(options: argparse.Namespace) -> int:
 
 
 def data_render(options: argparse.Namespace) -> int:
-    """Write streets of our own generator, val's first, then train's: nothing real, but exact labels."""
+    """Render streets, write them in a dataset's layout, and print how many there are."""
     from streetseg.runtime.engines.engine import cores
-    from streetseg.streets.datasets import write_camvid_tutorial
+    from streetseg.streets.datasets import render_streets
 
-    if min(options.val, options.train) < 0 or not options.val + options.train:
-        raise UsageError(f"--val {options.val} and --train {options.train} are no streets; give 0 or more, one in all")
-    try:
-        occupied = options.folder.is_dir() and any(options.folder.iterdir())
-    except OSError as error:
-        raise OutputError(f"{options.folder} cannot be read: {error.strerror}; give a new folder") from None
-    if occupied:
-        raise OutputError(f"{options.folder} is not empty; give a new folder, for frames are named like CamVid's own")
-    write_camvid_tutorial(
+    streets = render_streets(
         options.folder,
-        {"val": options.val, "train": options.train},
+        layout=options.layout,
+        train=options.train,
+        val=options.val,
         size=options.size,
         seed=options.seed,
         processes=cores(),
-        progress=lambda places: progress(places, "street"),
+        progress=progress,
     )
-    say(f"{options.folder}: {options.val} streets in val, {options.train} in train")
+    say(streets.table())
     return DONE

