@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from streetseg.streets.datasets import write_camvid_tutorial
+from tests.support.paths import ROOT
 
 # For processes that tests start; pytest's own filter is in pyproject.toml.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg runs without its compiled kernel")
@@ -18,7 +19,7 @@ os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg runs without its compi
 # Two processes run the tests; more threads in each would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-REAL_CAMVID = Path(os.environ.get("STREETSEG_CAMVID", Path(__file__).parents[2] / "shared" / "data" / "camvid"))
+REAL_CAMVID = Path(os.environ.get("STREETSEG_CAMVID", ROOT.parent / "shared" / "data" / "camvid"))
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,10 @@ def one_thread() -> Iterator[None]:
 def usual_signals() -> Iterator[None]:
     """SIGINT and SIGHUP end this process and those it starts: a shell's background job ignores the one, nohup's the
     other, and children inherit that."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    usual: dict[signal.Signals, Callable[..., None] | signal.Handlers] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
     for number, handler in before.items():

@@ -59,6 +59,7 @@ def test_evaluate_agrees_with_scikit_learn(camvid: Path, run: Run) -> None:
     assert lines[-2].startswith(f"mIoU near borders (trimap): 1 px {facts['trimap_miou']['1']:.2%}")
 
 
+@pytest.mark.slow
 def test_evaluate_exports_unfolded_weights_and_compare_finds_no_difference(
     camvid: Path, tmp_path: Path, run: Run
 ) -> None:

@@ -68,6 +68,7 @@ def test_interrupted(number: signal.Signals, many: list[str | Path], tmp_path: P
         read_frame(tmp_path / "out" / name)
 
 
+@pytest.mark.slow
 def test_output_closed_early(many: list[str | Path], tmp_path: Path) -> None:
     with subprocess.Popen([*STREETSEG, *many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -110,6 +111,7 @@ def test_full_disks_behind_what_is_printed(drive: Path, tmp_path: Path) -> None:
         assert unheard.returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_what_is_written_to_files_is_not_lost_with_what_is_printed(camvid: Path, tmp_path: Path) -> None:
     evaluate: list[str | Path] = [
