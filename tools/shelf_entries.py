@@ -9,31 +9,18 @@ Run it after adding, replacing or removing `weights/NETWORK_DATA.onnx`.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-from pathlib import Path
+from dataclasses import asdict
 
-from streetseg import read_card
-from streetseg.runtime.shelf.shelf import CHECKOUT, PACKAGED, SHELF
+from streetseg.runtime.shelf.shelf import CHECKOUT, PACKAGED, SHELF, shelf_entry
 
 
 def shelf_text() -> str:
     """Return the whole text of shelf.json for the artefacts that are there."""
     artefacts = sorted([*PACKAGED.glob("*.onnx"), *CHECKOUT.glob("*.onnx")], key=lambda path: path.name)
-    manifest = {"base_url": json.loads(SHELF.read_text())["base_url"], "weights": [entry(path) for path in artefacts]}
+    weights = [asdict(shelf_entry(path)) for path in artefacts]
+    manifest = {"base_url": json.loads(SHELF.read_text())["base_url"], "weights": weights}
     return json.dumps(manifest, indent=2) + "\n"
-
-
-def entry(artefact: Path) -> dict[str, str | int]:
-    """Return the entry of one artefact: its name, network, file, size in bytes and SHA-256."""
-    content, network = artefact.read_bytes(), read_card(artefact).network
-    return {
-        "name": f"{network}-{artefact.stem.removeprefix(f'{network}_')}",
-        "network": network,
-        "file": artefact.name,
-        "size": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

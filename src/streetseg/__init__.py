@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streetseg.runtime.engines.options import EngineOptions
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.segmenter import Prepared, Result, Segmenter
+    from streetseg.runtime.shelf.shelf import list_weights
     from streetseg.streets.datasets import RenderedStreets, render_streets
     from streetseg.training.recipe import Recipe
     from streetseg.training.recipes.recipes import list_recipes
@@ -42,6 +43,7 @@ __all__ = [
     "evaluate",
     "list_networks",
     "list_recipes",
+    "list_weights",
     "read_card",
     "read_frame",
     "render_streets",
@@ -61,6 +63,7 @@ HOMES = {
     "evaluate": "streetseg.measure.evaluate",
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",
+    "list_weights": "streetseg.runtime.shelf.shelf",
     "read_card": "streetseg.runtime.artefact",
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",

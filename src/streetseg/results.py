@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import json
 import math
@@ -34,6 +33,8 @@ class Printable(ABC):
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
+        import html  # here, for it would slow every command
+
         return f"<pre>{html.escape(self.table())}</pre>"
 
 

@@ -301,14 +301,17 @@ def test_public_names() -> None:
         "ModelCard",
         "Prepared",
         "Recipe",
+        "RenderedStreets",
         "Result",
         "Segmenter",
         "StreetsegError",
         "evaluate",
         "list_networks",
         "list_recipes",
+        "list_weights",
         "read_card",
         "read_frame",
+        "render_streets",
         "train",
     ]
     assert set(streetseg.__all__) <= set(dir(streetseg))

@@ -19,7 +19,7 @@ from streetseg.errors import ArtefactError, OutputError, UsageError
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.runtime.shelf import shelf
-from streetseg.runtime.shelf.shelf import CHECKOUT, SHELF, find_weights
+from streetseg.runtime.shelf.shelf import CHECKOUT, SHELF, find_weights, list_weights
 from streetseg.streets.scene import render
 
 NAME = "ddrnet_23_slim-camvid"
@@ -102,6 +102,31 @@ def test_every_network_was_judged_on_a_drive_that_it_never_saw(network: str) -> 
     folds = {read_card(path).content_hash for path in (CHECKOUT / "folds").glob(f"{network}_*.onnx")}
     accuracy = read_card(find_weights(f"{network}-camvid")).accuracy
     assert [entry for entry in accuracy if entry.weights in folds and "split only:" in entry.measured_on]
+
+
+def test_the_list_says_what_there_is_and_what_is_here(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert list_weights().here == frozenset()
+    (tmp_path / FILE).write_bytes(CONTENT)
+    listed = list_weights()
+    assert listed.here == {NAME}
+    assert [one.name for one in listed.weights] == sorted(shelf.known_weights())
+    (facts,) = (one for one in json.loads(listed.to_json())["weights"] if one["here"])
+    card = read_card(DEFAULT_WEIGHTS)
+    assert facts == {
+        "name": NAME,
+        "network": card.network,
+        "file": FILE,
+        "size": len(CONTENT),
+        "sha256": SHA256,
+        "training_data": card.training_data,
+        "accuracy": [{"measured_on": one.measured_on, "miou": one.miou} for one in card.accuracy],
+        "here": True,
+    }
+    monkeypatch.setenv("COLUMNS", "200")
+    assert f"{NAME:<26}  ddrnet_23_slim  camvid, split trainval  11.5  yes" in listed.table()
+    assert f"{100 * card.accuracy[0].miou:.2f}  {card.accuracy[0].measured_on}" in listed.table()
 
 
 def test_names_and_paths(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -236,7 +261,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_of_two_processes_one_fetches(server: Server, cache: Path, tmp_path: Path) -> None:
     server.may_answer.clear()
     code = (
-        "from pathlib import Path; from streetseg.runtime import fetch, shelf; "
+        "from pathlib import Path; from streetseg.runtime.shelf import fetch, shelf; "
         f"shelf.PACKAGED = shelf.CHECKOUT = Path({str(tmp_path)!r}); "
         f"print('asks', flush=True); print(shelf.find_weights({NAME!r}))"
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from streetseg.errors import ArtefactError, UsageError
+from streetseg.results import Facts, Printable, text_table
 
 SHELF = Path(__file__).with_name("shelf.json")
 PACKAGED = Path(__file__).parents[1] / "weights"
@@ -15,21 +18,122 @@ CHECKOUT = Path(__file__).parents[4] / "weights"  # beside src/; of an installed
 
 
 @dataclass(frozen=True)
+class Measured:
+    """An accuracy as the card says it.
+
+    Attributes:
+        measured_on: Dataset, split and number of frames, and what the weights were trained on.
+        miou: Mean IoU, 0 to 1.
+    """
+
+    measured_on: str
+    miou: float
+
+
+@dataclass(frozen=True)
 class Weights:
-    """An artefact on the shelf. name: NETWORK-DATA. size: bytes of the file, sha256: over all of them."""
+    """An artefact on the shelf.
+
+    Attributes:
+        name: NETWORK-DATA.
+        network: The network's name.
+        file: The file's name.
+        size: Bytes of the file.
+        sha256: Over all bytes of the file.
+        training_data: What the weights were trained on.
+        accuracy: What the card says was measured.
+    """
 
     name: str
     network: str
     file: str
     size: int
     sha256: str
+    training_data: str
+    accuracy: tuple[Measured, ...]
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Weights:
+        """Return an entry of shelf.json."""
+        return cls(**{**entry, "accuracy": tuple(Measured(**one) for one in entry["accuracy"])})
+
+    def path(self) -> Path | None:
+        """Return the file in the package, the checkout or the cache; None if it has yet to be fetched."""
+        for place in (PACKAGED / self.file, CHECKOUT / self.file, self.cached()):
+            if os.access(place, os.R_OK):  # unlike is_file, no error in a folder that is closed to us
+                return place
+        return None
+
+    def cached(self) -> Path:
+        """Return the file's place in the cache, by its hash: another version of the package may have another file of
+        this name."""
+        return cache_folder() / self.sha256[:16] / self.file
+
+
+@dataclass(frozen=True)
+class WeightsList(Printable):
+    """The weights by name that this package knows.
+
+    Attributes:
+        weights: Sorted by name.
+        here: The names of those whose files are on this machine.
+    """
+
+    weights: tuple[Weights, ...]
+    here: frozenset[str]
+
+    def facts(self) -> Facts:
+        """Return the shelf's entries, each with "here": True if its file is on this machine."""
+        return {"weights": [asdict(one) | {"here": one.name in self.here} for one in self.weights]}
+
+    def table(self) -> str:
+        """Return a row for each name, and below it what its accuracy was measured on."""
+        rows = [["name", "network", "trained on", "MB", "here"]]
+        rows += [
+            [
+                one.name,
+                one.network,
+                one.training_data,
+                f"{one.size / 1e6:.1f}",
+                ("no", "yes")[one.name in self.here],
+            ]
+            for one in self.weights
+        ]
+        accuracy = [["name", "mIoU %", "measured on"]]
+        accuracy += [
+            [one.name, f"{100 * measured.miou:.2f}", measured.measured_on]
+            for one in self.weights
+            for measured in one.accuracy
+        ]
+        return f"{text_table(rows)}\n\n{text_table(accuracy)}"
+
+
+def list_weights() -> WeightsList:
+    """List the weights that can be given by name. Nothing is fetched.
+
+    Returns:
+        Name, network, training data, accuracy and size of each, and which are on this machine.
+    """
+    known = known_weights()
+    return WeightsList(
+        tuple(known[name] for name in sorted(known)),
+        frozenset(name for name, weights in known.items() if weights.path() is not None),
+    )
 
 
 def find_weights(given: str | Path) -> Path:
-    """The file of the weights that were given by name: from the package, the checkout, the cache, or fetched into it.
+    """Return the file of weights that are given by name; fetch it if it is not here.
 
-    Anything but a name, that is a path with a suffix or folder or an existing file, comes back as it is. Raises
-    UsageError for an unknown name, ArtefactError where the file cannot be had, OutputError where it cannot be kept.
+    Args:
+        given: A name of the shelf, or a path. A path has a suffix or a folder, or is a file that is there.
+
+    Returns:
+        The file in the package, the checkout or the cache; a path as it is.
+
+    Raises:
+        UsageError: If the name is unknown.
+        ArtefactError: If the file cannot be fetched.
+        OutputError: If it cannot be kept.
     """
     path = Path(given)
     if path.suffix or path.parent != Path() or path.is_file():
@@ -41,30 +145,57 @@ def find_weights(given: str | Path) -> Path:
             "or give a file, NAME.onnx"
         )
     weights = known[str(given)]
-    # By its hash, so that another version of the package, which knows another file by this name, has its own.
-    cached = cache_folder() / weights.sha256[:16] / weights.file
-    for place in (PACKAGED / weights.file, CHECKOUT / weights.file, cached):
-        if os.access(place, os.R_OK):  # unlike is_file, no error in a folder that is closed to us
-            return place
+    here = weights.path()
+    if here is not None:
+        return here
+    cached = weights.cached()
     base_url = os.environ.get("STREETSEG_WEIGHTS_URL") or json.loads(SHELF.read_text())["base_url"]
     if not base_url:
         raise ArtefactError(
             f"the weights {given} are neither in {CHECKOUT} nor in {cached.parent}, and no public address has them "
             f"yet; set STREETSEG_WEIGHTS_URL to the address of a folder with {weights.file}, or give a file"
         )
-    from streetseg.runtime.shelf.fetch import fetch  # what it imports takes longer than finding a file
+    from streetseg.runtime.shelf.fetch import fetch  # what it imports takes longer than looking for a file
 
     fetch(f"{base_url.rstrip('/')}/{weights.file}", cached, weights.size, weights.sha256)
     return cached
 
 
 def known_weights() -> dict[str, Weights]:
-    """The weights on the shelf by name."""
-    return {entry["name"]: Weights(**entry) for entry in json.loads(SHELF.read_text())["weights"]}
+    """Return the weights on the shelf by name."""
+    return {entry["name"]: Weights.of(entry) for entry in json.loads(SHELF.read_text())["weights"]}
+
+
+def shelf_entry(artefact: Path) -> Weights:
+    """Return what shelf.json must say of an artefact.
+
+    Args:
+        artefact: NETWORK_DATA.onnx.
+
+    Returns:
+        The entry, whose `dataclasses.asdict` is written to shelf.json.
+
+    Raises:
+        ArtefactError: If it is no artefact.
+    """
+    import hashlib  # a look at the shelf needs neither
+
+    from streetseg.runtime.artefact import read_card
+
+    card, content = read_card(artefact), artefact.read_bytes()
+    return Weights(
+        name=f"{card.network}-{artefact.stem.removeprefix(f'{card.network}_')}",
+        network=card.network,
+        file=artefact.name,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        training_data=card.training_data,
+        accuracy=tuple(Measured(one.measured_on, one.miou) for one in card.accuracy),
+    )
 
 
 def cache_folder() -> Path:
-    """STREETSEG_CACHE, else streetseg/ in XDG_CACHE_HOME, else in ~/.cache."""
+    """Return STREETSEG_CACHE, else streetseg/ in XDG_CACHE_HOME, else in ~/.cache; UsageError if there is no home."""
     if given := os.environ.get("STREETSEG_CACHE"):
         return Path(given)
     try:
