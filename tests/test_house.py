@@ -30,7 +30,8 @@ ALLOWED = {
 }
 # Rooms, or files of them, that run without PyTorch, and what they therefore never know.
 NO_TORCH = ["runtime", "data", "streets", "measure", "bench/frames.py", "bench/machine.py",
-            "bench/first_frame.py", "errors.py", "progress.py", "results.py"]  # fmt: skip
+            "bench/first_frame.py", "bench/timing.py", "bench/speed.py", "bench/plot.py",
+            "errors.py", "progress.py", "results.py"]  # fmt: skip
 MAY_TORCH = {"runtime/engines/torch.py"}
 WITH_TORCH = ("streetseg.training", "streetseg.models", "streetseg.export")
 # `models` knows PyTorch, itself and floor 0. Its files that read and write weights also know these.

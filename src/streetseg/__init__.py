@@ -15,9 +15,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streetseg.bench.eager import EagerSpeed, bench_eager
+    from streetseg.bench.frames import bench
+    from streetseg.bench.speed import FrameSpeed
+    from streetseg.bench.training import TrainingSpeed, bench_training
     from streetseg.errors import StreetsegError
     from streetseg.measure.evaluate import evaluate
     from streetseg.models.networks import list_networks
+    from streetseg.papers.sizes import PaperSizes, paper_sizes
+    from streetseg.papers.tables import ComparedTable, paper_tables
     from streetseg.runtime.artefact import read_card
     from streetseg.runtime.card import ModelCard
     from streetseg.runtime.engines.options import EngineOptions
@@ -32,18 +38,28 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ComparedTable",
+    "EagerSpeed",
     "EngineOptions",
+    "FrameSpeed",
     "ModelCard",
+    "PaperSizes",
     "Prepared",
     "Recipe",
     "RenderedStreets",
     "Result",
     "Segmenter",
     "StreetsegError",
+    "TrainingSpeed",
+    "bench",
+    "bench_eager",
+    "bench_training",
     "evaluate",
     "list_networks",
     "list_recipes",
     "list_weights",
+    "paper_sizes",
+    "paper_tables",
     "read_card",
     "read_frame",
     "render_streets",
@@ -52,18 +68,28 @@ __all__ = [
 
 # Public name -> the module that defines it.
 HOMES = {
+    "ComparedTable": "streetseg.papers.tables",
+    "EagerSpeed": "streetseg.bench.eager",
     "EngineOptions": "streetseg.runtime.engines.options",
+    "FrameSpeed": "streetseg.bench.speed",
     "ModelCard": "streetseg.runtime.card",
+    "PaperSizes": "streetseg.papers.sizes",
     "Prepared": "streetseg.runtime.segmenter",
     "Recipe": "streetseg.training.recipe",
     "RenderedStreets": "streetseg.streets.datasets",
     "Result": "streetseg.runtime.segmenter",
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
+    "TrainingSpeed": "streetseg.bench.training",
+    "bench": "streetseg.bench.frames",
+    "bench_eager": "streetseg.bench.eager",
+    "bench_training": "streetseg.bench.training",
     "evaluate": "streetseg.measure.evaluate",
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",
     "list_weights": "streetseg.runtime.shelf.shelf",
+    "paper_sizes": "streetseg.papers.sizes",
+    "paper_tables": "streetseg.papers.tables",
     "read_card": "streetseg.runtime.artefact",
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",

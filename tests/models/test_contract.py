@@ -20,7 +20,7 @@ from streetseg.export.verify import verify
 from streetseg.models.networks import CLASSIFIERS, MODELS, build
 from streetseg.models.outputs import Network
 from streetseg.models.weights import open_weights, save_weights
-from streetseg.papers.tables import paper_tables
+from streetseg.papers.printed import read_tables
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import Engine
 from streetseg.runtime.segmenter import Segmenter
@@ -275,7 +275,7 @@ FURTHER: list[tuple[str, dict[str, Any]]] = [
 ROWS = {
     f"{name} {arguments}": (name, arguments)
     for name, arguments in [
-        *((s.network, dict(s.arguments)) for table in paper_tables().values() for s in table.subjects() if s),
+        *((s.network, dict(s.arguments)) for table in read_tables().values() for s in table.subjects if s),
         *FURTHER,
     ]
     if name in MODELS

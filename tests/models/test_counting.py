@@ -10,7 +10,7 @@ from torch import nn
 
 from streetseg.cli import main
 from streetseg.models.networks import CLASSIFIERS, MODELS, build, list_networks
-from streetseg.papers.tables import size_tables
+from streetseg.papers.sizes import size_tables
 
 AGREES = 1.0  # per cent of the paper's figure; beyond, the row gives the reason
 # No table of a paper gives their sizes.
@@ -23,7 +23,7 @@ def test_the_papers_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.strip() in (Path(__file__).parents[2] / "docs" / "networks.md").read_text()
 
     rows = [line.split(" | ") for line in printed.splitlines() if "`" in line]
-    assert len(rows) == sum(subject is not None for table in size_tables() for subject in table.subjects())
+    assert len(rows) == sum(subject is not None for table in size_tables() for subject in table.subjects)
     assert {row[1].split("`")[1] for row in rows} == (MODELS | CLASSIFIERS).keys() - UNSIZED
     for row in rows:
         in_percent = [float(cell.strip(" %")) for cell in (row[5], row[9]) if "%" in cell]

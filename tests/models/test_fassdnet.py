@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,21 +12,18 @@ from streetseg.models.fassdnet import ASPP, DAPF, PReLU, dilated_conv, fassd_net
 from streetseg.models.hardnet import fc_hardnet_70_classifier
 from streetseg.models.networks import build
 from streetseg.models.outputs import Network
-from streetseg.papers.tables import table_named
+from streetseg.papers.printed import PaperRow, table_named
 
 SIZES = [
-    (subject, row)
-    for name in ("fassd_net-I", "fassd_net-IV")
-    for subject, row in zip(table_named(name).subjects(), table_named(name).rows, strict=True)
-    if subject
+    (row.subject, row) for name in ("fassd_net-I", "fassd_net-IV") for row in table_named(name).rows if row.subject
 ]
 
 
-@pytest.mark.parametrize(("subject", "row"), SIZES, ids=[row["model"] for _, row in SIZES])
-def test_the_papers_tables(subject: Subject, row: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("subject", "row"), SIZES, ids=[row.model for _, row in SIZES])
+def test_the_papers_tables(subject: Subject, row: PaperRow) -> None:
     with torch.device("meta"):
         net = build(subject.network, subject.classes, **dict(subject.arguments)).eval()
-        assert operations(net, torch.empty(1, 3, *subject.size)) / 1e9 == pytest.approx(row["gmacs"], abs=0.1)
+        assert operations(net, torch.empty(1, 3, *subject.size)) / 1e9 == pytest.approx(row.number("gmacs"), abs=0.1)
 
 
 def operations(net: Network, frame: Tensor) -> int:

@@ -2,57 +2,37 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from streetseg.cli import main
-from streetseg.data import camvid, cityscapes
-from streetseg.export.graph import with_card
-from streetseg.export.onnx import to_onnx
-from streetseg.measure.markdown import markdown_table
-from streetseg.models.networks import build
-from streetseg.papers.tables import Ours, PaperTable, joined, paper_tables, table_named, table_text
-from streetseg.runtime.card import ModelCard
-from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
-from streetseg.streets.datasets import write_camvid_tutorial, write_cityscapes, write_folder
+from streetseg.errors import UsageError
+from streetseg.models.counting import network_cost
+from streetseg.papers.printed import PaperRow, PaperTable, read_tables
+from streetseg.papers.sizes import PaperSizes, count_sizes, size_tables
+from streetseg.papers.tables import Measurements, compare_table, paper_tables, save_tables
+from tests.support.figures import overlapping
 
-TABLES = paper_tables()
-WANTED = {
-    "ddrnet": ["III", "V", "VI", "VII", "VIII", "IX", "X", "fig1"],
-    "fassd_net": ["I", "III", "IV", "fig1"],
-    "bisenetv2": ["2", "3", "4", "5", "6", "7", "8", "9", "fig1"],
-    "stdc": ["operating-points", "fig1"],
-}
-
-
-def test_every_table_is_there() -> None:
-    assert set(TABLES) == {f"{paper}-{key}" for paper, keys in WANTED.items() for key in keys}
+TABLES = read_tables()
+FIGURES = [name for name, table in TABLES.items() if table.axes]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_prints_its_facts_and_ours(name: str) -> None:
     table = TABLES[name]
-    counts = {subject: (number, 2.5 * number) for number, subject in enumerate(filter(None, table.subjects()), 1)}
-    rows = joined(table, Ours(counts))
-    lines = table_text(table, rows).splitlines()[-len(rows) :]
-    for row, facts, subject, line in zip(rows, table.rows, table.subjects(), lines, strict=True):
-        assert all(f" {facts[key]} " in line for key in table.columns if key in facts)
-        assert all(f" {value:.2f} " in line for value in counts.get(subject, ()))
-        assert (row["ours"]["parameters"], row["ours"]["gmacs"]) == counts.get(subject, (None, None))
-        assert (row["ours"]["fps"], row["ours"]["miou"], row["fps_ratio"]["ours"]) == (None, None, None)
-
-
-@pytest.mark.parametrize(
-    "table", [table for table in TABLES.values() if not table.figure], ids=lambda table: table.name
-)
-def test_no_fact_has_a_name_that_nobody_reads(table: PaperTable) -> None:
-    read = {"network", "arguments", "size", "operating_scale", "trained_otherwise", "searched", "why"}
-    assert all(set(row) <= read | set(table.columns) for row in table.rows)
-    assert ("fps" in table.columns) == any(row["model"] == table.facts.get("reference") for row in table.rows)
+    counts = {subject: (number, 2.5 * number) for number, subject in enumerate(filter(None, table.subjects), 1)}
+    compared = compare_table(table, Measurements(counts))
+    lines = compared.table().splitlines()[-len(table.rows) :]
+    for row, printed, subject, line in zip(compared.rows, table.rows, table.subjects, lines, strict=True):
+        assert all(f" {printed.figures[key]} " in line for key in table.columns if key in printed.figures)
+        ours = counts[subject] if subject else (None, None)
+        assert all(f" {value:.2f} " in line for value in ours if value is not None)
+        assert (row.parameters, row.gmacs) == ours
+        assert (row.fps, row.miou, row.our_ratio) == (None, None, None)
 
 
 def test_a_command_counts_what_the_paper_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,84 +46,75 @@ def test_a_command_counts_what_the_paper_counted(capsys: pytest.CaptureFixture[s
 
 def test_ratios_are_of_one_gpu_and_round_by_round() -> None:
     table = TABLES["ddrnet-V"]
-    counts = dict.fromkeys(filter(None, table.subjects()), (0.0, 0.0))
-    subject = {row["model"]: subject for row, subject in zip(table.rows, table.subjects(), strict=True)}
+    counts = dict.fromkeys(filter(None, table.subjects), (0.0, 0.0))
+    subjects = {row.model: row.subject for row in table.rows if row.subject}
     times = {
-        subject["DDRNet-23-slim"]: np.array([10.0, 20.0, 40.0]),
-        subject["DDRNet-23"]: np.array([30.0, 60.0, 200.0]),
-        subject["BiSeNetV2†"]: np.array([5.0, 5.0, 5.0]),
+        subjects["DDRNet-23-slim"]: np.array([10.0, 20.0, 40.0]),
+        subjects["DDRNet-23"]: np.array([30.0, 60.0, 200.0]),
+        subjects["BiSeNetV2†"]: np.array([5.0, 5.0, 5.0]),
     }
-    rows = {row["paper"]["model"]: row for row in joined(table, Ours(counts, times))}  # type: ignore[arg-type]
-    assert rows["DDRNet-23"]["fps_ratio"] == {"paper": 38.5 / 108.8, "ours": 1 / 3}
-    assert rows["DDRNet-23"]["ours"]["fps"] == pytest.approx(1000 / 60)
-    assert rows["DDRNet-39"]["fps_ratio"] == {"paper": 22.7 / 108.8, "ours": None}
-    assert rows["BiSeNetV2†"]["fps_ratio"] == {"paper": None, "ours": None}
-    assert rows["BiSeNetV2†"]["ours"]["fps"] == 200
+    compared = compare_table(table, Measurements(counts, times))
+    rows = {row.printed.model: row for row in compared.rows}
+    assert (rows["DDRNet-23"].paper_ratio, rows["DDRNet-23"].our_ratio) == (38.5 / 108.8, 1 / 3)
+    assert rows["DDRNet-23"].fps == pytest.approx(1000 / 60)
+    assert (rows["DDRNet-39"].paper_ratio, rows["DDRNet-39"].our_ratio) == (22.7 / 108.8, None)
+    assert (rows["BiSeNetV2†"].paper_ratio, rows["BiSeNetV2†"].our_ratio) == (None, None)
+    assert rows["BiSeNetV2†"].fps == 200
+    facts = {row["paper"]["model"]: row for row in json.loads(compared.to_json())["rows"]}
+    assert list(facts["DDRNet-23"]) == ["paper", "ours", "fps_ratio"]
+    assert facts["DDRNet-23"]["fps_ratio"] == {"paper": 38.5 / 108.8, "ours": 1 / 3}
+    assert list(facts["DDRNet-23"]["ours"]) == ["parameters", "gmacs", "fps", "miou"]
 
 
-def test_accuracy_fills_the_row_of_the_network_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_camvid_tutorial(tmp_path, {"train": 1, "test": 2}, size=(72, 96), seed=3)
-    data = ["--data", str(tmp_path), "--engine", "onnxruntime"]
-    assert main(["tables", "ddrnet-vi", *data, "--json", "--out", str(tmp_path / "out")]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert json.loads((tmp_path / "out" / "ddrnet-VI.json").read_text()) == printed
-    filled = {row["paper"]["model"]: row["ours"]["miou"] for row in printed["rows"] if row["ours"]["miou"] is not None}
-
-    assert main(["evaluate", str(DEFAULT_WEIGHTS), "--split", "test", *data, "--json"]) == 0
-    assert filled == {"DDRNet-23-slim": pytest.approx(json.loads(capsys.readouterr().out)["miou"], abs=1e-6)}
-
-    given = ["--weights", str(DEFAULT_WEIGHTS)]
-    for arguments, complaint in (
-        (["ddrnet-V"], "is camvid, on which ddrnet-V is not; leave --data out"),
-        (["ddrnet-VI", *given, *given], f"and so is {DEFAULT_WEIGHTS}: a row takes one; leave one of them out"),
-        (["bisenetv2-8"], "at operating scale 1.5, for which bisenetv2-8 has no row; take other --weights, or another"),
-    ):
-        assert main(["tables", *arguments, *data]) == 2
-        errors = capsys.readouterr().err
-        assert complaint in errors
-        assert len(errors.splitlines()) == 1
+def test_the_command_has_a_function() -> None:
+    subject = next(subject for subject in TABLES["ddrnet-X"].subjects if subject)
+    (compared,) = paper_tables(["DDRNET-x"])
+    assert compared.printed == TABLES["ddrnet-X"]
+    assert compared.rows[0].parameters == pytest.approx(network_cost(*subject).parameters)
+    with pytest.raises(UsageError, match="--weights is for --data DIR"):
+        paper_tables(["ddrnet-X"], weights=["x.onnx"])
 
 
-def test_an_operating_point_takes_its_own_scale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_cityscapes(tmp_path, {"val": 1}, size=(128, 256))
-    network = build("stdc1", len(cityscapes.LABELS.names)).eval()
-    card = ModelCard(
-        network="stdc1", classes=cityscapes.LABELS.names, colours=cityscapes.LABELS.colours, mean=(120.0,) * 3,
-        std=(60.0,) * 3, output_stride=network.output_stride, size_multiple=network.size_multiple,
-        align_corners=network.align_corners, native_short_side=1024,
-    )  # fmt: skip
-    model = to_onnx(network, card)
-    for scale in (0.5, 0.75, 1.0):
-        scaled = dataclasses.replace(card, operating_scale=scale)
-        (tmp_path / f"{scale}.onnx").write_bytes(with_card(model, scaled, "float16")[0])
-    command = ["tables", "stdc-operating-points", "--data", str(tmp_path), "--engine", "onnxruntime", "--json"]
-    for scales, filled in (([0.5], ["STDC1-Seg50"]), ([0.75, 0.5], ["STDC1-Seg50", "STDC1-Seg75"])):
-        weights = [part for scale in scales for part in ("--weights", str(tmp_path / f"{scale}.onnx"))]
-        assert main([*command, *weights]) == 0
-        rows = json.loads(capsys.readouterr().out)["rows"]
-        assert [row["paper"]["model"] for row in rows if row["ours"]["miou"] is not None] == filled
-    assert main([*command, "--weights", str(tmp_path / "1.0.onnx")]) == 2
-    assert "is stdc1 at operating scale 1, for which stdc-operating-points has no row" in capsys.readouterr().err
+def test_sizes_are_data_too() -> None:
+    table = TABLES["ddrnet-III"]
+    sizes = PaperSizes(table, count_sizes(table))
+    first = json.loads(sizes.to_json())["rows"][0]
+    assert first["paper"] == {"parameters": 7.57, "gmacs": 0.98}
+    assert first["parameters"] == pytest.approx(7.57, abs=0.005)
+    assert table in size_tables()
 
 
-def test_own_data_called_like_a_benchmark_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_folder(tmp_path / "cityscapes", {"val": 1}, size=(72, 96))
-    assert main(["tables", "ddrnet-V", "--data", str(tmp_path / "cityscapes")]) == 2
-    assert "is images-masks, on which ddrnet-V is not; leave --data out" in capsys.readouterr().err
+@pytest.mark.parametrize("name", FIGURES)
+def test_labels_of_a_papers_figure_do_not_overlap(name: str, tmp_path: Path) -> None:
+    table = TABLES[name]
+    compared = compare_table(table, Measurements(dict.fromkeys(filter(None, table.subjects), (0.0, 0.0))))
+    figure = compared.plot()
+    assert figure is not None
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == [row.model.rstrip("†") for row in by_group(table)]
+    assert overlapping(axes) == []
+    save_tables([compared], tmp_path)
+    with Image.open(tmp_path / f"{name}.png") as image:
+        assert image.size == (2000, 1400)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.{form}" for form in ("md", "json", "svg", "png")}
 
 
-def test_ablations_have_no_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_camvid_tutorial(tmp_path, {"train": 1, "test": 1}, size=(72, 96))
-    network = build("bisenetv2", len(camvid.LABELS.names), branches="semantic").eval()
-    card = ModelCard(
-        network="bisenetv2", classes=camvid.LABELS.names, colours=camvid.LABELS.colours, mean=(120.0,) * 3,
-        std=(60.0,) * 3, output_stride=network.output_stride, size_multiple=network.size_multiple,
-        align_corners=network.align_corners, native_short_side=360, network_arguments={"branches": "semantic"},
-    )  # fmt: skip
-    artefact = tmp_path / "ablation.onnx"
-    artefact.write_bytes(with_card(to_onnx(network, card), card, "float16")[0])
-    assert main(["tables", "bisenetv2-8", "--data", str(tmp_path), "--weights", str(artefact)]) == 2
-    assert "is bisenetv2 built with {'branches': 'semantic'}, an ablation" in capsys.readouterr().err
+def test_rings_stand_at_our_ratio() -> None:
+    table = TABLES["ddrnet-fig1"]
+    subjects = [subject for subject in table.subjects if subject]
+    times = dict.fromkeys(subjects, np.array([10.0, 20.0, 40.0]))  # all as fast as the reference
+    figure = compare_table(table, Measurements(dict.fromkeys(subjects, (0.0, 0.0)), times)).plot()
+    assert figure is not None
+    reference = table.reference_row
+    assert reference is not None
+    rings = figure.axes[0].lines[-1].get_xdata()
+    assert np.asarray(rings) == pytest.approx(reference.number("fps"))
+    assert figure.legends[0].get_texts()[-1].get_text() == "measured here, DDRNet-23-slim laid on its point"
+
+
+def by_group(table: PaperTable) -> list[PaperRow]:
+    """Return a figure's rows as its legend groups them."""
+    return sorted(table.rows, key=lambda row: 2 if row.searched else 0 if row.subject else 1)
 
 
 def test_what_was_measured_is_printed_where_it_cannot_be_written(
@@ -172,20 +143,3 @@ def test_options_without_effect_are_refused(
     output = capsys.readouterr()
     assert output.out == ""
     assert complaint in output.err
-
-
-def test_names(capsys: pytest.CaptureFixture[str]) -> None:
-    assert table_named("DDRNET-v").name == "ddrnet-V"
-    assert main(["tables", "ddrnet-XI"]) == 2
-    assert "no table 'ddrnet-XI'; there are bisenetv2-2, " in capsys.readouterr().err
-    assert main(["tables"]) == 0
-    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == list(TABLES)
-
-
-def test_markdown_is_aligned() -> None:
-    assert markdown_table([["a", "b"], ["long name", "1.5"], ["c", "-"]]).splitlines() == [
-        "| a         |   b |",
-        "| --------- | --: |",
-        "| long name | 1.5 |",
-        "| c         |   - |",
-    ]

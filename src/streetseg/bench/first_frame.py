@@ -1,7 +1,7 @@
-"""A fresh process up to its first class map, as `speed.cold_start` starts it.
+"""Run a fresh process up to its first class map; `frames.cold_start` starts it.
 
-Prints a line when the first class map is there, and after a few more frames the most memory it held, in bytes (0 where
-the system does not say).
+It prints a line when the first class map is there. After a few more frames it prints the most memory that it held, in
+bytes, 0 where the system does not say.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MORE_FRAMES = 5
 
 
 def main(image: str, artefact: str, options: str) -> None:
-    """options: what `Segmenter.open` takes, as JSON."""
+    """Segment an image; options: the keywords of `Segmenter.open`, as JSON."""
     frame = read_frame(image)
     segmenter = Segmenter.open(artefact, **json.loads(options))
     segmenter(frame)
@@ -28,7 +28,8 @@ def main(image: str, artefact: str, options: str) -> None:
 
 
 def peak_memory() -> int:
-    """Bytes. Not from getrusage: there a process starts with the peak of the one that started it."""
+    """Return the most memory that this process held, in bytes."""
+    # Not from getrusage: there a process starts with the peak of the one that started it.
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The machine that a speed is measured on: what it is, what it can do at most, and what a network asks of it."""
+"""The machine that a speed is measured on: its description, its ceilings, and the work of a network."""
 
 from __future__ import annotations
 
@@ -6,47 +6,94 @@ import importlib.metadata
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from streetseg.results import Facts
 from streetseg.runtime.engines.engine import cores
 
-# Not openvino itself: that engine knows how to import it without its model converter.
+# Not openvino itself: that engine imports it without its model converter.
 from streetseg.runtime.engines.openvino import core, ov  # type: ignore[attr-defined]
 from streetseg.runtime.kernel import binding
 
-# Of a CPU's many flags those that decide how fast a network runs.
+# The CPU flags that decide how fast a network runs.
 TELLING_FLAGS = ("avx", "amx", "fma", "f16c", "asimd", "sve", "bf16", "i8mm")
 ENGINE_PACKAGES = ("numpy", "openvino", "onnxruntime", "torch")
 
-# Of the convolutions and their frame, a thread's share: as near a core's peak as the engine comes. A single matrix
-# product, whose factors it must round and pack each time, was slower than whole networks.
+# Convolutions of this many channels, on a square of this side for each thread, this many in a row. They come as near to
+# a core's peak as the engine does. A single matrix product, whose factors the engine rounds and packs each time, was
+# slower than whole networks.
 CHANNELS, SIDE, DEPTH = 256, 64, 4
 COPIED = 2**28  # bytes, far beyond any cache
 REPEATS = 5
 
 
-def describe_machine() -> dict[str, Any]:
-    """CPU, cores this process may use, flags, load, operating system, what computes class maps, and versions."""
-    return {
-        "cpu": str(core().get_property("CPU", "FULL_DEVICE_NAME")).strip(),
-        "cores": cores(),
-        "flags": cpu_flags(),
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "system": platform.platform(),
-        "class_map": "compiled kernel" if binding.load() else "numpy",
-        "versions": {"python": platform.python_version(), "streetseg": importlib.metadata.version("streetseg")}
+@dataclass(frozen=True)
+class Machine:
+    """A machine and the software on it.
+
+    Attributes:
+        cpu: Full name of the CPU.
+        cores: Cores that this process may use.
+        flags: Instruction sets that decide how fast a network runs.
+        load: Processes that ran or waited over the last minute, None where the system does not say.
+        system: Operating system and version.
+        class_map: "compiled kernel" or "numpy".
+        versions: Package -> version.
+    """
+
+    cpu: str
+    cores: int
+    flags: tuple[str, ...]
+    load: float | None
+    system: str
+    class_map: str
+    versions: Mapping[str, str]
+
+    def facts(self) -> Facts:
+        """Return the fields as JSON's types."""
+        return {
+            "cpu": self.cpu,
+            "cores": self.cores,
+            "flags": self.flags,
+            "load": self.load,
+            "system": self.system,
+            "class_map": self.class_map,
+            "versions": self.versions,
+        }
+
+    def load_text(self) -> str:
+        """Return the load in words, with a warning where other programs are at work."""
+        busy = (self.load or 0) > self.cores / 2
+        return f"load {self.load}" + (" (busy: do not trust the times)" if busy else "")
+
+    def version_text(self, packages: Sequence[str] | None = None) -> str:
+        """Return the packages with their versions, all that are known by default."""
+        return ", ".join(f"{name} {self.versions[name]}" for name in packages or self.versions)
+
+
+def describe_machine() -> Machine:
+    """Return the description of this machine at this moment."""
+    return Machine(
+        cpu=str(core().get_property("CPU", "FULL_DEVICE_NAME")).strip(),
+        cores=cores(),
+        flags=tuple(cpu_flags()),
+        load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        system=platform.platform(),
+        class_map="compiled kernel" if binding.load() else "numpy",
+        versions={"python": platform.python_version(), "streetseg": importlib.metadata.version("streetseg")}
         | {name: version for name in ENGINE_PACKAGES if (version := installed_version(name))},
-    }
+    )
 
 
 def cpu_flags() -> list[str]:
-    """The telling flags that the kernel names; elsewhere than on Linux, what OpenVINO says the CPU can do."""
+    """Return the telling flags that Linux names; on other systems, the capabilities that OpenVINO names."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -56,6 +103,7 @@ def cpu_flags() -> list[str]:
 
 
 def installed_version(package: str) -> str | None:
+    """Return the version of a package, None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -65,10 +113,50 @@ def installed_version(package: str) -> str | None:
 # Ceilings
 
 
-def dense_convolution(precision: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """GMACs/s of 3 x 3 convolutions of many channels, the best of a few runs, by OpenVINO in "float32" or "bfloat16".
+@dataclass(frozen=True)
+class Ceilings:
+    """The most that a machine can do.
 
-    clock: of seconds; time.process_time gives GMACs a second of CPU time, whatever else the machine does.
+    Attributes:
+        copy_gb_per_second: Copying memory, read and written bytes together.
+        convolution_gmacs_per_second: Precision -> billions of multiply-adds a second.
+    """
+
+    copy_gb_per_second: float
+    convolution_gmacs_per_second: Mapping[str, float]
+
+    def facts(self) -> Facts:
+        """Return the fields as JSON's types."""
+        return {
+            "copy_gb_per_second": round(self.copy_gb_per_second, 2),
+            "convolution_gmacs_per_second": {
+                precision: round(value, 1) for precision, value in self.convolution_gmacs_per_second.items()
+            },
+        }
+
+
+def measure_ceilings(precisions: Sequence[str], threads: int) -> Ceilings:
+    """Return the ceilings for a number of threads, in each of the precisions."""
+    copied = copy_bandwidth(threads)
+    return Ceilings(copied, {precision: dense_convolution(precision, threads) for precision in precisions})
+
+
+def highest_ceilings(measured: Sequence[Ceilings]) -> Ceilings:
+    """Return the highest figures of several measurements, since other programs may disturb any one of them."""
+    return Ceilings(
+        max(one.copy_gb_per_second for one in measured),
+        {
+            precision: max(one.convolution_gmacs_per_second[precision] for one in measured)
+            for precision in measured[0].convolution_gmacs_per_second
+        },
+    )
+
+
+def dense_convolution(precision: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return the GMACs/s of 3 x 3 convolutions of many channels in OpenVINO, the best of a few runs.
+
+    precision: "float32" or "bfloat16". clock: gives seconds; time.process_time gives GMACs a second of CPU time, which
+    other programs on the machine do not change.
     """
     shape = (1, CHANNELS, SIDE * threads, SIDE)  # as much for each thread, however many there are
     weights = np.full((CHANNELS, CHANNELS, 3, 3), 1 / (9 * CHANNELS), np.float32)
@@ -84,7 +172,7 @@ def dense_convolution(precision: str, threads: int, clock: Callable[[], float] =
 
 
 def copy_bandwidth(threads: int) -> float:
-    """GB/s of copying memory, read and written bytes together, the best of a few."""
+    """Return the GB/s of copying memory, read and written bytes together, the best of a few runs."""
     source = np.ones((threads, COPIED // threads), np.uint8)
     target = np.empty_like(source)
     with ThreadPoolExecutor(threads) as pool:
@@ -92,7 +180,7 @@ def copy_bandwidth(threads: int) -> float:
 
 
 def best_time(run: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds of the fastest of a few runs, after one that does not count."""
+    """Return the seconds of the fastest of a few runs, after one that does not count."""
     run()
     times = []
     for _ in range(REPEATS):
@@ -102,19 +190,22 @@ def best_time(run: Callable[[], object], clock: Callable[[], float] = time.perf_
     return min(times)
 
 
-# What a network asks
+# The work of a network
 
 
 class Work(NamedTuple):
-    """What a network does for a frame: multiply-adds of its convolutions and matrix products, in billions, and how
-    many values these read and write, weights included, in billions."""
+    """The work of a network for a frame.
+
+    gmacs: multiply-adds of its convolutions and matrix products, in billions. gvalues: values that these read and
+    write, weights included, in billions.
+    """
 
     gmacs: float
     gvalues: float
 
 
-def work(artefact: Path, size: Sequence[int]) -> Work:
-    """Counted in the graph of an artefact (NAME.onnx) at an input of height and width `size`."""
+def count_work(artefact: Path, size: Sequence[int]) -> Work:
+    """Count the work in the graph of an artefact (NAME.onnx) at an input of height and width `size`."""
     model = core().read_model(artefact)
     model.reshape([1, *size, 3])
     macs = values = 0

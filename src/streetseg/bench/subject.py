@@ -1,14 +1,20 @@
-"""What is counted and timed: a network as it is built, at one input size. No torch here."""
+"""The network that is counted or timed. No torch here."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
+
+Argument: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 
 class Subject(NamedTuple):
-    """What is counted and timed for a row: a network as built, at an input of height and width `size`."""
+    """A network as it is built, at one input size.
+
+    network: its name in models/networks.py. arguments: (name, value) of its builder. classes: number of classes.
+    size: height and width of the input in pixels.
+    """
 
     network: str
-    arguments: tuple[tuple[str, Any], ...]
+    arguments: tuple[tuple[str, Argument], ...]
     classes: int
     size: tuple[int, int]

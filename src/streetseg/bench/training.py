@@ -1,4 +1,4 @@
-"""How fast a training step is on this CPU, beside the same network trained the plain way, in turns.
+"""Time a training step on this CPU, beside the same network trained the plain way, in turns.
 
 - Ours: a step of the network's CamVid recipe as `streetseg train` takes it, all that belongs to it included.
 - The plain way: float32, samples decoded and augmented one by one by as many workers as there are threads, cross
@@ -9,22 +9,29 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streetseg.bench.frames import take_turns
-from streetseg.bench.machine import describe_machine
+from streetseg.bench.frames import check_rounds
+from streetseg.bench.machine import Machine, describe_machine
+from streetseg.bench.timing import take_turns
+from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import IGNORE, Dataset
-from streetseg.errors import RecipeError
-from streetseg.measure.markdown import markdown_table
+from streetseg.errors import RecipeError, UsageError
+from streetseg.progress import Progress, silent
+from streetseg.results import Facts, Printable, text_table
+from streetseg.runtime.engines.engine import cores
+from streetseg.streets.datasets import write_camvid_tutorial
 from streetseg.training.augment import augment
 from streetseg.training.dataset import collate, open_samples
 from streetseg.training.losses.detail import detail_losses, detail_target
@@ -33,29 +40,139 @@ from streetseg.training.recipes.recipes import RECIPES
 from streetseg.training.schedule import make_optimiser
 from streetseg.training.train import Run, build_network, normalise
 
+ROUNDS = 5
 NETWORKS = ("ddrnet_23_slim", "bisenetv2", "stdc1", "fassd_net_l2")  # each family's fast variant
 SIZE = (360, 480)  # CamVid's, made larger to a multiple of the network's
 BATCH = 8
 WAYS = {"ours": "ours", "nchw": "plain NCHW", "channels_last": "plain channels last"}
 CPU = torch.device("cpu")
 
-Progress = Callable[[Iterable[int]], Iterable[int]]
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """A network's training step, ours beside the plain way.
+
+    Attributes:
+        network: Its name.
+        recipe: The recipe that both ways follow.
+        crop: Height and width of the samples.
+        precision: Our precision: "float32" or "bfloat16".
+        images_per_second: Way (a key of WAYS) -> images a second.
+        ratio: Median over the rounds of the better plain step to ours.
+        input_share: Share of our step that reading, copying and augmenting take, 0 to 1.
+    """
+
+    network: str
+    recipe: str
+    crop: tuple[int, int]
+    precision: str
+    images_per_second: Mapping[str, float]
+    ratio: float
+    input_share: float
+
+    def facts(self) -> Facts:
+        """Return the row as JSON's types."""
+        return {
+            "network": self.network,
+            "recipe": self.recipe,
+            "crop": self.crop,
+            "precision": self.precision,
+            "images_per_second": self.images_per_second,
+            "ratio": self.ratio,
+            "input_share": self.input_share,
+        }
 
 
-def measure_training(
-    networks: Sequence[str], dataset: Dataset, threads: int, rounds: int, progress: Progress = iter
-) -> dict[str, Any]:
-    """Everything about every network's step: JSON-ready, see docs/train.md. RecipeError for a network without a recipe
-    for CamVid."""
-    recipes = [recipe_of(network) for network in networks]
-    machine = describe_machine()  # before we load it ourselves
-    torch.set_num_threads(threads)
-    rows = [measure_network(recipe, dataset, threads, rounds, progress) for recipe in recipes]
-    return {"machine": machine, "threads": threads, "batch": BATCH, "rounds": rounds, "rows": rows}
+@dataclass(frozen=True)
+class TrainingSpeed(Printable):
+    """Training steps on this machine; see docs/train.md.
+
+    Attributes:
+        machine: The machine before the measurement.
+        threads: CPU threads of either way.
+        batch: Samples a step.
+        rounds: Number of steps that were timed.
+        rows: One a network.
+    """
+
+    machine: Machine
+    threads: int
+    batch: int
+    rounds: int
+    rows: tuple[TrainingRow, ...]
+
+    def facts(self) -> Facts:
+        """Return the figures as JSON's types."""
+        return {
+            "machine": self.machine.facts(),
+            "threads": self.threads,
+            "batch": self.batch,
+            "rounds": self.rounds,
+            "rows": [row.facts() for row in self.rows],
+        }
+
+    def table(self) -> str:
+        """Return the machine in a few lines, then the steps."""
+        rates = [f"{words}, images/s" for words in WAYS.values()]
+        lines = [["network", "crop", "precision", *rates, "times the better", "input's share"]]
+        for row in self.rows:
+            lines.append(
+                [row.network, "x".join(map(str, row.crop)), row.precision,
+                 *(f"{row.images_per_second[way]:.2f}" for way in WAYS), f"{row.ratio:.2f}", f"{row.input_share:.1%}"]
+            )  # fmt: skip
+        head = [
+            f"{self.machine.cpu}, {self.threads} threads, {self.machine.load_text()}",
+            f"{self.machine.version_text(['torch'])}; batch {self.batch}, {self.rounds} rounds",
+            f"flags: {' '.join(self.machine.flags)}",
+        ]
+        return "\n".join([*head, "", text_table(lines)])
 
 
-def recipe_of(network: str) -> Recipe:
-    """The network's recipe for CamVid on a CPU, at SIZE and BATCH."""
+def bench_training(
+    networks: Sequence[str] = (),
+    *,
+    data: Dataset | str | Path | None = None,
+    dataset: str | None = None,
+    threads: int | None = None,
+    rounds: int = ROUNDS,
+    progress: Progress = silent,
+) -> TrainingSpeed:
+    """Measure training steps on this CPU beside the plain way, taking turns.
+
+    Args:
+        networks: Names of networks with a recipe for CamVid; without one, the fast variant of each family.
+        data: A dataset, or its folder; None: rendered streets at CamVid's size.
+        dataset: Name of the dataset in the folder; None: its layout decides.
+        threads: CPU threads of either way, 1 or more; None: all cores.
+        rounds: Number of steps that are timed, 1 or more.
+        progress: Shows the rounds.
+
+    Returns:
+        The figures of each network.
+
+    Raises:
+        RecipeError: If a network has no recipe for CamVid.
+        UsageError: If `rounds` or `threads` is below 1.
+        DatasetError: If the folder is no dataset.
+    """
+    check_rounds(rounds)
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads must be at least 1, got {threads}")
+    threads = threads or cores()
+    recipes = [camvid_recipe(network) for network in networks or NETWORKS]
+    with tempfile.TemporaryDirectory() as folder:
+        if data is None:
+            write_camvid_tutorial(Path(folder), {"train": 2 * BATCH})
+            data, dataset = folder, None
+        opened = data if isinstance(data, Dataset) else open_dataset(data, dataset)
+        machine = describe_machine()  # before we load it ourselves
+        torch.set_num_threads(threads)
+        rows = tuple(training_row(recipe, opened, threads, rounds, progress) for recipe in recipes)
+    return TrainingSpeed(machine, threads, BATCH, rounds, rows)
+
+
+def camvid_recipe(network: str) -> Recipe:
+    """Return the network's recipe for CamVid on a CPU, at SIZE and BATCH; RecipeError where it has none."""
     if f"{network}_camvid" not in RECIPES:
         there = ", ".join(name.removesuffix("_camvid") for name in RECIPES if name.endswith("_camvid"))
         raise RecipeError(f"no recipe to train {network!r} on a CPU; there are some for {there}")
@@ -65,12 +182,12 @@ def recipe_of(network: str) -> Recipe:
     return dataclasses.replace(recipe, crop=(height, width), batch=BATCH)
 
 
-def measure_network(recipe: Recipe, dataset: Dataset, threads: int, rounds: int, progress: Progress) -> dict[str, Any]:
-    """The row of a network."""
+def training_row(recipe: Recipe, dataset: Dataset, threads: int, rounds: int, progress: Progress) -> TrainingRow:
+    """Return the row of a network."""
     samples = open_samples(dataset, recipe.split, recipe.native_short_side, None)
     ours = TimedRun(recipe, dataset, samples, CPU)
-    # One thread each, as a DataLoader's workers. With teams of their own, more threads would stand by than there are
-    # cores, and OpenMP would put those of every step to sleep between two operations.
+    # One thread each, like a DataLoader's workers. With a team of threads each, there would be more threads than cores,
+    # and OpenMP would put the threads of every step to sleep between two operations.
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
         nchw, channels_last = (
             PlainRun(recipe, dataset, workers, layout) for layout in (torch.contiguous_format, torch.channels_last)
@@ -79,22 +196,20 @@ def measure_network(recipe: Recipe, dataset: Dataset, threads: int, rounds: int,
         seconds = take_turns(steps, rounds, progress)[:, :, 0] / 1e3
     medians = np.median(seconds, axis=1)
     better = 1 + int(np.argmin(medians[1:]))
-    return {
-        "network": recipe.network,
-        "recipe": recipe.name,
-        "crop": recipe.crop,
-        "precision": str(ours.precision).removeprefix("torch."),
-        "images_per_second": {
-            way: round(BATCH / median, 3) for way, median in zip(WAYS, medians.tolist(), strict=True)
-        },
-        "ratio": round(float(np.median(seconds[better] / seconds[0])), 3),
-        "input_share": round(ours.input_seconds / ours.step_seconds, 4),
-    }
+    rates = {way: round(BATCH / median, 3) for way, median in zip(WAYS, medians.tolist(), strict=True)}
+    return TrainingRow(
+        network=recipe.network,
+        recipe=recipe.name,
+        crop=recipe.crop,
+        precision=str(ours.precision).removeprefix("torch."),
+        images_per_second=rates,
+        ratio=round(float(np.median(seconds[better] / seconds[0])), 3),
+        input_share=round(ours.input_seconds / ours.step_seconds, 4),
+    )
 
 
 class TimedRun(Run):
-    """A run of ours that knows how long its steps took and how much of that its batches: decoding (here from memory),
-    copying and augmenting."""
+    """Our run, which counts the seconds of its steps and of its batches: reading from memory, copying, augmenting."""
 
     input_seconds = step_seconds = 0.0
 
@@ -144,28 +259,5 @@ class PlainRun:
         self.optimiser.step()
 
     def sample(self, position: int) -> tuple[Tensor, Tensor]:
-        """A batch of one, decoded and augmented."""
+        """Return a batch of one, decoded and augmented."""
         return augment(collate(self, self.recipe, range(position, position + 1)), self.recipe.crop)
-
-
-def training_table(facts: dict[str, Any]) -> str:
-    """What `measure_training` found, to be read."""
-    machine = facts["machine"]
-    busy = " (busy: trust the ratios)" if (machine["load"] or 0) > machine["cores"] / 2 else ""
-    lines = [["network", "crop", "precision", *(f"{words}, images/s" for words in WAYS.values()), "times the better",
-              "input's share"]]  # fmt: skip
-    for row in facts["rows"]:
-        rates = [f"{row['images_per_second'][way]:.2f}" for way in WAYS]
-        crop = "x".join(map(str, row["crop"]))
-        lines.append(
-            [row["network"], crop, row["precision"], *rates, f"{row['ratio']:.2f}", f"{row['input_share']:.1%}"]
-        )
-    return "\n".join(
-        [
-            f"{machine['cpu']}, {facts['threads']} threads, load {machine['load']}{busy}; "
-            f"torch {machine['versions']['torch']}; batch {facts['batch']}, {facts['rounds']} rounds",
-            f"flags: {' '.join(machine['flags'])}",
-            "",
-            markdown_table(lines),
-        ]
-    )

@@ -1,59 +1,57 @@
-"""Networks all but as they are initialised, timed for the papers' tables: a trained one is as large and as fast."""
+"""Time networks with initial weights for the papers' tables: a trained network is as large and as fast."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streetseg.bench.frames import street_frame, take_turns
 from streetseg.bench.subject import Subject
+from streetseg.bench.timing import street_frame, take_turns
 from streetseg.export.graph import with_card
 from streetseg.export.onnx import to_onnx
 from streetseg.models.networks import build
+from streetseg.progress import Progress, silent
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import Segmenter
 
 
 def network_times(
-    subjects: Collection[Subject],
-    rounds: int,
-    *,
-    options: EngineOptions | None = None,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    subjects: Collection[Subject], rounds: int, options: EngineOptions, progress: Progress = silent
 ) -> dict[Subject, NDArray[np.float64]]:
-    """Milliseconds of the networks alone, a value a round, in which all of them take their turn; see measure/speed.py.
-
-    options: as for Segmenter.open.
-    """
+    """Return the milliseconds of the networks alone, a value a round, in which all of them take their turn."""
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         artefact = Path(folder) / "untrained.onnx"
         for subject in subjects:
             write_untrained(subject, artefact)
             segmenter = Segmenter.open(artefact, options=options)
-            runs.append([one_run(segmenter, segmenter.prepare(street_frame(subject.size)).input)])
+            runs.append([engine_run(segmenter, street_frame(subject.size))])
     times = take_turns(runs, rounds, progress)
     return {subject: times[index, :, 0] for index, subject in enumerate(subjects)}
 
 
-def one_run(segmenter: Segmenter, given: NDArray[np.uint8]) -> Callable[[], object]:
+def engine_run(segmenter: Segmenter, frame: NDArray[np.uint8]) -> Callable[[], object]:
+    """Return a function that runs the network alone on a frame."""
+    given = segmenter.prepare(frame).input
     segmenter.engine(given)  # compiled now, while the artefact is there
     return lambda: segmenter.engine(given)
 
 
 def write_untrained(subject: Subject, out: Path) -> None:
-    """Write the artefact of a network; NetworkError where it cannot be built."""
+    """Write the artefact of a network with initial weights; NetworkError where it cannot be built."""
     torch.manual_seed(0)
-    network = build(subject.network, subject.classes, **dict(subject.arguments)).eval()
+    arguments: dict[str, Any] = dict(subject.arguments)
+    network = build(subject.network, subject.classes, **arguments).eval()
     with torch.no_grad():
         for parameter in network.parameters():
-            # Equal ones would become one in the graph, and engines do not fuse into a layer what another one shares.
+            # Equal weights would become one in the graph, and engines fuse nothing that two layers share.
             parameter.add_(torch.randn_like(parameter), alpha=1e-3)
     card = ModelCard(
         network=subject.network,

@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import streetseg
 from streetseg.cli import bench, data, evaluate, predict, tables, train, weights
@@ -56,13 +56,24 @@ def ends_as_interrupts() -> Iterator[None]:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """A command's verb and options; UsageError for a wrong one."""
-    if arguments[:2] == ["bench", "train"]:  # argparse has no room for a verb beside [ARTEFACT...]
-        arguments = ["bench train", *arguments[2:]]
     return parser().parse_args(arguments)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, whose complaint about a wrong option is one line instead of the whole usage."""
+    """argparse, whose complaint about a wrong option is one line instead of the whole usage.
+
+    old_form: returns the command of today for arguments of a form that is no longer there, None for others.
+    """
+
+    def __init__(self, *, old_form: Callable[[list[str]], str | None] | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.old_form = old_form
+
+    def parse_known_args(self, args: Any = None, *rest: Any, **further: Any) -> Any:
+        """Parse, unless the arguments are of an old form: UsageError with the command of today."""
+        if self.old_form and args is not None and (command := self.old_form(args)):
+            raise UsageError(f"the command is now: {command}")
+        return super().parse_known_args(args, *rest, **further)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")

@@ -1,157 +1,143 @@
-"""`streetseg bench`: artefacts, networks beside PyTorch, training steps."""
+"""`streetseg bench frames`, `bench eager` and `bench train`: speed on this machine."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
-from pathlib import Path
+import shlex
 from typing import TYPE_CHECKING
 
 from streetseg.cli.options import add_data_options, add_engine_options, engine_options, need_torch, path, size
-from streetseg.cli.output import DONE, progress, say
-from streetseg.errors import UsageError
+from streetseg.cli.output import DONE, figures_optional, progress, say, say_at_the_end
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streetseg.cli.options import Verbs
 
-BENCH_ROUNDS, VS_ROUNDS = 100, 10
+FORMS = ("frames", "eager", "train")
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """bench, bench train."""
-    verb = verbs.add_parser("bench", help="speed of artefacts on this machine")
-    verb.add_argument(
-        "artefacts",
-        nargs="*",
-        type=path,
-        metavar="ARTEFACT",
-        help="NAME.onnx, or a name (default: the package's)",
-    )
+    """Add bench with its three forms."""
+    bench = verbs.add_parser("bench", help="speed on this machine: frames, eager, train", old_form=todays_command)
+    forms = bench.add_subparsers(required=True, metavar="frames|eager|train")
+
+    verb = forms.add_parser("frames", help="speed of artefacts, taking turns")
+    add_artefacts(verb, "NAME.onnx, NAME.pt2 or a name (default: the package's)")
     add_engine_options(verb, several=True)
     verb.add_argument(
-        "--size", type=size, metavar="HxW",
-        help="frames of this size, unreduced (default: 4:3 at the first artefact's native side; with --vs 1024x2048)",
-    )  # fmt: skip
-    verb.add_argument("--rounds", type=int, help="how often each is timed (default: 100; 10 with --vs)")
-    verb.add_argument(
-        "--vs",
-        choices=["torch-eager"],
-        help="artefacts, or networks, beside the same network in PyTorch and our targets",
+        "--size", type=size, metavar="HxW", help="size of the frames (default: 4:3 at the first artefact's native side)"
     )
-    verb.add_argument("--network", action="append", help="with --vs (default: four); can be repeated")
-    verb.add_argument(
-        "--out",
-        type=path,
-        metavar="DIR",
-        help="folder for speed.json; without --vs also for figures, SVG and PNG",
-    )
+    add_rounds(verb, 100)
+    verb.add_argument("--out", type=path, metavar="DIR", help="folder for speed.json and figures, SVG and PNG")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
-    verb.set_defaults(verb=bench)
+    verb.set_defaults(verb=bench_frames)
 
-    verb = verbs.add_parser("bench train", help="speed of training steps on this CPU, beside the plain way")
+    verb = forms.add_parser("eager", help="artefacts or networks beside eager PyTorch, and our targets")
+    add_artefacts(verb, "NAME.onnx or a name (default: four networks)")
+    verb.add_argument("--network", action="append", default=[], help="a network by its name; can be repeated")
+    verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    verb.add_argument("--precision", help="our precision, float32 or bfloat16 (default: the fastest)")
     verb.add_argument(
-        "--network", action="append", help="one with a recipe for CamVid (default: four); can be repeated"
+        "--size", type=size, default=(1024, 2048), metavar="HxW", help="size of the frames (default: 1024x2048)"
+    )
+    add_rounds(verb, 10)
+    verb.add_argument("--out", type=path, metavar="DIR", help="folder for speed.json")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
+    verb.set_defaults(verb=bench_eager)
+
+    verb = forms.add_parser("train", help="training steps on this CPU, beside the plain way")
+    verb.add_argument(
+        "--network", action="append", default=[], help="one with a recipe for CamVid (default: four); can be repeated"
     )
     add_data_options(verb, required=False)
     verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    verb.add_argument("--rounds", type=int, default=5, help="how often each is timed (default: 5)")
+    add_rounds(verb, 5)
     verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     verb.set_defaults(verb=bench_train)
 
 
-def bench(options: argparse.Namespace) -> int:
-    """Measure artefacts on engines, taking turns."""
-    from streetseg.bench.frames import Entry, accuracy_plot, measure, speed_plot, speed_table
-    from streetseg.runtime.artefact import read_card
-    from streetseg.runtime.files import make_folder, write_file
-    from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
-    from streetseg.runtime.shelf.shelf import find_weights
+def todays_command(arguments: Sequence[str]) -> str | None:
+    """Return the command of today for arguments without a form of bench, None where they have one."""
+    if arguments and arguments[0] in (*FORMS, "-h", "--help"):
+        return None
+    given = list(arguments)
+    form = "frames"
+    for old in (["--vs", "torch-eager"], ["--vs=torch-eager"]):
+        for place in range(len(given)):
+            if given[place : place + len(old)] == old:
+                form = "eager"
+                del given[place : place + len(old)]
+                break
+    return shlex.join(["streetseg", "bench", form, *given])
 
-    if options.rounds is None:
-        options.rounds = VS_ROUNDS if options.vs else BENCH_ROUNDS
-    if options.rounds < 1:
-        raise UsageError(f"--rounds must be at least 1, got {options.rounds}")
+
+def add_artefacts(verb: argparse.ArgumentParser, words: str) -> None:
+    """Add the artefacts that are timed."""
+    verb.add_argument("artefacts", nargs="*", type=path, metavar="ARTEFACT", help=words)
+
+
+def add_rounds(verb: argparse.ArgumentParser, rounds: int) -> None:
+    """Add --rounds."""
+    verb.add_argument("--rounds", type=int, default=rounds, help=f"number of times that each is timed ({rounds})")
+
+
+def bench_frames(options: argparse.Namespace) -> int:
+    """Measure artefacts on engines, taking turns."""
+    from streetseg.bench.frames import bench
+    from streetseg.runtime.files import make_folder
+
     if options.out:
         make_folder(options.out)
-    if options.vs:
-        return bench_against_eager(options)
-    if options.network:
-        raise UsageError("--network is for --vs torch-eager; name artefacts instead")
-    artefacts = [find_weights(artefact) for artefact in options.artefacts] or [DEFAULT_WEIGHTS]
-    short_side = read_card(artefacts[0]).native_short_side
-    frame_size = options.size or (short_side, round(short_side * 4 / 3))
-    entries = [
-        Entry.open(artefact, frame_size, engine_options(options, engine=engine))
-        for artefact in artefacts
-        for engine in options.engine or [None]
-    ]
-    facts = measure(entries, frame_size, options.rounds, lambda rounds: progress(rounds, "round"))
-    try:
+    speed = bench(
+        options.artefacts,
+        size=options.size,
+        rounds=options.rounds,
+        options=[engine_options(options, engine=engine) for engine in options.engine or [None]],
+        progress=progress,
+    )
+    with say_at_the_end(speed.to_json() if options.json else speed.table()):
         if options.out:
-            write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
-            speed_plot(facts).save(options.out / "speed")
-            if figure := accuracy_plot(facts):
-                figure.save(options.out / "accuracy")
-    finally:  # in this order, and whatever fails: what was measured must not be lost
-        say(json.dumps(facts, indent=2) if options.json else speed_table(facts))
+            with figures_optional():
+                speed.save(options.out)
     return DONE
 
 
-def bench_against_eager(options: argparse.Namespace) -> int:
+def bench_eager(options: argparse.Namespace) -> int:
     """Measure networks, ours and eager PyTorch, taking turns."""
-    for option in ("engine", "device"):
-        if getattr(options, option) is not None:
-            raise UsageError(f"--vs torch-eager takes no --{option}: ours is the artefact's default, on the CPU")
-    if options.threads is not None and options.threads < 1:
-        raise UsageError(f"--threads must be at least 1, got {options.threads}")
-    need_torch("streetseg bench --vs torch-eager")
-    from streetseg.bench.eager import SIZE, eager_table, measure_against_eager
-    from streetseg.bench.training import NETWORKS
-    from streetseg.runtime.engines.engine import cores
-    from streetseg.runtime.files import write_file
-    from streetseg.runtime.shelf.shelf import find_weights
+    need_torch("streetseg bench eager")
+    from streetseg.bench.eager import bench_eager
+    from streetseg.runtime.engines.options import EngineOptions
+    from streetseg.runtime.files import make_folder, write_file
 
-    artefacts = [find_weights(artefact) for artefact in options.artefacts]
-    if others := [path.name for path in artefacts if path.suffix != ".onnx"]:
-        raise UsageError(f"--vs torch-eager takes NAME.onnx, not {others[0]}")
-    facts = measure_against_eager(
-        [*artefacts, *(options.network or [])] or NETWORKS,
-        options.size or SIZE,
-        options.threads or cores(),
-        options.precision,
-        options.rounds,
-        lambda rounds: progress(rounds, "round"),
+    if options.out:
+        make_folder(options.out)
+    speed = bench_eager(
+        options.artefacts,
+        networks=options.network,
+        size=options.size,
+        rounds=options.rounds,
+        options=EngineOptions(threads=options.threads, precision=options.precision),
+        progress=progress,
     )
-    try:
+    with say_at_the_end(speed.to_json() if options.json else speed.table()):
         if options.out:
-            write_file(options.out / "speed.json", json.dumps(facts, indent=2).encode())
-    finally:  # as above
-        say(json.dumps(facts, indent=2) if options.json else eager_table(facts))
+            write_file(options.out / "speed.json", speed.to_json().encode())
     return DONE
 
 
 def bench_train(options: argparse.Namespace) -> int:
     """Measure training steps, ours and the plain way, taking turns."""
     need_torch("streetseg bench train")
-    from streetseg.bench.training import BATCH, NETWORKS, measure_training, training_table
-    from streetseg.data.datasets import open_dataset
-    from streetseg.runtime.engines.engine import cores
-    from streetseg.streets.datasets import write_camvid_tutorial
+    from streetseg.bench.training import bench_training
 
-    for name in ("rounds", "threads"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name} must be at least 1, got {value}")
-    with tempfile.TemporaryDirectory() as folder:
-        if options.data is None:
-            write_camvid_tutorial(Path(folder), {"train": 2 * BATCH})
-        facts = measure_training(
-            options.network or NETWORKS,
-            open_dataset(options.data or folder, options.dataset if options.data else None),
-            options.threads or cores(),
-            options.rounds,
-            lambda rounds: progress(rounds, "round"),
-        )
-    say(json.dumps(facts, indent=2) if options.json else training_table(facts))
+    speed = bench_training(
+        options.network,
+        data=options.data,
+        dataset=options.dataset,
+        threads=options.threads,
+        rounds=options.rounds,
+        progress=progress,
+    )
+    say(speed.to_json() if options.json else speed.table())
     return DONE

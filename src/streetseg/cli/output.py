@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
-from streetseg.errors import OutputError
+from streetseg.errors import MissingExtraError, OutputError
 
 T = TypeVar("T")
 
@@ -49,6 +49,15 @@ def say_at_the_end(*lines: str) -> Iterator[None]:
     finally:
         for line in lines:
             say(line)
+
+
+@contextlib.contextmanager
+def figures_optional() -> Iterator[None]:
+    """Print one line if the block cannot draw figures for want of a package."""
+    try:
+        yield
+    except MissingExtraError as error:
+        complain(f"note: no figures: {error}")
 
 
 def complain(problem: object) -> None:

@@ -28,8 +28,8 @@ from streetseg.data.pairs import Dataset, Pair
 from streetseg.errors import ArtefactError, MissingExtraError, UsageError, VerificationError
 from streetseg.measure.evaluation import Evaluation, Setup, describe_data
 from streetseg.measure.frames import evaluate_frames
-from streetseg.measure.markdown import markdown_table
 from streetseg.progress import Progress, silent
+from streetseg.results import text_table
 from streetseg.runtime.card import Accuracy, ModelCard
 from streetseg.runtime.files import make_folder, same_file, whole_file, write_file
 from streetseg.runtime.frames import read_frame
@@ -105,7 +105,7 @@ class Quantization:
                 f"a drop of {found['drop_points']:.2f} points",
                 f"{self.int8} operations from 8-bit values, {len(rows)} from float:",
                 "",
-                markdown_table([["operation", "place", "why it is from float"], *rows]),
+                text_table([["operation", "place", "why it is from float"], *rows]),
             ]
         )
 

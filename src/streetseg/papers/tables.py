@@ -1,250 +1,294 @@
-"""The papers' tables and their figures of speed and accuracy, ours beside them.
+"""The papers' tables with our figures beside the papers'.
 
-What a paper prints lies in papers/*.toml and stays the paper's. Ours is counted, timed or evaluated by the caller, who
-may know networks; where there is nothing, a cell is empty. Speeds of other machines mean little: beside the paper's
-frames a second stand its ratio to the row that the table names as its reference, and ours.
+Our sizes are counted, our speeds timed and our accuracies evaluated; a cell without a figure is empty. Speeds of other
+machines mean little. So beside the paper's frames a second stand its ratio to one row of the table, and ours.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streetseg.bench.plot import Point, draw_scatter, save_figure
 from streetseg.bench.subject import Subject
 from streetseg.errors import UsageError
-from streetseg.measure.markdown import markdown_table
-from streetseg.measure.plot import Drawing, Point, scatter
+from streetseg.papers.markdown import markdown_table
+from streetseg.papers.printed import EvaluationSubject, PaperRow, PaperTable, read_tables, table_named
+from streetseg.papers.sizes import as_printed
+from streetseg.progress import Progress, silent
+from streetseg.results import Facts, Printable
+from streetseg.runtime.engines.options import EngineOptions
+from streetseg.runtime.files import write_file
 
-PAPERS = Path(__file__).parent
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
+    from streetseg.data.pairs import Dataset
 
-class Judged(NamedTuple):
-    """What is judged for a row: an artefact of a network on a split. operating_scale: the one on its card, None where
-    the row takes any."""
-
-    network: str
-    operating_scale: float | None
-    dataset: str
-    split: str
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A table of a paper. columns: key -> the paper's heading. rows: the paper's figures by those keys, and for a
-    network of ours what it is. facts: the file's. figure: the keys of the axes, where this is one."""
-
-    name: str
-    paper: str
-    source: str
-    title: str
-    columns: dict[str, str]
-    rows: list[dict[str, Any]]
-    facts: dict[str, Any]
-    figure: tuple[str, str] | None = None
-
-    def subjects(self) -> list[Subject | None]:
-        """For each row, or None where the network is a rival's."""
-        return [
-            Subject(
-                row["network"],
-                tuple(
-                    (name, tuple(value) if isinstance(value, list) else value)
-                    for name, value in (self.facts.get("arguments", {}) | row.get("arguments", {})).items()
-                ),
-                self.facts["classes"],
-                tuple(row.get("size") or self.facts["size"]),
-            )
-            if "network" in row
-            else None
-            for row in self.rows
-        ]
-
-    def judged(self) -> list[Judged | None]:
-        """For each row, or None where it is not a network's own (a rival's, an ablation's, another training's) or the
-        table is on no data set of ours."""
-        return [
-            Judged(subject.network, row.get("operating_scale"), self.facts["dataset"], self.facts["split"])
-            if "dataset" in self.facts and subject and not (subject.arguments or row.get("trained_otherwise"))
-            else None
-            for row, subject in zip(self.rows, self.subjects(), strict=True)
-        ]
-
-    def timed(self) -> set[Subject]:
-        """The subjects whose speed the paper gives."""
-        return {
-            subject
-            for subject, row in zip(self.subjects(), self.rows, strict=True)
-            if subject is not None and "fps" in row
-        }
+ROUNDS = 20  # some networks of the papers take a second a frame on a CPU
 
 
 @dataclass(frozen=True)
-class Ours:
-    """What was found here. counts: parameters in millions and GMACs. times: milliseconds, one a round, of subjects that
-    took turns. mious: 0 to 1."""
+class Measurements:
+    """What was counted, timed and evaluated here.
+
+    Attributes:
+        counts: Network -> parameters in millions, and GMACs.
+        times: Network -> milliseconds, one a round, in which all of them took turns.
+        mious: Mean IoU, 0 to 1.
+    """
 
     counts: Mapping[Subject, tuple[float, float]]
     times: Mapping[Subject, NDArray[np.float64]] = field(default_factory=dict)
-    mious: Mapping[Judged, float] = field(default_factory=dict)
+    mious: Mapping[EvaluationSubject, float] = field(default_factory=dict)
 
 
-def paper_tables() -> dict[str, PaperTable]:
-    """Every table by name, such as "ddrnet-V"; figures after the tables."""
-    found: dict[str, PaperTable] = {}
-    for path in sorted(PAPERS.glob("*.toml")):
-        paper = tomllib.loads(path.read_text(encoding="utf-8"))
-        about = {key: paper.pop(key) for key in ("paper", "source")}
-        for key, facts in paper.items():
-            name = f"{path.stem}-{key}"
-            if "table" in facts:
-                axes = facts["x"], facts["y"]
-                origin = paper[facts["table"]]
-                rows = [row for row in origin["rows"] if all(isinstance(row.get(axis), int | float) for axis in axes)]
-                columns = {column: origin["columns"][column] for column in ("model", *axes)}
-                found[name] = PaperTable(name, **about, title=facts["title"], columns=columns, rows=rows,
-                                         facts=origin, figure=axes)  # fmt: skip
-            else:
-                found[name] = PaperTable(name, **about, title=facts["title"], columns=facts["columns"],
-                                         rows=facts["rows"], facts=facts)  # fmt: skip
-    return found
+@dataclass(frozen=True)
+class ComparedRow:
+    """A row of a paper's table with our figures, None where there is none.
+
+    Attributes:
+        printed: The paper's row.
+        parameters: Ours, in millions.
+        gmacs: Ours, multiply-adds in billions.
+        fps: Our frames a second, the network alone.
+        miou: Ours, 0 to 1.
+        paper_ratio: The paper's frames a second to those of the table's reference, on the same GPU.
+        our_ratio: The same of ours: the median over the rounds.
+    """
+
+    printed: PaperRow
+    parameters: float | None = None
+    gmacs: float | None = None
+    fps: float | None = None
+    miou: float | None = None
+    paper_ratio: float | None = None
+    our_ratio: float | None = None
 
 
-def size_tables() -> list[PaperTable]:
-    """The tables that give our networks' sizes, and all of a paper that gives none anywhere."""
-    tables = [table for table in paper_tables().values() if not table.figure]
-    sized = [
-        table for table in tables if any({"parameters", "gmacs"} & set(row) for row in table.rows if "network" in row)
-    ]
-    papers = {table.paper for table in sized}
-    return [table for table in tables if table in sized or table.paper not in papers]
+@dataclass(frozen=True)
+class ComparedTable(Printable):
+    """A paper's table with our figures beside the paper's.
+
+    Attributes:
+        printed: The paper's table.
+        rows: Its rows with our figures.
+    """
+
+    printed: PaperTable
+    rows: tuple[ComparedRow, ...]
+
+    def facts(self) -> Facts:
+        """Return name, source and rows as JSON's types."""
+        return {
+            "table": self.printed.name,
+            "source": self.printed.source,
+            "rows": [
+                {
+                    "paper": {key: row.printed.figures.get(key) for key in self.printed.columns},
+                    "ours": {"parameters": row.parameters, "gmacs": row.gmacs, "fps": row.fps, "miou": row.miou},
+                    "fps_ratio": {"paper": row.paper_ratio, "ours": row.our_ratio},
+                }
+                for row in self.rows
+            ],
+        }
+
+    def table(self) -> str:
+        """Return the table in Markdown; every column says whether it is the paper's or ours."""
+        printed, rows = self.printed, self.rows
+        columns = {
+            heading if key == "model" else f"{heading}, paper": [
+                as_printed(row.printed.figures.get(key)) for row in rows
+            ]
+            for key, heading in printed.columns.items()
+        }
+        columns["M parameters, ours"] = [decimals(row.parameters) for row in rows]
+        columns["GMACs, ours"] = [decimals(row.gmacs) for row in rows]
+        about = f"{printed.name}: {printed.title}\n{printed.source}"
+        if printed.note:
+            about += f"\n{printed.note}"
+        if printed.reference:
+            about += f"\nFPS ratio: to {printed.reference}; FPS, ours: the network alone, as the paper times it"
+            columns["FPS, ours"] = [decimals(row.fps) for row in rows]
+            columns["FPS ratio, paper"] = [decimals(row.paper_ratio) for row in rows]
+            columns["FPS ratio, ours"] = [decimals(row.our_ratio) for row in rows]
+        if printed.dataset:
+            about += f"\nmIoU, ours: on {printed.dataset} {printed.split}"
+            columns["mIoU %, ours"] = [decimals(row.miou, 100) for row in rows]
+        return f"{about}\n\n{markdown_table([list(columns), *zip(*columns.values(), strict=True)])}"
+
+    def plot(self) -> Figure | None:
+        """Return the paper's figure with our speeds as rings; None for a table.
+
+        A ring stands at the speed that our ratio to the reference gives, so that the ratio shows, not the machine.
+
+        Raises:
+            MissingExtraError: matplotlib is missing.
+        """
+        printed = self.printed
+        if printed.axes is None:
+            return None
+        x, y = printed.axes
+        reference = printed.reference_row
+        at_reference = reference.number(x) if reference else None
+        points = [
+            Point(
+                row.printed.number(x) or 0.0,
+                row.printed.number(y) or 0.0,
+                row.printed.model.rstrip("†"),
+                "others, by architecture search"
+                if row.printed.searched
+                else "networks of this package"
+                if row.printed.subject
+                else "others",
+                None if row.our_ratio is None or at_reference is None else at_reference * row.our_ratio,
+            )
+            for row in self.rows
+        ]
+        return draw_scatter(
+            f"{printed.paper}: {printed.title}",
+            f"{printed.columns[x]} (frames/s), the paper's figures",
+            f"{printed.columns[y]} (%), the paper's figures",
+            sorted(points, key=lambda point: point.group),
+            f"measured here, {printed.reference} laid on its point",
+        )
 
 
-def table_named(name: str) -> PaperTable:
-    """UsageError where there is none of that name; capitals do not matter."""
-    found = {known.lower(): table for known, table in paper_tables().items()}
-    if name.lower() not in found:
-        raise UsageError(f"no table {name!r}; there are {', '.join(paper_tables())}")
-    return found[name.lower()]
+def paper_tables(
+    names: Iterable[str] = (),
+    *,
+    bench: bool = False,
+    rounds: int = ROUNDS,
+    data: Dataset | str | Path | None = None,
+    dataset: str | None = None,
+    weights: Sequence[str | Path] = (),
+    options: EngineOptions | None = None,
+    progress: Progress = silent,
+) -> tuple[ComparedTable, ...]:
+    """Return papers' tables with our figures beside the papers'.
+
+    Parameters and GMACs are counted. Speed and accuracy are filled where they are asked for.
+
+    Args:
+        names: Tables, such as "ddrnet-V", in capitals or not; without one, all.
+        bench: Time the networks on this machine where the paper did, with initial weights.
+        rounds: Number of times that each is timed.
+        data: A dataset, or its folder, on which `weights` are evaluated; None: no accuracy.
+        dataset: Name of the dataset in the folder; None: its layout decides.
+        weights: Artefacts to evaluate: files or names of the shelf; without one, the package's.
+        options: How networks run; None: the defaults.
+        progress: Shows rounds and frames.
+
+    Returns:
+        The tables in the order of their names.
+
+    Raises:
+        UsageError: If a table is not known, an option has no effect, or weights fit no row or no split of the data.
+        DatasetError: If the folder is no dataset.
+        ArtefactError: If an artefact is damaged or missing.
+        EngineError: If an engine is not there, or cannot run an artefact.
+    """
+    chosen = [table_named(name) for name in names] or list(read_tables().values())
+    check_options(bench, data, dataset, weights, options)
+    # Here, for both import PyTorch.
+    from streetseg.bench.untrained import network_times
+    from streetseg.models.counting import network_cost
+
+    options = options or EngineOptions()
+    mious: Mapping[EvaluationSubject, float] = {}
+    if data is not None:
+        from streetseg.papers.judging import table_mious
+
+        mious = table_mious(chosen, data, dataset, weights, options, progress)
+    times: Mapping[Subject, NDArray[np.float64]] = {}
+    if bench:
+        subjects = dict.fromkeys(subject for table in chosen for subject in table.subjects if subject)
+        timed = set().union(*(table.timed_subjects for table in chosen))
+        times = network_times([subject for subject in subjects if subject in timed], rounds, options, progress)
+    counted = {subject: network_cost(*subject) for table in chosen for subject in table.subjects if subject}
+    counts = {subject: (size.parameters, size.gmacs) for subject, size in counted.items()}
+    measured = Measurements(counts, times, mious)
+    return tuple(compare_table(table, measured) for table in chosen)
 
 
-def joined(table: PaperTable, ours: Ours) -> list[dict[str, Any]]:
-    """Every row with the paper's figures, ours, and the ratios of frames a second to the reference row; None where
-    there is no figure."""
-    subjects = table.subjects()
-    reference = next((row for row in table.rows if row["model"] == table.facts.get("reference")), None)
-    reference_subject = subjects[table.rows.index(reference)] if reference else None
-    reference_times = ours.times.get(reference_subject) if reference_subject else None
-    rows = []
-    for row, subject, judged in zip(table.rows, subjects, table.judged(), strict=True):
-        found: dict[str, Any] = {"parameters": None, "gmacs": None, "fps": None, "miou": None}
-        ratio: dict[str, float | None] = {"paper": None, "ours": None}
-        if subject is not None:
-            found["parameters"], found["gmacs"] = ours.counts[subject]
-            if subject in ours.times and "fps" in row:
-                found["fps"] = 1e3 / float(np.median(ours.times[subject]))
-            if judged is not None:
-                found["miou"] = ours.mious.get(judged)
-            # Frames a second on another GPU are no ratio of networks.
-            if reference is not None and "fps" in row and row.get("gpu") == reference.get("gpu"):
-                ratio["paper"] = row["fps"] / reference["fps"]
-                if subject in ours.times and reference_times is not None:
-                    ratio["ours"] = float(np.median(reference_times / ours.times[subject]))
-        rows.append({"paper": {key: row.get(key) for key in table.columns}, "ours": found, "fps_ratio": ratio})
-    return rows
+def save_tables(tables: Iterable[ComparedTable], folder: Path) -> None:
+    """Write NAME.md and NAME.json of every table, then NAME.svg and NAME.png of every figure.
+
+    Args:
+        tables: What `paper_tables` returned.
+        folder: The place of the files.
+
+    Raises:
+        OutputError: A file cannot be written.
+        MissingExtraError: matplotlib is missing; the tables are written.
+    """
+    tables = list(tables)
+    for table in tables:
+        write_file(folder / f"{table.printed.name}.md", f"{table.table()}\n".encode())
+        write_file(folder / f"{table.printed.name}.json", json.dumps(table.facts()).encode())
+    for table in tables:
+        if figure := table.plot():
+            save_figure(figure, folder / table.printed.name)
 
 
-def table_text(table: PaperTable, rows: list[dict[str, Any]]) -> str:
-    """A table as `joined` made it, in Markdown: every column says whether it is the paper's or ours."""
-    columns = {
-        f"{heading}, paper" if key != "model" else heading: [plain(row["paper"][key]) for row in rows]
-        for key, heading in table.columns.items()
-    }
-    columns["M parameters, ours"] = [decimals(row["ours"]["parameters"]) for row in rows]
-    columns["GMACs, ours"] = [decimals(row["ours"]["gmacs"]) for row in rows]
-    about = f"{table.name}: {table.title}\n{table.source}"
-    if "note" in table.facts:
-        about += f"\n{table.facts['note']}"
-    if "reference" in table.facts:
-        about += f"\nFPS ratio: to {table.facts['reference']}; FPS, ours: the network alone, as the paper times it"
-        columns["FPS, ours"] = [decimals(row["ours"]["fps"]) for row in rows]
-        columns["FPS ratio, paper"] = [decimals(row["fps_ratio"]["paper"]) for row in rows]
-        columns["FPS ratio, ours"] = [decimals(row["fps_ratio"]["ours"]) for row in rows]
-    if "dataset" in table.facts:
-        about += f"\nmIoU, ours: on {table.facts['dataset']} {table.facts['split']}"
-        columns["mIoU %, ours"] = [decimals(row["ours"]["miou"], 100) for row in rows]
-    return f"{about}\n\n{markdown_table([list(columns), *zip(*columns.values(), strict=True)])}"
+def check_options(
+    bench: bool,
+    data: object,
+    dataset: str | None,
+    weights: Sequence[str | Path],
+    options: EngineOptions | None,
+) -> None:
+    """Raise UsageError for options without effect."""
+    for option, given in (("weights", weights), ("dataset", dataset)):
+        if given and data is None:
+            raise UsageError(f"--{option} is for --data DIR, on which weights are judged; add it")
+    if options is not None and data is None and not bench:
+        for option in ("engine", "device", "threads", "precision"):
+            if getattr(options, option) is not None:
+                raise UsageError(f"--{option} is for --bench or --data DIR, which run networks; add one of them")
 
 
-def sizes_text(table: PaperTable, counts: Mapping[Subject, tuple[float, float, float]]) -> str:
-    """The sizes of a table's networks in Markdown: ours, the paper's, by how much ours differ, and the reason that the
-    table gives. counts: parameters in millions, those with what only training needs, GMACs."""
-    cells = [["model", "network", "M parameters", "in training", "paper", "", "GMACs", "at", "paper", "", "why"]]
-    for row, subject in zip(table.rows, table.subjects(), strict=True):
-        if subject is None:
-            continue
-        parameters, in_training, gmacs = counts[subject]
-        cells.append([
-            row["model"],
-            f"`{subject.network}`" + "".join(f", {name} {value}" for name, value in subject.arguments),
-            decimals(parameters), decimals(in_training), plain(row.get("parameters")),
-            difference(parameters, row.get("parameters")),
-            decimals(gmacs), f"{subject.size[0]} x {subject.size[1]}", plain(row.get("gmacs")),
-            difference(gmacs, row.get("gmacs")),
-            row.get("why", ""),
-        ])  # fmt: skip
-    note = f"{table.facts['note']}\n\n" if "note" in table.facts else ""
-    return f"### {table.name}: {table.title}\n\n{note}{markdown_table(cells)}"
+def compare_table(table: PaperTable, measured: Measurements) -> ComparedTable:
+    """Return a table with our figures and both ratios of frames a second to the reference row."""
+    reference = table.reference_row
+    reference_times = measured.times.get(reference.subject) if reference and reference.subject else None
+    return ComparedTable(table, tuple(compare_row(table, row, measured, reference_times) for row in table.rows))
 
 
-def difference(ours: float, paper: float | None) -> str:
-    """By which part of the paper's figure ours is larger; "=" where that rounds to nothing, or where ours does to the
-    paper's figure."""
-    if paper is None:
-        return ""
-    part = ours / paper - 1
-    digits = len(str(paper).partition(".")[2])
-    return "=" if abs(part) < 5e-4 or round(ours, digits) == paper else f"{part:+.1%}"
-
-
-def plain(value: object) -> str:
-    return "" if value is None else str(value)
+def compare_row(
+    table: PaperTable, row: PaperRow, measured: Measurements, reference_times: NDArray[np.float64] | None
+) -> ComparedRow:
+    """Return a row of a table with our figures."""
+    subject, reference = row.subject, table.reference_row
+    if subject is None:
+        return ComparedRow(row)
+    parameters, gmacs = measured.counts[subject]
+    times, printed_fps = measured.times.get(subject), row.number("fps")
+    evaluated = table.evaluation_subject(row)
+    paper_ratio = our_ratio = None
+    # A ratio to frames a second on another GPU says nothing about the networks.
+    if reference and printed_fps is not None and row.figures.get("gpu") == reference.figures.get("gpu"):
+        reference_fps = reference.number("fps")
+        paper_ratio = printed_fps / reference_fps if reference_fps else None
+        if times is not None and reference_times is not None:
+            our_ratio = float(np.median(reference_times / times))
+    return ComparedRow(
+        printed=row,
+        parameters=parameters,
+        gmacs=gmacs,
+        fps=1e3 / float(np.median(times)) if times is not None and printed_fps is not None else None,
+        miou=measured.mious.get(evaluated) if evaluated else None,
+        paper_ratio=paper_ratio,
+        our_ratio=our_ratio,
+    )
 
 
 def decimals(value: float | None, factor: float = 1) -> str:
+    """Return a figure for a table, empty where there is none."""
     return "" if value is None else f"{factor * value:.2f}"
-
-
-def table_figure(table: PaperTable, rows: list[dict[str, Any]]) -> Drawing:
-    """The figure of a table with axes: the paper's points, and for a network measured here a ring at the speed that our
-    ratio to the reference gives, so that what differs is the ratio and not the machine."""
-    assert table.figure is not None
-    x, y = table.figure
-    at_reference = next(row[x] for row in table.rows if row["model"] == table.facts["reference"])
-    points = []
-    for facts, row in zip(table.rows, rows, strict=True):
-        group = "networks of this package" if "network" in facts else "others"
-        ratio = row["fps_ratio"]["ours"]
-        points.append(
-            Point(
-                facts[x],
-                facts[y],
-                facts["model"].rstrip("†"),
-                "others, by architecture search" if facts.get("searched") else group,
-                None if ratio is None else at_reference * ratio,
-            )
-        )
-    points.sort(key=lambda point: point.group)
-    headings = table.columns
-    return scatter(
-        f"{table.paper}: {table.title}",
-        f"{headings[x]}, the paper's figures",
-        f"{headings[y]}, the paper's figures",
-        points,
-        f"measured here, {table.facts['reference']} laid on its point",
-    )

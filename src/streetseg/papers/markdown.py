@@ -1,4 +1,4 @@
-"""Tables as Markdown that is also readable as plain text."""
+"""Write a table as Markdown that is also readable as plain text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """rows: the header first, all of one length. Columns are padded; the first is aligned left, the others right where
-    they hold numbers."""
+    """Return a Markdown table with padded columns. rows: the header first, all of one length.
+
+    The first column is aligned left, the others right where they hold numbers.
+    """
     widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
     numeric = [index > 0 and all(is_number(row[index]) for row in rows[1:]) for index in range(len(widths))]
     lines = []
@@ -22,5 +24,5 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a figure, with or without a sign for its unit, or is empty."""
+    """Return True if a cell is empty or a figure, with or without a sign for its unit."""
     return cell in ("", "-") or cell[:1].isdigit()
