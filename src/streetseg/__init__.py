@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from streetseg.bench.speed import FrameSpeed
     from streetseg.bench.training import TrainingSpeed, bench_training
     from streetseg.errors import StreetsegError
+    from streetseg.export.convert import Converted, convert
+    from streetseg.export.quantize import Quantization, quantize
+    from streetseg.export.targets import Export, export
     from streetseg.measure.evaluate import evaluate
-    from streetseg.models.networks import list_networks
+    from streetseg.models.networks import NetworkList, list_networks
     from streetseg.papers.sizes import PaperSizes, paper_sizes
     from streetseg.papers.tables import ComparedTable, paper_tables
     from streetseg.runtime.artefact import read_card
@@ -39,12 +42,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ComparedTable",
+    "Converted",
     "EagerSpeed",
     "EngineOptions",
+    "Export",
     "FrameSpeed",
     "ModelCard",
+    "NetworkList",
     "PaperSizes",
     "Prepared",
+    "Quantization",
     "Recipe",
     "RenderedStreets",
     "Result",
@@ -54,12 +61,15 @@ __all__ = [
     "bench",
     "bench_eager",
     "bench_training",
+    "convert",
     "evaluate",
+    "export",
     "list_networks",
     "list_recipes",
     "list_weights",
     "paper_sizes",
     "paper_tables",
+    "quantize",
     "read_card",
     "read_frame",
     "render_streets",
@@ -69,12 +79,16 @@ __all__ = [
 # Public name -> the module that defines it.
 HOMES = {
     "ComparedTable": "streetseg.papers.tables",
+    "Converted": "streetseg.export.convert",
     "EagerSpeed": "streetseg.bench.eager",
     "EngineOptions": "streetseg.runtime.engines.options",
+    "Export": "streetseg.export.targets",
     "FrameSpeed": "streetseg.bench.speed",
     "ModelCard": "streetseg.runtime.card",
+    "NetworkList": "streetseg.models.networks",
     "PaperSizes": "streetseg.papers.sizes",
     "Prepared": "streetseg.runtime.segmenter",
+    "Quantization": "streetseg.export.quantize",
     "Recipe": "streetseg.training.recipe",
     "RenderedStreets": "streetseg.streets.datasets",
     "Result": "streetseg.runtime.segmenter",
@@ -84,12 +98,15 @@ HOMES = {
     "bench": "streetseg.bench.frames",
     "bench_eager": "streetseg.bench.eager",
     "bench_training": "streetseg.bench.training",
+    "convert": "streetseg.export.convert",
     "evaluate": "streetseg.measure.evaluate",
+    "export": "streetseg.export.targets",
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",
     "list_weights": "streetseg.runtime.shelf.shelf",
     "paper_sizes": "streetseg.papers.sizes",
     "paper_tables": "streetseg.papers.tables",
+    "quantize": "streetseg.export.quantize",
     "read_card": "streetseg.runtime.artefact",
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streetseg.export.onnx import OPSET, fold_norms, quiet
-from streetseg.export.rewrites import part_expansions, project_before_resizing, rewrite
+from streetseg.export.inference import fold_norms
+from streetseg.export.onnx import OPSET, quiet
+from streetseg.export.rewrites import part_expansions, project_before_resizing, rewrite_graph
 from streetseg.models.bisenetv2 import Design, GatherExpansionLayer
 from streetseg.models.hardnet import Fusion
 from streetseg.models.outputs import Network
@@ -73,7 +74,7 @@ def run(model: onnx_ir.Model) -> NDArray[np.float32]:
 
 def test_the_same_function_from_other_operators(model: onnx_ir.Model) -> None:
     before, operators = run(model), Counter(node.op_type for node in model.graph)
-    rewrite(model)
+    rewrite_graph(model)
     assert before.std() > 0.1
     np.testing.assert_allclose(run(model), before, atol=1e-5 * before.std())
     # For the expansions 6, 3 and 6 convolutions and a concatenation instead of one convolution, for the fusion two

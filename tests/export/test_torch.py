@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from streetseg.errors import ArtefactError, EngineError
-from streetseg.export.targets import TARGETS
-from streetseg.export.torch import export_torch
+from streetseg.export.targets import TARGETS, export
 from streetseg.models.outputs import Network
 from streetseg.models.weights import save_weights
 from streetseg.runtime.artefact import PROGRAM_CARD, program_content_hash, read_card
@@ -31,9 +30,9 @@ WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrai
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program of the weights whose ONNX artefact ships."""
     out = tmp_path_factory.mktemp("program") / "street.pt2"
-    card, difference = export_torch(WEIGHTS, out)
-    assert 0 < difference <= 2e-2
-    assert card == read_card(out)
+    exported = export(WEIGHTS, target="torch", out=out)
+    assert 0 < exported.difference <= 2e-2
+    assert exported.card == read_card(out)
     return out
 
 
@@ -77,12 +76,11 @@ def test_other_families_are_the_same_as_their_graphs(name: str, untrained: Untra
     network, card = untrained(name)
     save_weights(tmp_path / "a.safetensors", network.state_dict(), card)
     frame = render(0, (128, 160)).frame[:97, :130].copy()
-    found = []
-    for target in TARGETS.values():
-        out = tmp_path / f"a{target.suffix}"
-        target.export(tmp_path / "a.safetensors", out)
-        found.append(Segmenter.open(out, threads=1, precision="float32").logits(frame))
-    onnx, program = found
+    logits = []
+    for target in TARGETS:
+        out = export(tmp_path / "a.safetensors", target=target).path
+        logits.append(Segmenter.open(out, threads=1, precision="float32").logits(frame))
+    onnx, program = logits
     np.testing.assert_allclose(program, onnx, rtol=0, atol=1e-4 * np.abs(onnx).max())
 
 

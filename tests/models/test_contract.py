@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streetseg.errors import NetworkError
-from streetseg.export.onnx import export_onnx, to_onnx
-from streetseg.export.verify import verify
+from streetseg.export.onnx import to_onnx
+from streetseg.export.targets import export
+from streetseg.export.verify import verify_artefact
 from streetseg.models.networks import CLASSIFIERS, MODELS, build
 from streetseg.models.outputs import Network
 from streetseg.models.weights import open_weights, save_weights
@@ -84,7 +85,7 @@ def exported(
     settle(network)
     path = tmp_path_factory.mktemp("network") / "network.safetensors"
     save_weights(path, network.state_dict(), card_for(request.param, network, 3))
-    export_onnx(path, path.with_suffix(".onnx"))
+    export(path)
     yield network.eval(), path
     for file in path.parent.iterdir():
         file.unlink()
@@ -305,7 +306,7 @@ def test_every_row_of_the_papers_tables_trains_and_exports(
         card = card_for(name, network, 3)
         path = tmp_path / "row.onnx"
         path.write_bytes(to_onnx(network, card).SerializeToString())
-        assert verify(path, network, card, "onnxruntime") <= 2e-4
+        assert verify_artefact(path, network, card, "onnxruntime") <= 2e-4
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

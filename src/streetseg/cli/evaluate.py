@@ -132,13 +132,12 @@ def runnable(artefact: Path, engine: str | None) -> Iterator[Path]:
         yield artefact
         return
     need_torch(f"evaluating {artefact.name}, which must be exported first,")
-    from streetseg.export.targets import TARGETS
+    from streetseg.export.targets import TARGETS, export
 
-    target = TARGETS["torch" if engine == "torch" else "onnx"]
+    target = "torch" if engine == "torch" else "onnx"
     with tempfile.TemporaryDirectory() as folder:
-        exported = Path(folder) / f"{artefact.stem}{target.suffix}"
-        target.export(artefact, exported)
-        yield exported
+        exported = Path(folder) / f"{artefact.stem}{TARGETS[target].suffix}"
+        yield export(artefact, target=target, out=exported).path
 
 
 def evaluate_command(options: argparse.Namespace, dataset: str, overlap: float) -> str:

@@ -1,4 +1,4 @@
-"""An artefact's graph: what is done to it whatever made it. Needs no PyTorch."""
+"""Finish an artefact's ONNX graph: strip it, halve its weights, attach its card. Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ import onnx.numpy_helper
 from streetseg.runtime.artefact import METADATA_KEY, onnx_content_hash
 from streetseg.runtime.card import ModelCard
 
-# Smaller tensors are norms' and biases: nothing to save, and full precision where it is cheap.
+# Smaller tensors belong to norms and biases: half precision would save nothing there.
 SMALLEST_HALVED = 1024
 
 
-def strip(graph: onnx.GraphProto) -> None:
-    """Leave out what the exporter notes down: stack traces with this machine's paths, and the sizes of intermediate
-    values, which hold for the example only (engines work out their own)."""
+def strip_graph(graph: onnx.GraphProto) -> None:
+    """Remove the exporter's notes.
+
+    These are stack traces with this machine's paths, and the sizes of intermediate values, which hold for the example
+    only (engines work out their own).
+    """
     del graph.value_info[:]
     for item in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
         del item.metadata_props[:]
@@ -32,7 +35,7 @@ def halve_weights(graph: onnx.GraphProto) -> None:
     for tensor in graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_HALVED:
             continue
-        with np.errstate(over="ignore"):  # what becomes infinite is refused by `verify`
+        with np.errstate(over="ignore"):  # `verify_artefact` refuses infinite values
             name, half = tensor.name, onnx.numpy_helper.to_array(tensor).astype(np.float16)
         tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
         casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
@@ -42,7 +45,7 @@ def halve_weights(graph: onnx.GraphProto) -> None:
 
 
 def widen_weights(graph: onnx.GraphProto) -> None:
-    """The reverse of halve_weights: float32 initialisers, no casts."""
+    """Undo halve_weights: float32 initialisers, no casts."""
     halves = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16}
     casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in halves]
     for cast in casts:
@@ -53,7 +56,7 @@ def widen_weights(graph: onnx.GraphProto) -> None:
 
 
 def with_card(model: onnx.ModelProto, card: ModelCard, precision: str) -> tuple[bytes, ModelCard]:
-    """The serialised model carrying the card, and that card with the artefact's own hash and precision."""
+    """Return the serialised model with the card inside, and that card with the artefact's own hash and precision."""
     del model.metadata_props[:]
     content_hash = onnx_content_hash(model.SerializeToString(), Path("the exported graph"))
     card = dataclasses.replace(

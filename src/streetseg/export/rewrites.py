@@ -1,7 +1,7 @@
-"""What is written differently in the exported graph, so that engines run it faster: the same function, other operators.
+"""Rewrite the exported graph so that engines run it faster: the same function, other operators.
 
-On graphs as PyTorch's exporter leaves them, norms folded. Each rewrite takes the places that it knows, in whatever
-network, and returns how many there were. What each gains, and what was tried and gained nothing: docs/performance.md.
+Rewrites take graphs as PyTorch's exporter leaves them, norms folded. Each one changes the patterns that it knows, in
+any network, and returns their number. docs/performance.md says what each gains, and what was tried and gained nothing.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from onnx_ir import Graph, Model, Node, Value
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 
-def rewrite(model: Model) -> None:
-    """All rewrites, in place."""
+def rewrite_graph(model: Model) -> None:
+    """Apply all rewrites, in place."""
     project_before_resizing(model.graph)
     part_expansions(model.graph)
     RemoveUnusedNodesPass()(model)
 
 
 def project_before_resizing(graph: Graph) -> int:
-    """conv1x1(concat(resize(deep), skip)) -> resize(conv1x1(deep)) + conv1x1(skip), as in FC-HarDNet's fusions.
+    """Turn conv1x1(concat(resize(deep), skip)), as in FC-HarDNet's fusions, into resize(conv1x1(deep)) + conv1x1(skip).
 
-    A 1x1 convolution mixes channels, a bilinear resize pixels, so their order is free; before, the convolution reads a
-    quarter of the pixels, the resize often has fewer channels, and nothing is concatenated.
+    A 1x1 convolution mixes channels and a bilinear resize mixes pixels, so their order is free. With the convolution
+    first, it reads a quarter of the pixels, the resize often has fewer channels, and nothing is concatenated.
     """
-    found = 0
+    count = 0
     for conv in list(graph):
         concat = maker(conv.inputs[0], "Concat") if conv.op_type == "Conv" else None
         resized = maker(concat.inputs[0], "Resize") if concat and len(concat.inputs) == 2 else None
@@ -41,18 +41,17 @@ def project_before_resizing(graph: Graph) -> int:
         of_skip = node("Conv", [skip, constant(graph, conv, "skip", weight[:, channels:]), *conv.inputs[2:]], conv)
         total = onnx_ir.node("Add", [of_skip.outputs[0], enlarged.outputs[0]])
         replace(graph, conv, [of_deep, enlarged, of_skip, total])
-        found += 1
-    return found
+        count += 1
+    return count
 
 
 def part_expansions(graph: Graph) -> int:
-    """A grouped convolution that makes m channels of each one -> m depthwise ones, concatenated, as in BiSeNetV2's
-    gather-and-expansion layers.
+    """Turn a grouped convolution that makes m channels of each channel into m depthwise ones, concatenated.
 
-    Engines have fast kernels for depthwise convolutions alone. The channels come in another order, which the
-    convolutions that read them take into their weights.
+    BiSeNetV2's gather-and-expansion layers have such convolutions. Engines have fast kernels for depthwise convolutions
+    only. The channels change their order; the weights of the convolutions that read them are reordered to match.
     """
-    found = 0
+    count = 0
     for conv in list(graph):
         groups = conv.attributes["group"].as_int() if "group" in conv.attributes else 1
         if conv.op_type != "Conv" or groups == 1:
@@ -79,13 +78,15 @@ def part_expansions(graph: Graph) -> int:
         reorder_readers(graph, conv.outputs[0], order)
         concat = onnx_ir.node("Concat", [branch.outputs[0] for branch in branches], attributes={"axis": 1})
         replace(graph, conv, [*branches, concat])
-        found += 1
-    return found
+        count += 1
+    return count
 
 
 def reorder_readers(graph: Graph, value: Value, order: NDArray[np.int64]) -> None:
-    """Make what reads `value` expect its channels in `order`, through activations and depthwise convolutions on to the
-    next full one."""
+    """Make the readers of `value` expect its channels in `order`.
+
+    The order passes through activations and depthwise convolutions and ends at the next full convolution.
+    """
     for reader in value.consumers():
         if reader.op_type == "Relu":
             reorder_readers(graph, reader.outputs[0], order)
@@ -101,13 +102,13 @@ def reorder_readers(graph: Graph, value: Value, order: NDArray[np.int64]) -> Non
 
 
 def maker(value: Value | None, op: str) -> Node | None:
-    """The node that puts out a value, where it is one of that kind."""
+    """Return the node that puts out a value if it is of that kind, else None."""
     node = value.producer() if value else None
     return node if node and node.op_type == op else None
 
 
 def parameters(conv: Node) -> dict[str, NDArray[np.float32]]:
-    """Weight, and bias where the exporter did not leave it out as all zeros."""
+    """Return the weight, and the bias unless the exporter left it out as all zeros."""
     return {name: values(given) for name, given in zip(("weight", "bias"), conv.inputs[1:], strict=False)}
 
 
@@ -118,7 +119,7 @@ def values(constant: Value | None) -> NDArray[np.float32]:
 
 
 def constant(graph: Graph, owner: Node, what: str, array: NDArray[np.float32]) -> Value:
-    """A new initialiser, named after the node that it comes from."""
+    """Add an initialiser that is named after the node that it comes from."""
     tensor = onnx_ir.tensor(np.ascontiguousarray(array), name=f"{owner.outputs[0].name}_{what}")
     value = onnx_ir.Value(name=tensor.name, const_value=tensor)
     graph.register_initializer(value)
@@ -126,10 +127,10 @@ def constant(graph: Graph, owner: Node, what: str, array: NDArray[np.float32]) -
 
 
 def node(op: str, inputs: list[Value | None], like: Node) -> Node:
-    """A node with the attributes of another."""
+    """Return a node with the attributes of another."""
     return onnx_ir.node(op, inputs, attributes=dict(like.attributes))
 
 
 def replace(graph: Graph, old: Node, new: list[Node]) -> None:
-    """Put nodes in the place of one; the last one's output takes over."""
+    """Replace a node by others; the output of the last one takes over."""
     onnx_ir.convenience.replace_nodes_and_values(graph, old, [old], new, old.outputs, new[-1].outputs)

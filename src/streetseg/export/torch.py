@@ -1,12 +1,13 @@
-"""Export to a torch.export program (NAME.pt2) with its card, the same graph and weights as the ONNX artefact: for
-PyTorch's own runtimes, and to compare other engines with. It runs without the code of our networks.
+"""Target "torch": a torch.export program with its card (NAME.pt2).
+
+It has the same graph and weights as the ONNX artefact and runs without the code of our networks. It is for PyTorch's
+own runtimes, and to compare other engines with.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import zipfile
-from collections.abc import Sequence
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -14,24 +15,21 @@ from pathlib import Path
 import torch
 
 from streetseg.export.graph import SMALLEST_HALVED
-from streetseg.export.onnx import FrameToLogits, fold_norms, open_measured
+from streetseg.export.inference import FrameToLogits, fold_norms
 from streetseg.export.verify import write_verified
 from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import PROGRAM_CARD, program_content_hash
-from streetseg.runtime.card import Accuracy, ModelCard
+from streetseg.runtime.card import ModelCard
 
 
-def export_torch(
-    weights: Path, out: Path, accuracy: Sequence[Accuracy] = (), training_time: str = ""
-) -> tuple[ModelCard, float]:
-    """Unfolded weights (NAME.safetensors) -> the program `out` (NAME.pt2); otherwise as export_onnx."""
-    network, card = open_measured(weights, accuracy, training_time)
-    content, card = with_card(to_program(network, card), card)
+def write_program(network: Network, card: ModelCard, out: Path) -> tuple[ModelCard, float]:
+    """Write a network as the program `out`; return its card and its largest logit difference."""
+    content, card = program_with_card(to_program(network, card), card)
     return card, write_verified(out, content, network, card, "torch")
 
 
 def to_program(network: Network, card: ModelCard) -> torch.export.ExportedProgram:
-    """The network's program, norms folded, weights rounded to half precision as in the ONNX artefact."""
+    """Return the network's program, norms folded, weights rounded to half precision as in the ONNX artefact."""
     module = FrameToLogits(fold_norms(network), card).eval()
     for tensor in module.state_dict().values():
         if tensor.is_floating_point() and tensor.numel() >= SMALLEST_HALVED:
@@ -43,14 +41,14 @@ def to_program(network: Network, card: ModelCard) -> torch.export.ExportedProgra
         (torch.zeros(2, multiple * 16, multiple * 24, 3, dtype=torch.uint8),),
         dynamic_shapes={"frame": {0: torch.export.Dim("batch"), 1: multiple * height, 2: multiple * width}},
     )
-    program.example_inputs = None  # kept, they would travel along
+    program.example_inputs = None  # else the file would hold them
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # holds this machine's paths
     return program
 
 
-def with_card(program: torch.export.ExportedProgram, card: ModelCard) -> tuple[bytes, ModelCard]:
-    """The saved program carrying the card, and that card with the program's own hash."""
+def program_with_card(program: torch.export.ExportedProgram, card: ModelCard) -> tuple[bytes, ModelCard]:
+    """Return the saved program with the card inside, and that card with the program's own hash."""
     buffer = BytesIO()
     torch.export.save(program, buffer)
     content_hash = program_content_hash(buffer.getvalue(), Path("the exported program"))

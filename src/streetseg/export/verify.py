@@ -1,4 +1,4 @@
-"""An artefact is compared with the network it was made from, by running both."""
+"""Verify an artefact: run it and the network that it was made from, and compare their logits."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from streetseg.runtime.engines.engines import open_engine
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import write_whole
 
-# In units of size_multiple: a square, a wide and a tall frame, none of them the size the graph was traced at.
+# In units of size_multiple: a square, a wide and a tall frame. The graph was traced at none of these sizes.
 SIZES = ((9, 9), (11, 30), (20, 7))
-# Half-precision weights err by 2^-11 each; what they do to the logits stays well under this share of their spread.
+# In standard deviations of the logits. Half-precision weights err by 2^-11 each, which moves the logits far less.
 TOLERANCE = 2e-2
 
 
 def write_verified(out: Path, content: bytes, network: Network, card: ModelCard, engine: str) -> float:
-    """Write an artefact, which takes its name only once it can be opened and has matched its network; returns how far
-    it differs."""
+    """Write an artefact and return its largest logit difference.
+
+    The file takes its name only after it has been opened and has matched its network.
+    """
     difference = 0.0
 
     def write(temporary: Path) -> None:
@@ -33,19 +35,29 @@ def write_verified(out: Path, content: bytes, network: Network, card: ModelCard,
             read_card(temporary)
         except ArtefactError as error:
             raise VerificationError(f"{out} was not written, for nothing could open it: {error}") from None
-        difference = verify(temporary, network, card, engine)
+        difference = verify_artefact(temporary, network, card, engine)
 
     write_whole(out, write)
     return difference
 
 
-def verify(path: Path, network: Network, card: ModelCard, engine: str) -> float:
+def verify_artefact(path: Path, network: Network, card: ModelCard, engine: str) -> float:
     """Run the artefact in an engine, and the network, on frames of several sizes.
 
-    Returns the largest difference in units of the logits' standard deviation; VerificationError where it is above
-    TOLERANCE, where either puts out what is no number, or the graph another shape.
+    Args:
+        path: The artefact.
+        network: The network that it was made from, in evaluation mode.
+        card: The network's card.
+        engine: The engine's name.
+
+    Returns:
+        The largest difference of a logit, in standard deviations of the network's logits.
+
+    Raises:
+        VerificationError: The difference is above TOLERANCE, the graph puts out another shape, or either puts out NaN
+            or infinity.
     """
-    # On frames this small, more threads only wait for each other.
+    # On frames this small, several threads only wait for each other.
     run = open_engine(path, card, EngineOptions(engine, threads=1, precision="float32"))
     mean, std = torch.tensor(card.mean), torch.tensor(card.std)
     worst = 0.0

@@ -1,0 +1,66 @@
+"""Evaluate candidate graphs for NNCF's accuracy control, by the Segmenter that users run."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from streetseg.data.pairs import Dataset, Pair
+from streetseg.export.graph import with_card
+from streetseg.export.operations import int8_operations
+from streetseg.measure.evaluation import Evaluation
+from streetseg.measure.frames import evaluate_frames
+from streetseg.progress import Progress
+from streetseg.runtime.card import ModelCard
+from streetseg.runtime.files import write_file
+from streetseg.runtime.segmenter import Segmenter
+
+
+class AccuracyControl:
+    """Evaluate graphs on a split.
+
+    Attributes:
+        pairs: The split.
+        before: The evaluation of the float graph.
+        once_int8: Names of all operations that were in int8 in any graph so far.
+    """
+
+    def __init__(
+        self, model: onnx.ModelProto, card: ModelCard, dataset: Dataset, split: str, progress: Progress
+    ) -> None:
+        self.card, self.dataset, self.split, self.progress = card, dataset, split, progress
+        self.pairs = dataset.pairs(split)
+        self.before = self.evaluate_graph(model, self.pairs)
+        self.once_int8: set[str] = set()
+
+    def __call__(self, model: onnx.ModelProto, pairs: Iterable[Pair]) -> tuple[float, list[float]]:
+        """Return the mIoU over these pairs of the split, and the mIoU of each of them."""
+        int8, some = int8_operations(model.graph), tuple(pairs)
+        self.once_int8 |= int8
+        labelled = {frame.name for frame in self.before.frame_scores if len(frame.cells)}
+        if not any(pair.name in labelled for pair in some):  # NNCF also asks about a single frame, which may be void
+            return 0.0, [0.0] * len(some)
+        evaluation = self.evaluate_graph(model, some) if int8 or some != self.pairs else self.before
+        return evaluation.scores.miou, [float(np.nan_to_num(frame.miou)) for frame in evaluation.frame_scores]
+
+    def evaluate_graph(self, model: onnx.ModelProto, pairs: Iterable[Pair]) -> Evaluation:
+        """Evaluate a graph as the artefact that it becomes."""
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "candidate.onnx"
+            write_file(path, with_card(copy, self.card, "int8")[0])
+            return self.evaluate_file(path, pairs)
+
+    def evaluate_file(self, path: Path, pairs: Iterable[Pair]) -> Evaluation:
+        """Evaluate an artefact."""
+        segmenter = Segmenter.open(path, precision="float32")
+        some = dataclasses.replace(self.dataset, splits={self.split: tuple(pairs)})
+        return evaluate_frames(
+            lambda frame: segmenter(frame).classmap, self.card.classes, some, self.split, progress=self.progress
+        )

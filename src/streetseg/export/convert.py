@@ -1,0 +1,157 @@
+"""Convert another code base's checkpoint into weights of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streetseg.data.labels import label_space, likely_labels, named
+from streetseg.data.pairs import LabelSpace
+from streetseg.errors import UsageError
+from streetseg.models.checkpoint_files import read_tensors
+from streetseg.models.conversion import build_converted, recognise_checkpoint
+from streetseg.models.weights import save_weights
+from streetseg.results import Facts, Printable
+from streetseg.runtime.card import MAX_OPERATING_SCALE
+from streetseg.runtime.files import same_file
+
+
+@dataclass(frozen=True)
+class Converted(Printable):
+    """Weights made of another code base's checkpoint.
+
+    Attributes:
+        path: The weights, NAME.safetensors.
+        source: The checkpoint's file name.
+        network: The network's name.
+        origin: The code base that the checkpoint comes from, "owner/repository".
+        classes: Names of the classes.
+        taken: Number of tensors taken from the checkpoint.
+        left_out: The checkpoint's tensors that only training needs, or nothing: their number by the beginning of
+            their names.
+        untrained: The network's tensors that keep their initial values, counted in the same way. With any, the
+            weights are to be trained before use.
+    """
+
+    path: Path
+    source: str
+    network: str
+    origin: str
+    classes: tuple[str, ...]
+    taken: int
+    left_out: Mapping[str, int]
+    untrained: Mapping[str, int]
+
+    def facts(self) -> Facts:
+        """Return all attributes."""
+        return {
+            "path": str(self.path),
+            "source": self.source,
+            "network": self.network,
+            "origin": self.origin,
+            "classes": list(self.classes),
+            "taken": self.taken,
+            "left_out": dict(self.left_out),
+            "untrained": dict(self.untrained),
+        }
+
+    def table(self) -> str:
+        """Return what was taken and left out, the classes, and what to do next."""
+        lines = [f"{self.source}: {self.network} as {self.origin} has it; {self.taken} tensors taken"]
+        if self.left_out:
+            lines.append(f"left out, for only training needs it or nothing: {listed(self.left_out)}")
+        lines.append(f"{len(self.classes)} classes: {', '.join(self.classes)}")
+        if self.untrained:
+            lines.append(
+                f"{self.path}: to be trained before use, for these are at their initialisation: "
+                f"{listed(self.untrained)}"
+            )
+        else:
+            lines.append(f"{self.path}: next, streetseg export {self.path}")
+        return "\n".join(lines)
+
+
+def convert(
+    checkpoint: str | Path,
+    *,
+    out: str | Path,
+    network: str | None = None,
+    origin: str | None = None,
+    classes: str | int | Sequence[str] | None = None,
+    operating_scale: float = 1.0,
+) -> Converted:
+    """Convert another code base's checkpoint into weights of ours.
+
+    Each tensor is used, or left out because only training needs it. A checkpoint that does not fit is refused. Nothing
+    in the file is run.
+
+    Args:
+        checkpoint: A .pth, .pt, .tar, .pkl, .bin, .ckpt or .safetensors file.
+        out: NAME.safetensors.
+        network: The network's name; None: recognised by the tensors.
+        origin: The code base, "owner/repository"; None: recognised by the tensors.
+        classes: A dataset's name, names with commas between, a text file with a name a line, a count, or a sequence of
+            names. None: Cityscapes' for 19 classes, else class_0, class_1, ... If their number differs from the
+            checkpoint's, the head keeps its initial values.
+        operating_scale: Factor by which frames are reduced for the network, above 0: 0.5 for STDC-Seg50, 0.75 for
+            STDC-Seg75.
+
+    Returns:
+        What was taken, left out and left untrained.
+
+    Raises:
+        CheckpointError: The file is damaged or refused, or does not fit one network of one code base.
+        NetworkError: There is no network of that name.
+        OutputError: The weights cannot be written.
+        UsageError: An argument does not fit, or the classes are missing where the checkpoint has none.
+    """
+    checkpoint, out = Path(checkpoint), Path(out)
+    if out.suffix != ".safetensors":
+        raise UsageError(f"--out {out} must be named NAME.safetensors")
+    if not 0 < operating_scale <= MAX_OPERATING_SCALE:
+        raise UsageError(f"--operating-scale {operating_scale} must be above 0 and at most {MAX_OPERATING_SCALE}")
+    labels = given_labels(classes)
+    if same_file(out, checkpoint):
+        raise UsageError(f"--out {out} is what is to be converted; choose another name")
+
+    source = checkpoint.name
+    conversion = recognise_checkpoint(read_tensors(checkpoint), source, network, origin)
+    if conversion.num_classes == 1 and (labels is None or len(labels.names) == 1):
+        raise UsageError(
+            f"{source} puts out one logit a pixel, which takes a threshold; a class map takes the highest of several: "
+            "name two classes or more by --classes, whose last layer is then to be trained"
+        )
+    if labels is None:
+        if conversion.num_classes is None:
+            raise UsageError(
+                f"{source} is a backbone, which has no classes: name those of the new network by --classes"
+            )
+        labels = likely_labels(conversion.num_classes)
+    built, card, untrained = build_converted(conversion, labels.names, labels.colours, operating_scale)
+    tensors = built.state_dict()
+    save_weights(out, tensors, card, precision="float32")
+    return Converted(
+        path=out,
+        source=source,
+        network=conversion.network,
+        origin=conversion.origin.name,
+        classes=labels.names,
+        taken=len(tensors) - sum(untrained.values()),
+        left_out=conversion.left_out,
+        untrained=untrained,
+    )
+
+
+def given_labels(classes: str | int | Sequence[str] | None) -> LabelSpace | None:
+    """Return the classes that the caller gave, or None."""
+    if classes is None:
+        return None
+    if isinstance(classes, str | int):
+        return label_space(str(classes))
+    return named(list(classes), ", ".join(classes))
+
+
+def listed(tensors: Mapping[str, int]) -> str:
+    """Return counted tensors as text."""
+    return ", ".join(f"{name} ({count})" for name, count in tensors.items())

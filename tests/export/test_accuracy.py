@@ -1,0 +1,80 @@
+"""Measured figures go on the card if they are sound, and a note says where they come from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streetseg.cli import main
+from streetseg.errors import UsageError, VerificationError
+from streetseg.export.targets import export
+from streetseg.measure.evaluation import Evaluation, FrameScore, Setup
+from streetseg.measure.evaluation_json import read_accuracy
+from streetseg.runtime.artefact import read_card
+
+
+def evaluated(present: str, absent: str) -> dict[str, Any]:
+    """What `streetseg evaluate --json` says of a frame of one class, half of it taken for nothing that is judged."""
+    matrix = np.array([[5, 5], [0, 0]])
+    frame = FrameScore("f0", np.array([[0, 0, 5], [0, 1, 5]]), 0.5, 0.5)
+    setup = Setup(measured_on="x", weights="0f", engine="e", command="c")
+    result = Evaluation((present, absent), np.array([True, False]), (), matrix, 0, (frame,), setup=setup)
+    facts: dict[str, Any] = json.loads(result.to_json())
+    return facts
+
+
+def test_figures_of_other_classes_are_refused(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "cats.json").write_text(json.dumps(evaluated("road", "cat")))
+    with pytest.raises(UsageError, match="figures of 'cat', no class of "):
+        export(weights, out=tmp_path / "a.onnx", accuracy=[tmp_path / "cats.json"])
+    assert not (tmp_path / "a.onnx").exists()
+
+
+def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "val.json"
+    good_facts = evaluated("road", "sky")
+    path.write_text(json.dumps(good_facts))
+    out, took = tmp_path / "a.onnx", "1.2 hours on one core"
+    assert main(["export", str(weights), "--out", str(out), "--accuracy", str(path), "--training-time", took]) == 0
+    card = read_card(out)
+    on = "x; not judged: sky"
+    assert [(entry.measured_on, entry.iou) for entry in card.accuracy] == [(on, {"road": 0.5, "sky": None})]
+    assert card.training_time == took
+    errors = capsys.readouterr().err
+    assert errors == f"streetseg: note: {path} is of other weights than {out}: {on}\n"
+    path.write_text(json.dumps({**good_facts, "weights": card.content_hash}))
+    took = os.fsdecode(b"1 h, \xff")  # no UTF-8
+    assert main(["export", str(weights), "--out", str(out), "--accuracy", str(path), "--training-time", took]) == 0
+    assert capsys.readouterr().err == ""
+    assert read_card(out).training_time == "1 h, ?"
+    good = out.read_bytes()
+    for wrong, complaint in (
+        ({"miou": 74.5}, "of 74.5, allowed are 0 to 1"),
+        ({"miou": None}, "miou is not of its type"),
+        ({"iou": [0.5]}, "iou is not of its type"),
+        ({"iou": {"road": -0.1}}, "of -0.1, allowed"),
+        ({"engine": 1}, "engine is not of its type"),
+        ({"confusion": [[1, 2], [0, 0]]}, "do not add up to the confusion matrix"),
+    ):
+        path.write_text(json.dumps({**good_facts, **wrong}))
+        with pytest.raises(UsageError, match=f"no result of streetseg evaluate.*{complaint}"):
+            read_accuracy(path)
+    path.write_text(json.dumps({**good_facts, "miou": 0.99}))
+    with pytest.raises(UsageError, match="scores that are not those of its confusion matrix; evaluate anew"):
+        read_accuracy(path)
+    path.write_text(json.dumps({**good_facts, "views": "scale 1, 1.5, mirrored too"}))
+    assert read_accuracy(path).measured_on == "x; scale 1, 1.5, mirrored too; not judged: sky"
+    path.write_text("{}")
+    with pytest.raises(UsageError, match="no result of streetseg evaluate"):
+        read_accuracy(path)
+    unfit = dataclasses.replace(card.accuracy[0], miou=74.5)
+    with pytest.raises(VerificationError, match=r"a\.onnx was not written, .* an accuracy beyond 0 to 1") as caught:
+        export(weights, out=out, accuracy=[unfit])
+    assert "\n" not in str(caught.value)
+    assert out.read_bytes() == good
