@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,27 +12,28 @@ import torch
 from streetseg.data.pairs import IGNORE
 from streetseg.training.augment import (
     SHADES,
+    Appearance,
     Batch,
+    ClassifierViews,
+    SegmentationViews,
     View,
     augment,
     cut_out,
-    draw_classifier_view,
-    draw_view,
     largest_share,
     window,
 )
-from streetseg.training.recipe import Recipe
-from streetseg.training.recipes.recipes import recipe_named
 
 LABEL = np.zeros((360, 480), np.uint8)
 
 
-def recipe(**changes: object) -> Recipe:
-    return dataclasses.replace(recipe_named("ddrnet_23_slim_camvid"), **changes)  # type: ignore[arg-type]
+FRAME = np.zeros((360, 480, 3), np.uint8)
 
 
-def crops(**changes: object) -> Recipe:
-    return dataclasses.replace(recipe_named("stdc1_imagenet"), crop=(64, 64), **changes)  # type: ignore[arg-type]
+def draw(seed: int, *, blur: float = 0.0, noise: float = 0.0, shade: float = 0.0, **changes: Any) -> View:
+    """Return a view of a sample of void, as ddrnet_23_slim_camvid draws it but for these changes."""
+    appearance = Appearance(flip=0.5, jitter=0.4, blur=blur, noise=noise, shade=shade)
+    settings: dict[str, Any] = {"crop": (256, 352), "scale": (0.5, 2.0), "aspect": 1.1, "appearance": appearance}
+    return SegmentationViews(**(settings | changes)).draw(seed, FRAME, LABEL)
 
 
 def plain(**changes: object) -> View:
@@ -110,23 +111,23 @@ def test_what_is_cut_out_is_all_that_a_view_shows(view: View) -> None:
 
 
 def test_a_view_follows_from_its_seed_alone() -> None:
-    drawn = [draw_view(seed, LABEL, recipe()) for seed in (7, 8, 7)]
+    drawn = [draw(seed) for seed in (7, 8, 7)]
     same = [drawn[0].left, drawn[0].scale_x, drawn[0].flip, drawn[0].gamma]
     assert same == [drawn[2].left, drawn[2].scale_x, drawn[2].flip, drawn[2].gamma]
     assert drawn[0].left != drawn[1].left
     for seed in range(200):
-        view = draw_view(seed, LABEL, recipe())
+        view = draw(seed)
         assert 0.5 <= (view.scale_x * view.scale_y) ** 0.5 <= 2.0
         assert 1 / 1.1 - 1e-9 <= view.scale_x / view.scale_y <= 1.1 + 1e-9
 
 
 def test_blur_noise_and_neither_come_from_the_recipe() -> None:
-    assert {(v.blur, v.noise) for v in (draw_view(seed, LABEL, recipe()) for seed in range(20))} == {(0.0, 0.0)}
-    views = [draw_view(seed, LABEL, recipe(blur=0.8, noise=0.5)) for seed in range(400)]
+    assert {(v.blur, v.noise) for v in (draw(seed) for seed in range(20))} == {(0.0, 0.0)}
+    views = [draw(seed, blur=0.8, noise=0.5) for seed in range(400)]
     assert -0.4 <= min(v.blur for v in views) < -0.35 < 0.75 < max(v.blur for v in views) <= 0.8
     assert 0.045 < max(v.noise for v in views) <= 0.05
     assert 150 < sum(v.noise == 0 for v in views) < 250
-    assert draw_view(3, LABEL, recipe()).gamma == draw_view(3, LABEL, recipe(blur=0.8, noise=0.5)).gamma
+    assert draw(3).gamma == draw(3, blur=0.8, noise=0.5).gamma
 
 
 def test_blur_spreads_and_sharpening_undoes() -> None:
@@ -159,14 +160,13 @@ def test_noise_is_the_samples_own_and_stays_inside_it() -> None:
 
 
 def test_shade_comes_from_the_recipe_and_leaves_all_else() -> None:
-    even, shaded = recipe(), recipe(shade=0.5)
-    assert draw_view(3, LABEL, even).shade is None
-    views = [draw_view(seed, LABEL, shaded) for seed in range(200)]
+    assert draw(3).shade is None
+    views = [draw(seed, shade=0.5) for seed in range(200)]
     most = torch.stack([view.shade.abs().max() for view in views if view.shade is not None])
     assert len(most) == 200
     assert 0.9 * math.log(2.5) / 2 < most.max() <= math.log(2.5) / 2
     assert (most < 0.1).sum() > 10  # some samples stay nearly even
-    assert (views[3].left, views[3].gamma) == (draw_view(3, LABEL, even).left, draw_view(3, LABEL, even).gamma)
+    assert (views[3].left, views[3].gamma) == (draw(3).left, draw(3).gamma)
 
 
 def test_shade_darkens_and_brightens_places_of_its_own_sample() -> None:
@@ -184,10 +184,7 @@ def test_shade_darkens_and_brightens_places_of_its_own_sample() -> None:
 
 
 def test_scales_are_the_papers_list_times_the_operating_scale() -> None:
-    drawn = [
-        draw_view(seed, LABEL, recipe(scale_list=(0.5, 1.0, 1.5), operating_scale=0.5, aspect=1.0)).scale_x
-        for seed in range(60)
-    ]
+    drawn = [draw(seed, scale_list=(0.5, 1.0, 1.5), operating_scale=0.5, aspect=1.0).scale_x for seed in range(60)]
     assert set(drawn) == {0.25, 0.5, 0.75}
 
 
@@ -198,8 +195,8 @@ def test_a_crop_of_mostly_one_class_is_drawn_again() -> None:
     label[:10] = IGNORE
 
     def fine(ratio: float) -> int:
-        still = recipe(crop=(40, 40), scale=(1.0, 1.0), aspect=1.0, max_category_ratio=ratio)
-        views = [draw_view(seed, label, still) for seed in range(40)]
+        still = SegmentationViews(crop=(40, 40), max_category_ratio=ratio)
+        views = [still.draw(seed, FRAME[:100, :100], label) for seed in range(40)]
         return sum(largest_share(label[window(v.top, 1.0, 40), window(v.left, 1.0, 40)]) <= 0.75 for v in views)
 
     assert fine(1.0) < 20
@@ -207,10 +204,11 @@ def test_a_crop_of_mostly_one_class_is_drawn_again() -> None:
 
 
 def test_a_classifiers_view_shows_a_part_of_the_area() -> None:
-    area = crops(crop_area=(0.25, 0.5), crop_aspect=4 / 3)
+    frame, label = np.zeros((100, 150, 3), np.uint8), np.array(0)
+    part = ClassifierViews(crop=(64, 64), crop_area=(0.25, 0.5), crop_aspect=4 / 3)
     shapes = []
     for seed in range(50):
-        view = draw_classifier_view(seed, (100, 150), area)
+        view = part.draw(seed, frame, label)
         height, width = 64 / view.scale_y, 64 / view.scale_x
         assert 0.25 - 1e-9 <= height * width / 15000 <= 0.5 + 1e-9
         shapes.append(width / height)
@@ -218,5 +216,5 @@ def test_a_classifiers_view_shows_a_part_of_the_area() -> None:
         assert view.left / view.scale_x + width <= 150 + 1e-6
     assert 3 / 4 <= min(shapes) < 0.8
     assert 1.25 < max(shapes) <= 4 / 3
-    square = draw_classifier_view(0, (100, 150), crops(crop_area=(0.25, 0.5), crop_aspect=1.0))
+    square = ClassifierViews(crop=(64, 64), crop_area=(0.25, 0.5)).draw(0, frame, label)
     assert square.scale_x == pytest.approx(square.scale_y)

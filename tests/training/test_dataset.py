@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from streetseg.data.imagenet import open_imagenet
 from streetseg.errors import DatasetError
 from streetseg.streets.datasets import write_imagenet
 from streetseg.training import dataset as module
-from streetseg.training.augment import augment
+from streetseg.training.augment import Appearance, Batch, SegmentationViews, augment
 from streetseg.training.dataset import (
     DROPOUT,
     LOSS_GRID,
@@ -26,23 +26,26 @@ from streetseg.training.dataset import (
     Sample,
     Samples,
     batches,
-    open_samples,
     stream_seed,
 )
-from streetseg.training.recipe import Recipe
-from streetseg.training.recipe_fields import override
-from streetseg.training.recipes.recipes import recipe_named
+from streetseg.training.tasks.classification import open_images
+from streetseg.training.tasks.segmentation import open_samples
+
+CROP = (48, 64)
 
 
-def recipe() -> Recipe:
-    return override(recipe_named("ddrnet_23_slim_camvid"), ["batch=4", "accumulate=2", "crop=48,64"])
+def stream_from(samples: Samples, step: int, workers: int, seed: int = 0) -> Iterator[Batch]:
+    """Return batches of two samples, two a step."""
+    appearance = Appearance(flip=0.5, jitter=0.4)
+    views = SegmentationViews(crop=CROP, scale=(0.5, 2.0), aspect=1.1, appearance=appearance)
+    return batches(samples, views, batch=4, accumulate=2, seed=seed, step=step, workers=workers)
 
 
 def stream(samples: Samples, step: int, workers: int, count: int = 6) -> list[str]:
     """A hash of each of the next batches, augmented."""
     hashes = []
-    for batch in islice(batches(samples, recipe(), step, workers), count):
-        frames, labels = augment(batch, recipe().crop)
+    for batch in islice(stream_from(samples, step, workers), count):
+        frames, labels = augment(batch, CROP)
         hashes.append(hashlib.sha256(frames.numpy().tobytes() + labels.numpy().tobytes()).hexdigest())
     return hashes
 
@@ -74,7 +77,7 @@ def test_another_seed_shows_other_views(camvid: Path) -> None:
     samples = open_samples(open_dataset(camvid), "train", 360, None)
 
     def views(seed: int) -> set[tuple[float, float]]:
-        (batch,) = islice(batches(samples, dataclasses.replace(recipe(), seed=seed), 0, 0), 1)
+        (batch,) = islice(stream_from(samples, 0, 0, seed), 1)
         return {(view.scale_x, view.gamma) for view in batch.views}
 
     assert views(1) == views(1)
@@ -102,7 +105,7 @@ def test_no_more_is_held_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = 4 * (10**2 + 39 * 50**2)
     for fits, again in ((everything, []), (everything - 1, list(range(40)))):
         monkeypatch.setattr(module, "HELD_IN_MEMORY", fits)
-        samples = Decoded(tuple(map(str, range(40))), decode)
+        samples = Decoded(tuple(map(str, range(40))), decode).keep()
         decoded.clear()
         assert [int(samples.read(i)[1][0, 0]) for i in range(40)] == list(range(40))
         assert decoded == again
@@ -112,8 +115,8 @@ def test_no_more_is_held_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_classifiers_images_are_reduced_too(tmp_path: Path) -> None:
     write_imagenet(tmp_path, {"train": 1}, classes=2, size=(96, 128))
     images = open_imagenet(tmp_path)
-    assert open_samples(images, "train", 24, None).read(0)[0].shape == (48, 64, 3)
-    assert open_samples(images, "train", 50, None).read(0)[0].shape == (96, 128, 3)
+    assert open_images(images, "train", 24).read(0)[0].shape == (48, 64, 3)
+    assert open_images(images, "train", 50).read(0)[0].shape == (96, 128, 3)
 
 
 def test_frames_of_different_sizes_make_one_batch(tmp_path: Path) -> None:
@@ -123,8 +126,8 @@ def test_frames_of_different_sizes_make_one_batch(tmp_path: Path) -> None:
             (tmp_path / part).mkdir(exist_ok=True)
             Image.fromarray(rng.integers(0, 11, shape, np.uint8)).save(tmp_path / part / f"0001TP_{n:06d}.png")
     samples = open_samples(open_dataset(tmp_path), "train", 360, None)
-    for batch in islice(batches(samples, recipe(), 0, 0), 8):
-        frames, labels = augment(batch, recipe().crop)
+    for batch in islice(stream_from(samples, 0, 0), 8):
+        frames, labels = augment(batch, CROP)
         assert frames.shape == (2, 3, 48, 64)
         assert (labels < 11).any()
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from streetseg.data.datasets import open_dataset
 from streetseg.errors import TrainingError
-from streetseg.training.dataset import open_samples
-from streetseg.training.train import Run, check_shares, train
+from streetseg.training.distributed import check_shares
+from streetseg.training.train import train
+from tests.support.runs import open_run
 from tests.support.small_recipe import FLOAT32, SMALL, small
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
@@ -36,9 +36,12 @@ STEPS_AND_EVALUATION = """
 import json, sys
 from pathlib import Path
 from tests.training.test_distributed import steps_and_evaluation
+from streetseg.training.device import choose_device
 from streetseg.training.distributed import join, leave, rank
 
-found = steps_and_evaluation(Path(sys.argv[1]), join())
+device = choose_device()
+join(device)
+found = steps_and_evaluation(Path(sys.argv[1]), device)
 if rank() == 0:
     print(json.dumps(found))
 leave()
@@ -46,8 +49,7 @@ leave()
 
 
 def steps_and_evaluation(camvid: Path, device: torch.device) -> dict[str, list[float]]:
-    dataset = open_dataset(camvid)
-    run = Run(small(*SETTINGS), dataset, open_samples(dataset, "train", 360, None), device)
+    run = open_run(small(*SETTINGS), camvid, device=device)
     run.start_from(SHIPPED)
     terms = [run.train_step()]
     gradients = [p.grad.norm().item() for p in run.network.parameters() if p.grad is not None]
@@ -112,12 +114,12 @@ def test_where_one_is_killed_the_other_ends(camvid: Path, tmp_path: Path) -> Non
 
 
 def test_what_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch, camvid: Path, tmp_path: Path) -> None:
-    monkeypatch.setattr("streetseg.training.train.world", lambda: 13)
+    monkeypatch.setattr("streetseg.training.distributed.world", lambda: 13)
     with pytest.raises(TrainingError, match="13 processes for 12 samples; start at most 12"):
         train(small(), camvid, tmp_path, progress=False)
-    monkeypatch.setattr("streetseg.training.train.world", lambda: 2)
+    monkeypatch.setattr("streetseg.training.distributed.world", lambda: 2)
     with pytest.raises(TrainingError, match=r"batch 6 cannot be shared equally by 2 processes .* a multiple of 4"):
-        check_shares(small("batch=6", "accumulate=2"), 12)
+        check_shares(12, batch=6, accumulate=2)
 
 
 def test_a_count_of_processes_alone_is_no_job(camvid: Path, tmp_path: Path) -> None:

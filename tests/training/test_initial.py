@@ -15,15 +15,16 @@ from streetseg.errors import ArtefactError, StreetsegError, TrainingError
 from streetseg.models.networks import build
 from streetseg.models.weights import open_weights, save_weights
 from streetseg.streets.datasets import write_folder, write_imagenet
-from streetseg.training.dataset import open_samples
 from streetseg.training.recipe import Recipe, resolve
 from streetseg.training.recipe_fields import override
 from streetseg.training.recipes.recipes import recipe_named
-from streetseg.training.train import Run, train
+from streetseg.training.run import Run
+from streetseg.training.tasks.segmentation import open_samples
+from streetseg.training.train import train
+from tests.support.runs import open_run
 from tests.support.small_recipe import small
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
-CPU = torch.device("cpu")
 NO_AUX = "aux_weights="
 assert_close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-3)  # the memory layouts differ, and so the sums
 
@@ -42,7 +43,7 @@ def started(root: Path, recipe: Recipe, *names: str) -> tuple[Run, str]:
     if names:
         colours = tuple((n, 0, 0) for n in range(len(names)))
         dataset = dataclasses.replace(dataset, labels=LabelSpace(names, colours))
-    run = Run(recipe, dataset, open_samples(open_dataset(root), "train", 96, None), CPU)
+    run = open_run(recipe, dataset, open_samples(open_dataset(root), "train", 96, None))
     return run, run.start_from(Path(recipe.init))
 
 
@@ -87,7 +88,7 @@ def test_a_backbone_is_pre_trained_and_taken_over(own: Path, tmp_path: Path) -> 
     write_imagenet(tmp_path / "imagenet", {"train": 1, "val": 1}, size=(96, 128))
     small_steps = ["iterations=2", "batch=2", "crop=64,64", "evaluate_every=2"]
     recipe = override(recipe_named("ddrnet_23_slim_imagenet"), small_steps)
-    backbone = train(recipe, tmp_path / "imagenet", tmp_path / "run", progress=False)
+    backbone = train(recipe, tmp_path / "imagenet", tmp_path / "run", progress=False).weights
     assert '"accuracy": ' in (tmp_path / "run" / "log.jsonl").read_text()
     content = backbone.read_bytes()
     damaged = tmp_path / "damaged.safetensors"

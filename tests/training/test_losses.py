@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -20,7 +20,8 @@ from streetseg.models.outputs import Outputs
 from streetseg.training.losses.bootstrapped import bootstrapped_cross_entropy
 from streetseg.training.losses.cross_entropy import cross_entropy
 from streetseg.training.losses.detail import detail_losses, detail_target
-from streetseg.training.losses.losses import make_loss
+from streetseg.training.losses.heads import check_heads
+from streetseg.training.losses.losses import LOSSES, SegmentationLoss
 from streetseg.training.losses.ohem import kth_smallest, ohem_cross_entropy
 from streetseg.training.losses.upsampled_cross_entropy import BAND_VALUES, upsampled_cross_entropy
 from streetseg.training.losses.upsampling import interpolation_matrix
@@ -219,7 +220,7 @@ def test_the_kth_smallest() -> None:
 def test_a_nan_stays_visible(loss: str) -> None:
     logits = torch.zeros(1, 3, 4, 4)
     logits[0, :, 0, 0] = torch.nan
-    terms = make_loss(recipe(loss=loss), torch.ones(3), False)(
+    terms = loss_of(torch.ones(3), False, loss=loss)(
         Outputs(logits, {}), torch.zeros(1, 4, 4, dtype=torch.uint8), torch.Generator()
     )
     assert terms["main"].isnan()
@@ -228,6 +229,20 @@ def test_a_nan_stays_visible(loss: str) -> None:
 def recipe(**fields: Any) -> Recipe:
     needed = {"native_short_side": 64, "crop": (64, 96), "iterations": 1, "batch": 4}
     return Recipe(name="some", network="some", learning_rate=0.1, weight_decay=0.0, **needed | fields)
+
+
+def loss_of(weights: Tensor, align_corners: bool, **fields: Any) -> SegmentationLoss:
+    """Return the loss of a recipe with these fields."""
+    settings = recipe(**fields)
+    return SegmentationLoss(
+        pixel_loss=LOSSES[settings.loss](settings),
+        class_weights=weights,
+        align_corners=align_corners,
+        aux_weights=settings.aux_weights,
+        detail_weights=settings.detail_weights,
+        stride=settings.loss_stride,
+        aux_stride=settings.aux_loss_stride,
+    )
 
 
 def heads() -> tuple[Outputs, Tensor]:
@@ -241,8 +256,8 @@ def heads() -> tuple[Outputs, Tensor]:
 
 def test_all_heads_are_weighed_by_name() -> None:
     outputs, labels = heads()
-    weighed = recipe(aux_weights={"arm16": 0.4}, detail_weights={"detail8": 2.0}, loss="cross_entropy")
-    terms = make_loss(weighed, torch.ones(5), True)(outputs, labels, torch.Generator())
+    weighed = {"aux_weights": {"arm16": 0.4}, "detail_weights": {"detail8": 2.0}, "loss": "cross_entropy"}
+    terms = loss_of(torch.ones(5), True, **weighed)(outputs, labels, torch.Generator())
     full = F.interpolate(outputs.aux["arm16"], labels.shape[1:], mode="bilinear", align_corners=True)
     assert terms["arm16"].item() == pytest.approx(
         F.cross_entropy(full, labels.long(), ignore_index=IGNORE).item(), rel=1e-5
@@ -250,8 +265,22 @@ def test_all_heads_are_weighed_by_name() -> None:
     assert list(terms) == ["main", "arm16", "detail8_bce", "detail8_dice", "total"]
     total = terms["main"] + 0.4 * terms["arm16"] + 2 * (terms["detail8_bce"] + terms["detail8_dice"])
     assert terms["total"].item() == pytest.approx(total.item(), rel=1e-6)
-    with pytest.raises(RecipeError, match=r"no auxiliary head 'arm8' .* it has arm16, detail8"):
-        make_loss(recipe(aux_weights={"arm8": 1.0}), torch.ones(5), True)(outputs, labels, torch.Generator())
+
+
+def test_heads_and_weights_belong_together() -> None:
+    outputs, _ = heads()
+    assert not check_heads("stdc1", outputs, ["arm16"], ["detail8"])
+    assert check_heads("stdc1", outputs, ["arm16"], [])
+    with pytest.raises(RecipeError, match="stdc1 has no auxiliary head arm8; there are arm16, detail8"):
+        check_heads("stdc1", outputs, ["arm8"], [])
+    with pytest.raises(RecipeError, match="head detail8 of stdc1 belongs in detail_weights, by what it predicts"):
+        check_heads("stdc1", outputs, ["detail8"], [])
+    with pytest.raises(RecipeError, match="head arm16 of stdc1 belongs in aux_weights"):
+        check_heads("stdc1", outputs, [], ["arm16"])
+
+
+def test_a_recipe_can_name_every_loss_of_the_table() -> None:
+    assert set(LOSSES) == set(get_args(get_type_hints(Recipe)["loss"]))
 
 
 def test_the_sampled_losses_have_the_full_ones_as_their_mean() -> None:
@@ -259,8 +288,8 @@ def test_the_sampled_losses_have_the_full_ones_as_their_mean() -> None:
     outputs, labels = heads()
     labels = labels.where(labels != IGNORE, 0)
     fields: dict[str, Any] = {"aux_weights": {"arm16": 1.0}, "detail_weights": {"detail8": 1.0}}
-    full = make_loss(recipe(loss="cross_entropy", **fields), torch.ones(5), True)(outputs, labels, torch.Generator())
-    sampled = make_loss(recipe(loss="cross_entropy", loss_stride=2, aux_loss_stride=2, **fields), torch.ones(5), True)
+    full = loss_of(torch.ones(5), True, loss="cross_entropy", **fields)(outputs, labels, torch.Generator())
+    sampled = loss_of(torch.ones(5), True, loss="cross_entropy", loss_stride=2, aux_loss_stride=2, **fields)
     draws = [sampled(outputs, labels, torch.Generator().manual_seed(seed)) for seed in range(60)]
     for name in ("main", "arm16", "detail8_bce"):
         values = {round(draw[name].item(), 7) for draw in draws}
@@ -280,7 +309,7 @@ def one_of_two(rank: int, folder: Path) -> None:
 
 def terms_and_gradient(fields: dict[str, Any], outputs: Outputs, labels: Tensor) -> tuple[dict[str, float], Tensor]:
     logits = outputs.logits.clone().requires_grad_()
-    terms = make_loss(recipe(**fields), torch.linspace(0.5, 1.5, 5), True)(
+    terms = loss_of(torch.linspace(0.5, 1.5, 5), True, **fields)(
         Outputs(logits, outputs.aux), labels, torch.Generator()
     )
     terms["total"].backward()

@@ -18,7 +18,8 @@ import torch
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError, OutputError
 from streetseg.training.checkpoint import load_checkpoint
-from streetseg.training.train import Run, train
+from streetseg.training.run import Run
+from streetseg.training.train import train
 from tests.support.small_recipe import SMALL, small
 
 # Long enough for a kill to meet it, with an evaluation that is not a checkpoint's and a schedule that would tell.

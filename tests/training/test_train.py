@@ -27,15 +27,16 @@ from streetseg.models.weights import open_weights
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.datasets import write_cityscapes, write_cocostuff, write_folder, write_imagenet
 from streetseg.training.checkpoint import load_checkpoint
-from streetseg.training.dataset import Samples, count_pixels, open_data, open_samples
+from streetseg.training.dataset import Samples
 from streetseg.training.recipe import resolve
 from streetseg.training.recipe_fields import override
 from streetseg.training.recipes.recipes import RECIPES, recipe_named
-from streetseg.training.train import Run, train
-from streetseg.training.validate import TrainingEngine
+from streetseg.training.run import Run
+from streetseg.training.tasks.segmentation import TrainingEngine, count_pixels, open_samples
+from streetseg.training.tasks.tasks import open_task
+from streetseg.training.train import train
+from tests.support.runs import CPU, open_run
 from tests.support.small_recipe import FLOAT32, SMALL, small
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def samples(camvid: Path) -> Samples:
 
 def test_training_learns_and_writes_weights_with_their_card(camvid: Path, samples: Samples, tmp_path: Path) -> None:
     recipe = small("iterations=40", "crop=64,96", "checkpoint_every=40", "evaluate_every=20", "jitter=0")
-    weights = train(recipe, camvid, tmp_path, progress=False)
+    weights = train(recipe, camvid, tmp_path, progress=False).weights
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [10, 20, 30, 40]
     assert log[3]["miou"] > log[1]["miou"]
@@ -67,9 +68,32 @@ def test_training_learns_and_writes_weights_with_their_card(camvid: Path, sample
     assert list((tmp_path / "tensorboard").iterdir())
 
 
+def test_a_run_returns_its_files_and_best_figures(camvid: Path, tmp_path: Path) -> None:
+    result = train(small("iterations=2", "evaluate_every=1"), camvid, str(tmp_path), progress=False)
+    assert result.weights == tmp_path / "ddrnet_23_slim_camvid.safetensors"
+    assert result.best_weights == tmp_path / "ddrnet_23_slim_camvid_best.safetensors"
+    assert result.weights.is_file()
+    assert result.best_weights.is_file()
+    logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    best = max(logged, key=lambda entry: entry["miou"])
+    assert (result.best, result.best_step, result.steps) == ({"miou": best["miou"]}, best["step"], 2)
+    assert result.seconds > 0
+    assert json.loads(result.to_json())["weights"] == str(result.weights)
+    assert "best miou" in result.table()
+
+
+def test_fields_are_replaced_by_name_from_python_too(camvid: Path, tmp_path: Path) -> None:
+    settings = {"crop": [64, 64], "batch": "4", "iterations": 1}
+    result = train("ddrnet_23_slim_camvid", camvid, tmp_path, init="", settings=settings, progress=False)
+    assert (result.best_weights, result.best, result.best_step) == (None, {}, None)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["recipe"]["crop"] == (64, 64)
+    with pytest.raises(RecipeError, match="did you mean iterations"):
+        train("ddrnet_23_slim_camvid", camvid, tmp_path / "other", settings={"iteration": 5}, progress=False)
+
+
 def test_an_evaluation_is_what_a_user_of_these_weights_gets(camvid: Path, tmp_path: Path) -> None:
     recipe = small("iterations=3", "evaluate_every=3", "native_short_side=80", "operating_scale=0.75", *FLOAT32)
-    weights = train(recipe, camvid, tmp_path, progress=False)
+    weights = train(recipe, camvid, tmp_path, progress=False).weights
     logged = json.loads((tmp_path / "log.jsonl").read_text())
     network, card = open_weights(weights)
     assert card.operating_scale == 0.75
@@ -89,7 +113,7 @@ def test_an_evaluation_is_what_a_user_of_these_weights_gets(camvid: Path, tmp_pa
 def test_parts_of_a_batch_add_up_to_the_batch(camvid: Path, samples: Samples) -> None:
     gradients = []
     for parts in (1, 2):
-        run = Run(small(f"accumulate={parts}", *FLOAT32), open_dataset(camvid), samples, CPU)
+        run = open_run(small(f"accumulate={parts}", *FLOAT32), camvid, samples)
         run.network.eval()  # a norm would look at its part only
         run.loss = lambda outputs, labels, generator: {"total": outputs.logits.square().mean()}
         run.train_step()
@@ -107,7 +131,7 @@ def test_a_compiled_network_trains_as_it_does_uncompiled(camvid: Path, samples: 
     losses, keys = [], []
     with torch._inductor.config.patch(fallback_random=True):  # the dropout of both is one
         for compiled in ("compile=true", "compile=false"):
-            run = Run(small(*COMPILED, compiled, f"precision={precision}"), open_dataset(camvid), samples, CPU)
+            run = open_run(small(*COMPILED, compiled, f"precision={precision}"), camvid, samples)
             losses.append([run.train_step()["main"] for _ in range(3)])
             keys.append(list(run.state()["network"]))
     torch._dynamo.reset()
@@ -133,7 +157,7 @@ def test_without_a_compiler_a_line_says_what_to_do(
 def test_a_second_evaluation_decodes_nothing(camvid: Path, samples: Samples, tmp_path: Path) -> None:
     root = tmp_path / "camvid"
     shutil.copytree(camvid, root)
-    run = Run(small("evaluate_every=1"), open_dataset(root), samples, CPU)
+    run = open_run(small("evaluate_every=1"), root, samples)
     first, pictures = run.evaluate()
     shutil.rmtree(root / "val")
     again, _ = run.evaluate()
@@ -145,15 +169,16 @@ def test_a_run_goes_on_without_the_weights_it_started_from(camvid: Path, tmp_pat
     weights = tmp_path / "weights.safetensors"
     shutil.copy(Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors", weights)
     recipe = small("iterations=1", "network=", f"init={weights}")
-    whole = train(recipe, camvid, tmp_path / "run", progress=False).read_bytes()
+    whole = train(recipe, camvid, tmp_path / "run", progress=False).weights.read_bytes()
     weights.unlink()
-    assert train(recipe, camvid, tmp_path / "run", resume=True, progress=False).read_bytes() == whole
+    resumed = train(recipe, camvid, tmp_path / "run", resume=True, progress=False)
+    assert resumed.weights.read_bytes() == whole
 
 
 def test_clipping_bounds_the_gradient(camvid: Path, samples: Samples) -> None:
     norms = []
     for bound in (0, 1e-3):
-        run = Run(small(f"clip_norm={bound}", *FLOAT32), open_dataset(camvid), samples, CPU)
+        run = open_run(small(f"clip_norm={bound}", *FLOAT32), camvid, samples)
         run.train_step()
         gradients = [p.grad.norm() for p in run.network.parameters() if p.grad is not None]
         norms.append(torch.stack(gradients).norm().item())
@@ -246,7 +271,7 @@ def test_names_that_are_no_utf_8(camvid: Path, tmp_path: Path) -> None:
     for path in [path for path in root.rglob("drive*") if path.is_file()]:
         path.rename(path.with_name(path.name.replace("drive", os.fsdecode(b"stra\xdfe"))))
     recipe = small("iterations=1", "evaluate_every=1", "batch=2")
-    weights = train(recipe, root, tmp_path / "run", cache=tmp_path / "cache", progress=False)
+    weights = train(recipe, root, tmp_path / "run", cache=tmp_path / "cache", progress=False).weights
     assert open_weights(weights)[1].training_data == "stra?e, split train"
     train(recipe, root, tmp_path / "run", resume=True, progress=False)
 
@@ -345,8 +370,8 @@ def test_every_recipe_trains_on_its_data(name: str, layouts: dict[str, Path]) ->
     recipe = override(recipe_named(name), ["batch=2", "crop=64,64", "accumulate=1"])
     if not recipe.network:
         recipe = resolve(dataclasses.replace(recipe, init=str(weights)))
-    dataset = open_data(root, recipe)
-    run = Run(recipe, dataset, open_samples(dataset, recipe.split, 96, None), CPU)
+    task = open_task(recipe, root)
+    run = Run.open(task, CPU, samples=task.open_samples())
     before = [p.detach().clone() for p in run.network.parameters()]
     terms = [run.train_step() for _ in range(2)]
     assert all(math.isfinite(value) for entry in terms for value in entry.values())

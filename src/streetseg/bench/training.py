@@ -33,12 +33,12 @@ from streetseg.results import Facts, Printable, text_table
 from streetseg.runtime.engines.engine import cores
 from streetseg.streets.datasets import write_camvid_tutorial
 from streetseg.training.augment import augment
-from streetseg.training.dataset import collate, open_samples
+from streetseg.training.dataset import collate
 from streetseg.training.losses.detail import detail_losses, detail_target
 from streetseg.training.recipe import Recipe
 from streetseg.training.recipes.recipes import RECIPES
-from streetseg.training.schedule import make_optimiser
-from streetseg.training.train import Run, build_network, normalise
+from streetseg.training.run import Run, normalise, optimiser_of
+from streetseg.training.tasks.segmentation import Segmentation, build_network
 
 ROUNDS = 5
 NETWORKS = ("ddrnet_23_slim", "bisenetv2", "stdc1", "fassd_net_l2")  # each family's fast variant
@@ -177,15 +177,14 @@ def camvid_recipe(network: str) -> Recipe:
         there = ", ".join(name.removesuffix("_camvid") for name in RECIPES if name.endswith("_camvid"))
         raise RecipeError(f"no recipe to train {network!r} on a CPU; there are some for {there}")
     recipe = RECIPES[f"{network}_camvid"]()
-    multiple = build_network(recipe, 2).size_multiple
+    multiple = build_network(recipe.network, 2, recipe.network_arguments).size_multiple
     height, width = (-(-side // multiple) * multiple for side in SIZE)
     return dataclasses.replace(recipe, crop=(height, width), batch=BATCH)
 
 
 def training_row(recipe: Recipe, dataset: Dataset, threads: int, rounds: int, progress: Progress) -> TrainingRow:
     """Return the row of a network."""
-    samples = open_samples(dataset, recipe.split, recipe.native_short_side, None)
-    ours = TimedRun(recipe, dataset, samples, CPU)
+    ours = TimedRun.open(Segmentation(recipe, dataset), CPU)
     # One thread each, like a DataLoader's workers. With a team of threads each, there would be more threads than cores,
     # and OpenMP would put the threads of every step to sleep between two operations.
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
@@ -236,14 +235,17 @@ class PlainRun:
         self.recipe, self.workers, self.layout = recipe, workers, layout
         self.read = lambda i: dataset.read(pairs[i], recipe.native_short_side)
         self.names = tuple(pair.name for pair in pairs)
-        self.network = build_network(recipe, len(dataset.labels.names), aux=True).to(memory_format=layout)  # type: ignore[call-overload]
-        self.optimiser = make_optimiser(recipe, self.network)
+        task = Segmentation(recipe, dataset)
+        self.views = task.views
+        self.network = task.build_network(len(dataset.labels.names), aux=True).to(memory_format=layout)  # type: ignore[call-overload]
+        self.optimiser = optimiser_of(recipe, self.network)
         self.stream = count()
 
     def train_step(self) -> None:
         positions = [next(self.stream) for _ in range(self.recipe.batch)]
         frames, labels = (torch.cat(part) for part in zip(*self.workers.map(self.sample, positions), strict=True))
-        outputs = self.network(normalise(frames, self.recipe).contiguous(memory_format=self.layout))
+        frames = normalise(frames, self.recipe.mean, self.recipe.std)
+        outputs = self.network(frames.contiguous(memory_format=self.layout))
         size, labels = labels.shape[1:], labels.long()
 
         def full(logits: Tensor) -> Tensor:
@@ -260,4 +262,4 @@ class PlainRun:
 
     def sample(self, position: int) -> tuple[Tensor, Tensor]:
         """Return a batch of one, decoded and augmented."""
-        return augment(collate(self, self.recipe, range(position, position + 1)), self.recipe.crop)
+        return augment(collate(self, self.views, range(position, position + 1), self.recipe.seed), self.recipe.crop)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """train, recipes."""
+    """Add train and recipes."""
     verb = verbs.add_parser("train", help="train a network by a recipe")
     verb.add_argument("--recipe", required=True, help="a recipe's name, or a TOML file that names its base")
     add_data_options(verb)
@@ -24,6 +24,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
     verb.add_argument("--cache", type=path, metavar="DIR", help="keep decoded frames there, if memory is too small")
     verb.add_argument("--workers", type=int, default=2, metavar="N", help="threads that make batches ahead (2)")
+    verb.add_argument("--device", help="cpu, cuda, cuda:N or mps (default: a CUDA GPU where there is one)")
     verb.set_defaults(verb=train)
 
     verb = verbs.add_parser("recipes", help="list the recipes, or print one as TOML")
@@ -33,30 +34,30 @@ def add_verbs(verbs: Verbs) -> None:
 
 def train(options: argparse.Namespace) -> int:
     """Run a recipe on a dataset."""
-    from streetseg.training.recipe_fields import override
-    from streetseg.training.recipes.recipes import recipe_named
-
-    init = [] if options.init is None else [f"init={options.init}"]
-    recipe = override(recipe_named(options.recipe), init + options.set)
     need_torch("streetseg train")
-    from streetseg.data.pairs import Dataset
-    from streetseg.training.dataset import open_data
+    from streetseg.training.recipe_fields import read_settings
     from streetseg.training.train import train
 
-    dataset = open_data(options.data, recipe, options.dataset)
     first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes, one speaks for all
-    if first and isinstance(dataset, Dataset) and dataset.note:
-        complain(f"note: {dataset.note}")
     try:
-        weights = train(
-            recipe, dataset, options.out, resume=options.resume, cache=options.cache, workers=options.workers
+        result = train(
+            options.recipe,
+            options.data,
+            options.out,
+            dataset=options.dataset,
+            init=options.init,
+            settings=read_settings(options.set),
+            resume=options.resume,
+            cache=options.cache,
+            workers=options.workers,
+            device=options.device,
         )
     except KeyboardInterrupt:
         if first:
             complain(f"interrupted; if {options.out} holds a checkpoint.pt, the same command with --resume goes on")
         return INTERRUPTED
     if first:
-        say(f"{weights}: next, streetseg export {weights}")
+        say(f"{result.weights}: next, streetseg export {result.weights}")
     return DONE
 
 

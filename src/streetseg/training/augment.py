@@ -1,6 +1,6 @@
-"""Augmentation: batched tensor operations on the training device, image and label in one go.
+"""Augmentation: batched tensor operations on the training device, frame and label at once.
 
-A sample's view is drawn from its own seed, so the stream does not depend on who works when.
+Each sample's view is drawn from a seed of its own. So the samples do not depend on how many threads make them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,26 +18,35 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streetseg.data.pairs import IGNORE
-from streetseg.training.recipe import Recipe
 
 Bytes = NDArray[np.uint8]
+Uniform = Callable[[float, float], float]  # draws from the range between its two arguments
 
-CROPS_TRIED = 10  # of those more than max_category_ratio of which is one class, or that do not fit into the image
+CROPS_TRIED = 10  # how often a crop is drawn that does not fit, or has too much of one class
 MAX_NOISE = 0.1  # standard deviation at strength 1, of values of 0 to 1
-MAX_SHADE = math.log(2.5)  # of the logarithm of a place's brightness at strength 1, up and down
-SHADES = (3, 3)  # places of the crop with a brightness of their own, bilinear between them
+MAX_SHADE = math.log(2.5)  # largest change of a place's logarithm of brightness at strength 1
+SHADES = (3, 3)  # grid of brightness over the crop, interpolated bilinearly
 BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # one pixel standard deviation
-BLUR = torch.outer(BINOMIAL, BINOMIAL).expand(3, 1, 5, 5)  # of each channel by itself
+BLUR = torch.outer(BINOMIAL, BINOMIAL).expand(3, 1, 5, 5)  # each channel by itself
 
 
 @dataclass(frozen=True)
 class View:
-    """What one sample is to look like: drawn by `draw_view` or `draw_classifier_view`, applied by `augment`.
+    """How to show one sample: `Views.draw` makes it, `augment` applies it.
 
-    left, top: the crop's corner in pixels of the scaled source. scale_x, scale_y: crop pixels per source pixel.
-    blur: 1 blurs the source by a pixel, 0 leaves it, below 0 sharpens. noise: its standard deviation in the source, of
-    values of 0 to 1, drawn from noise_seed. shade: logarithm of the brightness of places of the crop, SHADES; None
-    leaves it even.
+    Attributes:
+        left: Left edge of the crop in pixels of the scaled source.
+        top: Top edge of the crop in pixels of the scaled source.
+        scale_x: Crop pixels per source pixel, across.
+        scale_y: Crop pixels per source pixel, down.
+        flip: Mirror the crop.
+        colour: 3 x 3 matrix on the colours, 0 to 1.
+        offset: Offset of the colours, 3.
+        gamma: Power of the colours.
+        blur: 1 blurs the source by a pixel, 0 leaves it, below 0 sharpens.
+        noise: Standard deviation of the noise in the source, of values of 0 to 1.
+        noise_seed: Seed of the noise.
+        shade: Logarithms of brightness on the grid SHADES over the crop; None leaves the brightness even.
     """
 
     left: float
@@ -55,10 +65,13 @@ class View:
 
 @dataclass(frozen=True)
 class Batch:
-    """What `augment` takes.
+    """Samples and their views.
 
-    frames: N x H x W x 3 uint8; labels: N x H x W uint8, or N class indices. sizes: height and width of each sample,
-    which lies in the upper left corner of its H x W.
+    Attributes:
+        frames: N x H x W x 3 uint8.
+        labels: N x H x W uint8, or N class indices.
+        sizes: Height and width of each sample, which lies in the upper left corner of its H x W.
+        views: The view of each sample.
     """
 
     frames: Tensor
@@ -67,70 +80,108 @@ class Batch:
     views: list[View]
 
 
-def draw_view(seed: int, label: Bytes, recipe: Recipe) -> View:
-    """A random scale, aspect, crop position, flip and colour change by the recipe.
+@dataclass(frozen=True, kw_only=True)
+class Appearance:
+    """How a sample's look changes at random; the fields are the recipe's of the same names."""
 
-    label: H x W of the source, uint8. A crop larger than the scaled source is filled up with IGNORE on random sides.
-    """
-    uniform = uniform_from(seed)
-    if recipe.scale_list:
-        zoom = recipe.scale_list[int(uniform(0, len(recipe.scale_list)))]
-    else:
-        zoom = math.exp(uniform(math.log(recipe.scale[0]), math.log(recipe.scale[1])))
-    zoom *= recipe.operating_scale
-    stretch = math.exp(uniform(-math.log(recipe.aspect), math.log(recipe.aspect)) / 2)
-    scale_y, scale_x = zoom / stretch, zoom * stretch
-    for _ in range(CROPS_TRIED):
-        top = uniform(0, 1) * (label.shape[0] * scale_y - recipe.crop[0])
-        left = uniform(0, 1) * (label.shape[1] * scale_x - recipe.crop[1])
-        rows, columns = window(top, scale_y, recipe.crop[0]), window(left, scale_x, recipe.crop[1])
-        if recipe.max_category_ratio >= 1 or largest_share(label[rows, columns]) <= recipe.max_category_ratio:
-            break
-    return view_at(uniform, left, top, scale_x, scale_y, recipe)
+    flip: float = 0.0
+    jitter: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+    shade: float = 0.0
 
-
-def draw_classifier_view(seed: int, size: tuple[int, int], recipe: Recipe) -> View:
-    """A random part of the image as the crop: a share `crop_area` of its area, sides of a ratio up to `crop_aspect`.
-
-    size: H x W of the source, whose middle is taken where no such part fits.
-    """
-    uniform = uniform_from(seed)
-    for _ in range(CROPS_TRIED):
-        area = uniform(*recipe.crop_area) * size[0] * size[1]
-        shape = math.exp(uniform(-math.log(recipe.crop_aspect), math.log(recipe.crop_aspect)))
-        height, width = math.sqrt(area / shape), math.sqrt(area * shape)
-        if height <= size[0] and width <= size[1]:
-            top, left = uniform(0, 1) * (size[0] - height), uniform(0, 1) * (size[1] - width)
-            break
-    else:
-        height = width = float(min(size))
-        top, left = (size[0] - height) / 2, (size[1] - width) / 2
-    scale_y, scale_x = recipe.crop[0] / height, recipe.crop[1] / width
-    return view_at(uniform, left * scale_x, top * scale_y, scale_x, scale_y, recipe)
+    def view_at(self, uniform: Uniform, left: float, top: float, scale_x: float, scale_y: float) -> View:
+        """Return the view of that place, with random flip, colours, blur, noise and shade."""
+        flip = uniform(0, 1) < self.flip
+        colour, offset = draw_colour(uniform, self.jitter)
+        gamma = math.exp(uniform(-0.5, 0.5) * self.jitter)
+        blur = uniform(-0.5, 1) * self.blur
+        noise = max(0.0, uniform(-1, 1)) * MAX_NOISE * self.noise  # half of the samples stay clean
+        noise_seed = int(uniform(0, 2**31))
+        shade = draw_shade(uniform, self.shade) if self.shade else None
+        return View(left, top, scale_x, scale_y, flip, colour, offset, gamma, blur, noise, noise_seed, shade)
 
 
-Uniform = Callable[[float, float], float]  # draws from the range between its two arguments
+class Views(Protocol):
+    """How a task draws the views of its samples."""
+
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Height and width of what the network sees."""
+
+    def draw(self, seed: int, frame: Bytes, label: Bytes) -> View:
+        """Return a random view of a sample: frame H x W x 3 uint8, and its label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationViews:
+    """Views at a random scale, aspect and place; the fields are the recipe's of the same names."""
+
+    crop: tuple[int, int]
+    scale: tuple[float, float] = (1.0, 1.0)
+    scale_list: tuple[float, ...] = ()
+    operating_scale: float = 1.0
+    aspect: float = 1.0
+    max_category_ratio: float = 1.0
+    appearance: Appearance = Appearance()
+
+    def draw(self, seed: int, frame: Bytes, label: Bytes) -> View:
+        """Return a random view of a sample whose label is H x W uint8.
+
+        A crop larger than the scaled source is filled up with IGNORE on random sides.
+        """
+        uniform = uniform_from(seed)
+        if self.scale_list:
+            zoom = self.scale_list[int(uniform(0, len(self.scale_list)))]
+        else:
+            zoom = math.exp(uniform(math.log(self.scale[0]), math.log(self.scale[1])))
+        zoom *= self.operating_scale
+        stretch = math.exp(uniform(-math.log(self.aspect), math.log(self.aspect)) / 2)
+        scale_y, scale_x = zoom / stretch, zoom * stretch
+        for _ in range(CROPS_TRIED):
+            top = uniform(0, 1) * (label.shape[0] * scale_y - self.crop[0])
+            left = uniform(0, 1) * (label.shape[1] * scale_x - self.crop[1])
+            rows, columns = window(top, scale_y, self.crop[0]), window(left, scale_x, self.crop[1])
+            if self.max_category_ratio >= 1 or largest_share(label[rows, columns]) <= self.max_category_ratio:
+                break
+        return self.appearance.view_at(uniform, left, top, scale_x, scale_y)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierViews:
+    """Views of a random part of the frame; the fields are the recipe's of the same names."""
+
+    crop: tuple[int, int]
+    crop_area: tuple[float, float] = (1.0, 1.0)
+    crop_aspect: float = 1.0
+    appearance: Appearance = Appearance()
+
+    def draw(self, seed: int, frame: Bytes, label: Bytes) -> View:
+        """Return a random part of the frame, H x W x 3, as the crop; the middle where no such part fits."""
+        uniform = uniform_from(seed)
+        size = frame.shape[:2]
+        for _ in range(CROPS_TRIED):
+            area = uniform(*self.crop_area) * size[0] * size[1]
+            shape = math.exp(uniform(-math.log(self.crop_aspect), math.log(self.crop_aspect)))
+            height, width = math.sqrt(area / shape), math.sqrt(area * shape)
+            if height <= size[0] and width <= size[1]:
+                top, left = uniform(0, 1) * (size[0] - height), uniform(0, 1) * (size[1] - width)
+                break
+        else:
+            height = width = float(min(size))
+            top, left = (size[0] - height) / 2, (size[1] - width) / 2
+        scale_y, scale_x = self.crop[0] / height, self.crop[1] / width
+        return self.appearance.view_at(uniform, left * scale_x, top * scale_y, scale_x, scale_y)
 
 
 def uniform_from(seed: int) -> Uniform:
+    """Return a function that draws from its range, by the seed alone."""
     generator = torch.Generator().manual_seed(seed)
     return lambda low, high: low + (high - low) * torch.rand((), generator=generator, dtype=torch.float64).item()
 
 
-def view_at(uniform: Uniform, left: float, top: float, scale_x: float, scale_y: float, recipe: Recipe) -> View:
-    """The view there, its flip, colours, blur, noise and shade drawn."""
-    flip = uniform(0, 1) < recipe.flip
-    colour, offset = draw_colour(uniform, recipe.jitter)
-    gamma = math.exp(uniform(-0.5, 0.5) * recipe.jitter)
-    blur = uniform(-0.5, 1) * recipe.blur
-    noise = max(0.0, uniform(-1, 1)) * MAX_NOISE * recipe.noise  # half of the samples stay clean
-    noise_seed = int(uniform(0, 2**31))
-    shade = draw_shade(uniform, recipe.shade) if recipe.shade else None
-    return View(left, top, scale_x, scale_y, flip, colour, offset, gamma, blur, noise, noise_seed, shade)
-
-
 def draw_colour(uniform: Uniform, jitter: float) -> tuple[Tensor, Tensor]:
-    """A 3 x 3 matrix and an offset (in units of 0 to 1): exposure, white balance, saturation, contrast."""
+    """Return a random colour matrix (3 x 3) and offset: exposure, white balance, saturation, contrast."""
     exposure = math.exp(uniform(-0.6, 0.6) * jitter)
     contrast = math.exp(uniform(-0.6, 0.6) * jitter)
     saturation = math.exp(uniform(-1.0, 0.6) * jitter)
@@ -142,31 +193,31 @@ def draw_colour(uniform: Uniform, jitter: float) -> tuple[Tensor, Tensor]:
 
 
 def draw_shade(uniform: Uniform, strength: float) -> Tensor:
-    """Logarithms of brightness, SHADES: light falls unevenly on a street, and a wet road is as bright as the sky."""
+    """Return random logarithms of brightness, SHADES: light is uneven, and a wet road is as bright as the sky."""
     most = uniform(0, 1) * strength * MAX_SHADE
     return torch.tensor([[uniform(-most, most) for _ in range(SHADES[1])] for _ in range(SHADES[0])])
 
 
 def window(start: float, scale: float, length: int) -> slice:
-    """The rows or columns of the source that a crop of that start and length is interpolated from."""
+    """Return the source's rows or columns from which a crop of that start and length is interpolated."""
     return slice(max(0, math.floor(start / scale) - 1), max(0, math.ceil((start + length) / scale) + 1))
 
 
 def largest_share(label: Bytes) -> float:
-    """The share of the most frequent class in a label map, of what is not void; 0 where all is."""
+    """Return the share of the most frequent class among the pixels that are not void; 0 if all are."""
     counts = np.bincount(label.ravel(), minlength=IGNORE + 1)[:IGNORE]
     return float(counts.max() / max(counts.sum(), 1))
 
 
 def cut_out(view: View, frame: Bytes, crop: tuple[int, int]) -> tuple[slice, slice, View]:
-    """The rows and columns of the source (H x W x 3) that the view needs, and the view as seen from there."""
+    """Return the source's rows and columns that the view needs, and the view in coordinates of that part."""
     rows, columns = window(view.top, view.scale_y, crop[0]), window(view.left, view.scale_x, crop[1])
     left, top = view.left - columns.start * view.scale_x, view.top - rows.start * view.scale_y
     return rows, columns, dataclasses.replace(view, left=left, top=top)
 
 
-def worsen(frame: Tensor, view: View) -> None:
-    """Blurs or sharpens a source, 3 x H x W, and adds noise, in place: what lens and sensor do before all else."""
+def add_lens_and_sensor(frame: Tensor, view: View) -> None:
+    """Blur or sharpen a source, 3 x H x W, then add noise; in place."""
     if view.blur:
         padded = F.pad(frame.unsqueeze(0), (2, 2, 2, 2), mode="replicate")
         frame.lerp_(F.conv2d(padded, BLUR.to(frame), groups=3)[0], view.blur)
@@ -176,14 +227,20 @@ def worsen(frame: Tensor, view: View) -> None:
 
 
 def augment(batch: Batch, crop: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The crops of a batch, on its device: frames N x 3 x h x w float32, 0 to 1; labels N x h x w uint8.
+    """Return the crops of a batch, on the batch's device.
 
-    A classifier's labels stay as they are. Outside the source the label is IGNORE, and the frame mid-grey before its
-    colours change.
+    Outside the source the label is IGNORE, and the frame is mid-grey before its colours change.
+
+    Args:
+        batch: Samples and their views.
+        crop: Height h and width w of the result.
+
+    Returns:
+        Frames, N x 3 x h x w float32, 0 to 1, and labels, N x h x w uint8. Class indices stay as they are.
     """
     frames = batch.frames.permute(0, 3, 1, 2).float().div_(255).sub_(0.5)
     for n, ((height, width), view) in enumerate(zip(batch.sizes, batch.views, strict=True)):
-        worsen(frames[n, :, :height, :width], view)
+        add_lens_and_sensor(frames[n, :, :height, :width], view)
         frames[n, :, height:] = 0
         frames[n, :, :, width:] = 0
     height, width = frames.shape[-2:]

@@ -1,4 +1,4 @@
-"""What a run leaves on disk: the checkpoint to go on from, and a trained backbone."""
+"""The files of a run: the checkpoint to go on from, and a trained backbone."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from streetseg.errors import OutputError, TrainingError
 from streetseg.runtime.artefact import CLASSIFIER_KEY, safetensors_content_hash
 from streetseg.runtime.files import locked, write_file
 
-STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}  # what a run goes on from
+# What every checkpoint holds.
+STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a run's state; the last good file stays until the new one is whole on disk."""
+    """Write a run's state; the file before stays until the new one is whole on disk."""
     content = io.BytesIO()
     torch.save(state, content)
     try:
@@ -34,7 +35,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A run's state; TrainingError where it is missing or damaged."""
+    """Return a run's state; TrainingError if it is missing or damaged."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -56,19 +57,19 @@ def renamed(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def only_run(folder: Path) -> AbstractContextManager[None]:
-    """Inside, no other process may train into the folder; OutputError where one does already."""
+    """Return a context in which no other process may train into the folder; OutputError if one does already."""
     busy = f"another process is training into {folder}; wait for its end, or choose another"
     return locked(folder / ".lock", folder, "choose another folder", busy)
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what a kill in the middle of writing has left."""
+    """Remove the files that a kill left half written."""
     for path in folder.glob(".*.part.*"):
         path.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:
-    """What made a checkpoint: our version and a hash of our source, and the versions of what the result depends on."""
+    """Return what made a checkpoint: our version, a hash of our source, and the versions that the result depends on."""
     root = Path(__file__).parents[1]
     source = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
@@ -78,7 +79,7 @@ def versions() -> dict[str, str]:
 
 
 def save_classifier(path: Path, weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write a trained backbone, for `Recipe.init`. facts: its network and where it comes from."""
+    """Write a trained backbone, for `Recipe.init`; facts: its network and where it comes from."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     facts = facts | {"content_hash": safetensors_content_hash(save(tensors), path)}
     write_file(path, save(tensors, {CLASSIFIER_KEY: json.dumps(facts)}), durable=True)

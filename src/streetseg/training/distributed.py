@@ -1,4 +1,4 @@
-"""One process or many: which one we are, and sums over all. Without torchrun all of it is plain."""
+"""One process or many: which one this is, and sums over all. Without torchrun there is one."""
 
 from __future__ import annotations
 
@@ -14,47 +14,65 @@ from streetseg.errors import TrainingError
 from streetseg.models.outputs import Network
 
 
-def join() -> torch.device:
-    """Join the other processes that torchrun has started, if it did; returns this process's device."""
-    local = int(os.environ.get("LOCAL_RANK", 0))
-    gpus = torch.cuda.device_count()
-    if gpus and local >= gpus:
-        raise TrainingError(f"process {local + 1} on a machine with {gpus} GPUs; start at most as many processes")
-    device = torch.device("cuda", local) if gpus else torch.device("cpu")
-    if gpus:
+def join(device: torch.device) -> None:
+    """Join the other processes that torchrun has started, if it did.
+
+    Args:
+        device: This process's.
+
+    Raises:
+        TrainingError: The environment names several processes, but not how to meet them.
+    """
+    if device.type == "cuda":
         torch.cuda.set_device(device)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         try:
-            dist.init_process_group("nccl" if gpus else "gloo")
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         except ValueError as error:  # a variable is missing: batch systems set WORLD_SIZE, too
             raise TrainingError(
                 f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {error}; start by torchrun, or unset WORLD_SIZE"
             ) from None
-    return device
 
 
 def leave() -> None:
-    """Leave the others, all together, when the work is done."""
+    """Leave the other processes, all at once, when the work is done."""
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
 
 
 def rank() -> int:
-    """Which process this is, from 0."""
+    """Return the number of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
-    """How many processes there are."""
+    """Return the number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def summed(x: Tensor) -> Tensor:
-    """The sum of a tensor over all processes, without gradient; in place."""
+    """Return the sum of a tensor over all processes, without gradient; in place."""
     if dist.is_initialized():
         dist.all_reduce(x)
     return x
+
+
+def check_shares(samples: int, batch: int, accumulate: int) -> None:
+    """Refuse a batch that the processes cannot share equally.
+
+    Args:
+        samples: Number of samples of the split.
+        batch: Samples a step, over all processes.
+        accumulate: Parts in which a process takes its share.
+    """
+    if world() > samples:
+        raise TrainingError(f"{world()} processes for {samples} samples; start at most {samples}")
+    if batch % (world() * accumulate):
+        raise TrainingError(
+            f"batch {batch} cannot be shared equally by {world()} processes that take it in {accumulate} "
+            f"parts each; make it a multiple of {world() * accumulate}"
+        )
 
 
 def share_buffers(network: nn.Module) -> None:
@@ -65,7 +83,7 @@ def share_buffers(network: nn.Module) -> None:
 
 
 def lost_another(error: Exception) -> bool:
-    """Whether this is how a process notices that another one has ended."""
+    """Return True if the error is how a process notices that another one has ended."""
     return world() > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error))
 
 
@@ -83,10 +101,10 @@ class SummedWithGradient(torch.autograd.Function):
 
 
 class SyncNorm(nn.BatchNorm2d):
-    """Batch norm with the statistics of all processes' equal shares, for CPUs, which torch's own refuses."""
+    """Batch norm over all processes' equal shares, for CPUs, which torch's own refuses."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x C x h x w. Returns the same shape."""
+        """Return x, N x C x h x w, normalised."""
         if not self.training:
             return super().forward(x)
         assert self.momentum is not None
@@ -111,7 +129,7 @@ class SyncNorm(nn.BatchNorm2d):
 
 
 def sync_norms(network: Network, device: torch.device) -> Network:
-    """The network with its batch norms taking the statistics of all processes; the same parameters and buffers."""
+    """Return the network with batch norms over all processes; its parameters and buffers stay."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call,no-any-return]
     for module in network.modules():

@@ -1,4 +1,4 @@
-"""Where a run starts from: other weights, as far as they fit."""
+"""Start from other weights, as far as they fit."""
 
 from __future__ import annotations
 
@@ -20,11 +20,23 @@ from streetseg.runtime.artefact import (
 
 
 def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[str, ...], path: Path) -> str:
-    """Load the weights in `path` into a network; returns a line that says what was taken and what was not.
+    """Load the weights in a file into a network.
 
-    name, classes: the network's. wider: the same network for one class more, which tells the tensors whose rows are
-    classes: of these, the rows of the classes that the weights know by name are taken. TrainingError where the weights
-    are another network's, or of the same one in another form; ArtefactError where the file is damaged.
+    Of tensors whose rows are classes, it takes the rows of the classes that the weights know by name.
+
+    Args:
+        network: The network to start.
+        wider: The same network for one class more; its shapes tell which tensors' rows are classes.
+        name: The network's name.
+        classes: The network's classes.
+        path: NAME.safetensors.
+
+    Returns:
+        A line that says what was taken and what was not.
+
+    Raises:
+        TrainingError: The weights are another network's, or of the same one in another form.
+        ArtefactError: The file is damaged.
     """
     if not path.exists():
         raise TrainingError(
@@ -69,11 +81,16 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
 
 
 def open_classifier(content: bytes, facts: str, path: Path) -> tuple[str, dict[str, Tensor]]:
-    """The network of a trained backbone, whose facts its header holds, and its tensors; ArtefactError where the file is
-    damaged."""
+    """Return the network and the tensors of a trained backbone; ArtefactError if the file is damaged.
+
+    Args:
+        content: The file.
+        facts: The JSON in its header.
+        path: Where it lies, for messages.
+    """
     try:
-        found = json.loads(facts)
-        origin, digest = str(found["network"]), found.get("content_hash")  # those of 0.1.0's first runs have no hash
+        known = json.loads(facts)
+        origin, digest = str(known["network"]), known.get("content_hash")  # those of 0.1.0's first runs have no hash
         tensors = load(content)
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ArtefactError(f"{path} is a damaged backbone ({error}); get the file again") from None

@@ -1,4 +1,4 @@
-"""Stopping a run where it stands whole: between two steps."""
+"""Stop a run between two steps, where its state is whole."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from streetseg.training.distributed import world
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether the run is to stop: after Ctrl-C, SIGTERM or SIGHUP.
+    """Give a function that returns True once Ctrl-C, SIGTERM or SIGHUP has asked the run to stop.
 
-    A second one stops it at once, but not under torchrun: that repeats each to its processes, and kills what has not
-    ended 30 seconds later.
+    A second signal stops the run at once, except under torchrun: torchrun repeats each signal to its processes, and
+    kills those that have not ended 30 seconds later.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

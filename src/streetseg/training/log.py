@@ -1,11 +1,11 @@
-"""What a run tells: log.jsonl, and TensorBoard's files where that is installed."""
+"""The log of a run: log.jsonl, and TensorBoard's files where that is installed."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +22,9 @@ from streetseg.runtime.files import write_file
 class Log:
     """The log of a run, in its folder: log.jsonl, one JSON object a line, and tensorboard/.
 
-    step: where the run goes on; what an interrupted run logged after that is taken out, for it comes again.
+    Args:
+        out: The run's folder.
+        step: Where the run goes on. What an interrupted run logged after it is removed, because it comes again.
     """
 
     def __init__(self, out: Path, step: int) -> None:
@@ -46,8 +48,8 @@ class Log:
             if self.board:
                 self.board.close()
 
-    def add(self, step: int, values: dict[str, Any], pictures: dict[str, NDArray[np.uint8]]) -> None:
-        """One more line; pictures (H x W x 3) go to TensorBoard only."""
+    def add(self, step: int, values: Mapping[str, float], pictures: Mapping[str, NDArray[np.uint8]]) -> None:
+        """Add a line; pictures, H x W x 3, go to TensorBoard only."""
         with self.writing():
             self.file.write(json.dumps({"step": step, **values}).encode() + b"\n")
             self.file.flush()
@@ -58,7 +60,7 @@ class Log:
                     self.board.add_image(readable(name), picture, step, dataformats="HWC")
 
     def sync(self) -> None:
-        """Put on disk what was added, so that a checkpoint of now never knows more than the log."""
+        """Write everything to disk, so that a checkpoint written next never knows more than the log."""
         with self.writing():
             os.fsync(self.file.fileno())
             if self.board:
@@ -66,6 +68,7 @@ class Log:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
+        """Turn an error of the system into one of ours."""
         try:
             yield
         except OSError as error:
@@ -75,7 +78,7 @@ class Log:
 
 
 def step_of(line: bytes) -> float:
-    """The step of a line of the log; beyond all others where it is damaged."""
+    """Return the step of a line of the log; infinity if the line is damaged."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, TypeError, KeyError):
@@ -83,7 +86,7 @@ def step_of(line: bytes) -> float:
 
 
 def read_lines(path: Path) -> list[bytes]:
-    """The whole lines of a log; a kill may have left a part of one at its end."""
+    """Return the whole lines of a log; a kill may have left a part of one at its end."""
     if not path.exists():
         return []
     return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]

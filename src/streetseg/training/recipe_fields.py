@@ -24,13 +24,18 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     Raises:
         RecipeError: There is no such field, or the value is not of its type.
     """
-    values: dict[str, object] = {}
+    return replace_fields(recipe, read_settings(settings))
+
+
+def read_settings(settings: Iterable[str]) -> dict[str, str]:
+    """Return field -> text of settings FIELD=VALUE; RecipeError where one has another form."""
+    values: dict[str, str] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
             raise RecipeError(f"setting {setting!r} is not of the form FIELD=VALUE")
         values[name] = text
-    return replace_fields(recipe, values)
+    return values
 
 
 def replace_fields(recipe: Recipe, values: Mapping[str, object]) -> Recipe:

@@ -8,12 +8,18 @@ from torch import Tensor
 
 
 def detail_target(label: Tensor) -> Tensor:
-    """Where an outline passes. label: N x H x W, class indices or 255. Returns N x 1 x H x W float, 0 or 1.
+    """Return the pixels on an outline.
 
-    An 8-neighbour Laplacian, zero outside the frame, over the class indices as they are, at strides 1, 2 and 4; a
-    pixel is marked where a stride's response, nearest neighbour, is positive. The official fusion weighs the strides
-    0.6, 0.3 and 0.1 (parameters that get no gradient) and keeps what is above 0.1, so stride 4 alone never marks: it
-    is left out. Void, 255, is to this the largest class.
+    An 8-neighbour Laplacian, zero outside the frame, runs over the class indices at strides 1, 2 and 4. It marks a
+    pixel if a stride's response, by nearest neighbour, is positive. The official fusion weighs the strides 0.6, 0.3 and
+    0.1 (parameters that get no gradient) and keeps what is above 0.1. Stride 4 alone never marks a pixel, so it is left
+    out here. Void, 255, counts as the largest class.
+
+    Args:
+        label: N x H x W, class indices or 255.
+
+    Returns:
+        N x 1 x H x W float, 0 or 1.
     """
     label = label.unsqueeze(1).float()
     # The Laplacian is positive where the pixel is above the mean of its 3 x 3; a convolution takes four times as long.
@@ -22,9 +28,13 @@ def detail_target(label: Tensor) -> Tensor:
 
 
 def detail_losses(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Binary cross entropy, mean over all pixels, and dice loss, mean over the samples.
+    """Return the binary cross entropy, mean over all pixels, and the dice loss, mean over the samples.
 
-    logits, target: N x 1 x H x W. Dice is 1 - (2 intersection + 1) / (sum of probabilities + sum of targets + 1).
+    Dice is 1 - (2 intersection + 1) / (sum of probabilities + sum of targets + 1).
+
+    Args:
+        logits: N x 1 x H x W.
+        target: N x 1 x H x W, 0 or 1.
     """
     bce = F.binary_cross_entropy_with_logits(logits, target)
     probability, target = logits.sigmoid().flatten(1), target.flatten(1)

@@ -1,8 +1,8 @@
 """The cross entropy of upsampled logits, pixel by pixel, forward and backward without the full-size logits.
 
-The plain way writes C channels at full size to memory and reads them again for the upsampling, the softmax, the loss
-and the backward of each. Here a band of rows small enough for a core's cache goes all the way from the logits to its
-losses; the backward makes the band again and carries its gradient back through the transposed products.
+The plain way writes C channels at full size to memory, and reads them again for the upsampling, the softmax, the loss
+and the backward of each. Here a band of rows that fits into a core's cache goes from the logits to its losses at once.
+The backward computes the band again, and carries its gradient back through the transposed products.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch.autograd.function import once_differentiable
 
 from streetseg.data.pairs import IGNORE
 
-BAND_VALUES = {"cpu": 1 << 17, "cuda": 1 << 26}  # logits at once: of a second-level cache; of a GPU's memory a part
+# Logits at once: what fits into a CPU's second-level cache, and a part of a GPU's memory.
+BAND_VALUES = {"cpu": 1 << 17, "cuda": 1 << 26, "mps": 1 << 26}
 
 
 def upsampled_cross_entropy(
@@ -26,10 +27,18 @@ def upsampled_cross_entropy(
     class_weights: Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Each pixel's `cross_entropy(down @ logits @ across.mT, label, class_weights, ignore_index=255, ...)`.
+    """Return each pixel's `cross_entropy(down @ logits @ across.mT, label, class_weights, ignore_index=255, ...)`.
 
-    logits: N x C x h x w, float32 or float64; label: N x H x W, class indices or 255, where the loss is 0.
-    down: H x h and across: W x w, the weights of the interpolation (see `interpolation_matrix`). class_weights: C.
+    Args:
+        logits: N x C x h x w, float32 or float64.
+        label: N x H x W, class indices, or 255, where the loss is 0.
+        down: H x h, weights of the interpolation (see `interpolation_matrix`).
+        across: W x w, the same across.
+        class_weights: C.
+        label_smoothing: Share of the target that goes to all classes alike.
+
+    Returns:
+        N x H x W.
     """
     if class_weights is None:
         class_weights = logits.new_ones(logits.shape[1])
@@ -38,8 +47,10 @@ def upsampled_cross_entropy(
 
 
 class UpsampledCrossEntropy(torch.autograd.Function):
-    """A pixel's target t holds its class's weight and the smoothing's share of all classes'. With its logits z, the
-    loss is -t log(softmax(z)), and the gradient sum(t) softmax(z) - t."""
+    """With a pixel's target t and logits z, the loss is -t log(softmax(z)), its gradient sum(t) softmax(z) - t.
+
+    The target t holds the weight of the pixel's class, and the smoothing's share of all classes' weights.
+    """
 
     @staticmethod
     def forward(
@@ -89,7 +100,7 @@ class UpsampledCrossEntropy(torch.autograd.Function):
 
 
 def bands(logits: Tensor, down: Tensor, across: Tensor) -> list[tuple[slice, slice]]:
-    """Rows of the losses to be worked on at once, and the rows of the logits that they are interpolated from."""
+    """Return the bands: rows of the losses to compute at once, and the rows of the logits that they need."""
     height = max(1, BAND_VALUES[logits.device.type] // (logits.shape[1] * len(across)))
     parts = []
     for first in range(0, len(down), height):
@@ -99,14 +110,16 @@ def bands(logits: Tensor, down: Tensor, across: Tensor) -> list[tuple[slice, sli
 
 
 def widen(image: Tensor, across: Tensor) -> Tensor:
-    """An image's logits, C x h x w, upsampled along its rows: h x (C W). Later products are then of two matrices."""
+    """Return an image's logits, C x h x w, upsampled along its rows: h x (C W), so that later products are plain."""
     _, height, width = image.shape
     return (image.transpose(0, 1).reshape(-1, width) @ across.mT).view(height, -1)
 
 
 def targets(label: Tensor, weights: Tensor, smoothing: float) -> tuple[Tensor, Tensor, Tensor]:
-    """For each pixel its class (0 where void), the target's value for it without the smoothing, and the smoothing's sum
-    over all classes; both values are 0 where void."""
+    """Return each pixel's class, the target's value for that class, and the smoothing's sum over all classes.
+
+    All three are 0 where the pixel is void. The target's value is without the smoothing.
+    """
     counted = label != IGNORE
     index = label.long().where(counted, 0)
     return index, (1 - smoothing) * weights[index] * counted, smoothing * weights.mean() * counted

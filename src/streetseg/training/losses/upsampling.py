@@ -1,7 +1,7 @@
 """Bilinear upsampling as two small matrix products.
 
-It is linear and separable: `down @ logits @ across.mT` with the weights of some rows and of some columns is exactly
-`interpolate` at these pixels, and a loss over a random quarter of them has the full loss as its expectation.
+Upsampling is linear and separable: `down @ logits @ across.mT`, with the weights of some rows and columns, is exactly
+`interpolate` at these pixels. A loss over a random quarter of the pixels has the full loss as its expectation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from torch import Tensor
 
 
 def interpolation_matrix(positions: Tensor, size: int, source: int, align_corners: bool) -> Tensor:
-    """The weights, len(positions) x source, with which `source` samples make the samples at `positions` of `size`."""
+    """Return the weights that make the samples at `positions` of `size` from `source` samples.
+
+    Args:
+        positions: Indices, 0 to size - 1.
+        size: Number of samples after upsampling.
+        source: Number of samples before it.
+        align_corners: The convention of `torch.nn.functional.interpolate`.
+
+    Returns:
+        len(positions) x source.
+    """
     if align_corners:
         at = positions * ((source - 1) / max(size - 1, 1))
     else:

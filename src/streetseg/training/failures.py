@@ -1,0 +1,37 @@
+"""The user's errors behind those of torch."""
+
+from __future__ import annotations
+
+import torch
+
+from streetseg.errors import TrainingError
+from streetseg.training.distributed import lost_another, world
+
+
+def explain(
+    error: Exception, *, network: str, compiled: bool, batch: int, accumulate: int, crop: tuple[int, int]
+) -> TrainingError | None:
+    """Return the user's error behind one of torch's; None if there is none.
+
+    Args:
+        error: What escaped from a run.
+        network: Name of the run's network.
+        compiled: True if torch.compile compiles it.
+        batch: Samples a step.
+        accumulate: Parts of a process's share of the batch.
+        crop: Height and width that the network sees.
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+        return TrainingError(
+            f"out of memory with batch {batch} in {accumulate} parts on {world()} processes and crop "
+            f"{crop[0]} x {crop[1]}; lower batch or crop, or raise accumulate"
+        )
+    if compiled and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        cause = str(error).strip().splitlines()[0]
+        return TrainingError(
+            f"PyTorch cannot compile {network} here ({cause}); install a C++ compiler that it finds (g++, or "
+            "what CXX names), or train without: --set compile=false"
+        )
+    if lost_another(error):
+        return TrainingError("another process of the run has ended; when its cause is mended, go on with --resume")
+    return None

@@ -1,0 +1,49 @@
+"""What a run returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streetseg.results import Facts, Printable, text_table
+
+
+@dataclass(frozen=True)
+class TrainingResult(Printable):
+    """The end of a training run.
+
+    Attributes:
+        weights: The averaged weights, unfolded, with their card: NAME.safetensors.
+        best_weights: Those of the best evaluation; None where the recipe never evaluates.
+        best: Figures of the best evaluation, 0 to 1, the one that decides first; empty without evaluation.
+        best_step: Step of the best evaluation; None without evaluation.
+        steps: Steps of the whole run.
+        seconds: Wall time of this call's steps and evaluations; a resumed run's earlier part is not in it.
+    """
+
+    weights: Path
+    steps: int
+    seconds: float
+    best_weights: Path | None = None
+    best: Mapping[str, float] = field(default_factory=dict)
+    best_step: int | None = None
+
+    def facts(self) -> Facts:
+        """Return the attributes, paths as text."""
+        return {
+            "weights": str(self.weights),
+            "best_weights": None if self.best_weights is None else str(self.best_weights),
+            "best": dict(self.best),
+            "best_step": self.best_step,
+            "steps": self.steps,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def table(self) -> str:
+        """Return a row a fact."""
+        rows = [("weights", str(self.weights)), ("steps", f"{self.steps:,}"), ("seconds", f"{self.seconds:.1f}")]
+        if self.best_weights is not None:
+            rows.append(("best weights", f"{self.best_weights} (step {self.best_step:,})"))
+        rows += [(f"best {name}", f"{value:.4g}") for name, value in self.best.items()]
+        return text_table([("training", ""), *rows])

@@ -1,0 +1,1 @@
+"""What a run trains for: segmentation or classification."""
