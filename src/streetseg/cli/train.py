@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Verbs) -> None:
     """Add train and recipes."""
     verb = verbs.add_parser("train", help="train a network by a recipe")
-    verb.add_argument("--recipe", required=True, help="a recipe's name, or a TOML file that names its base")
+    verb.add_argument(
+        "--recipe", required=True, help="a recipe's name, or a TOML file: a whole recipe, or one that names its base"
+    )
     add_data_options(verb)
     verb.add_argument("--init", metavar="FILE", help="NAME.safetensors to start from; '' starts from nothing")
     verb.add_argument("--out", required=True, type=path, help="folder of the run")

@@ -137,7 +137,11 @@ class RecipeList(Printable):
 
 
 def list_recipes() -> RecipeList:
-    """Return all recipes, each with the first line of its description."""
+    """List the recipes.
+
+    Returns:
+        Name and one sentence of each, in the order of RECIPES.
+    """
     return RecipeList(
         tuple(RecipeSummary(name, (recipe.__doc__ or "").splitlines()[0]) for name, recipe in RECIPES.items())
     )
@@ -148,6 +152,9 @@ def recipe_named(name: str) -> Recipe:
 
     Args:
         name: A name in RECIPES, or the path of a file, NAME.toml (see `read_recipe`).
+
+    Returns:
+        The recipe, possibly with a network that it leaves to weights (see `resolve`).
 
     Raises:
         RecipeError: There is no such recipe, or the file cannot be used.
