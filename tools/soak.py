@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from streetseg import Segmenter
-from streetseg.runtime.video.files import VideoWriter
 from streetseg.runtime.video.segment import segment_video
+from streetseg.runtime.video.writer import VideoWriter
 from streetseg.streets.scene import render
 
 Item = TypeVar("Item")

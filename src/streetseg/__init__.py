@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streetseg.runtime.card import ModelCard
     from streetseg.runtime.engines.options import EngineOptions
     from streetseg.runtime.frames import read_frame
+    from streetseg.runtime.predict import PredictedImage, PredictedVideo, Predictions, predict
     from streetseg.runtime.segmenter import Prepared, Result, Segmenter
     from streetseg.runtime.shelf.shelf import list_weights
     from streetseg.streets.datasets import RenderedStreets, render_streets
@@ -50,6 +51,9 @@ __all__ = [
     "ModelCard",
     "NetworkList",
     "PaperSizes",
+    "PredictedImage",
+    "PredictedVideo",
+    "Predictions",
     "Prepared",
     "Quantization",
     "Recipe",
@@ -69,6 +73,7 @@ __all__ = [
     "list_weights",
     "paper_sizes",
     "paper_tables",
+    "predict",
     "quantize",
     "read_card",
     "read_frame",
@@ -87,6 +92,9 @@ HOMES = {
     "ModelCard": "streetseg.runtime.card",
     "NetworkList": "streetseg.models.networks",
     "PaperSizes": "streetseg.papers.sizes",
+    "PredictedImage": "streetseg.runtime.predict",
+    "PredictedVideo": "streetseg.runtime.predict",
+    "Predictions": "streetseg.runtime.predict",
     "Prepared": "streetseg.runtime.segmenter",
     "Quantization": "streetseg.export.quantize",
     "Recipe": "streetseg.training.recipe",
@@ -106,6 +114,7 @@ HOMES = {
     "list_weights": "streetseg.runtime.shelf.shelf",
     "paper_sizes": "streetseg.papers.sizes",
     "paper_tables": "streetseg.papers.tables",
+    "predict": "streetseg.runtime.predict",
     "quantize": "streetseg.export.quantize",
     "read_card": "streetseg.runtime.artefact",
     "read_frame": "streetseg.runtime.frames",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ import pytest
 import safetensors.numpy
 
 import streetseg
-from streetseg.errors import ArtefactError, EngineError, StreetsegError, UsageError
+from streetseg.errors import ArtefactError, EngineError, MissingExtraError, StreetsegError, UsageError
 from streetseg.runtime.artefact import METADATA_KEY, read_card, safetensors_content_hash
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engines import ENGINES
 from streetseg.runtime.engines.options import EngineOptions
+from streetseg.runtime.frames import decode_frame
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.scene import render
 
@@ -94,6 +97,30 @@ def test_the_class_map_has_the_frames_size(segmenter: Segmenter, size: tuple[int
     assert sum(shares.values()) == pytest.approx(1)
     counts = {name: int((result.classmap == index).sum()) for index, name in enumerate(result.names)}
     assert shares == {name: pytest.approx(n / result.classmap.size) for name, n in counts.items() if n}
+
+
+def test_a_result_describes_and_shows_itself(onnxruntime: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = onnxruntime(part(96, 128))
+    facts = json.loads(result.to_json())
+    assert (facts["height"], facts["width"]) == (96, 128)
+    assert facts["milliseconds"].keys() == {"network", "class map"}
+    assert facts["share"] == {name: round(part, 6) for name, part in result.share().items()}
+    assert repr(result).startswith(f"Result(128 x 96: {next(iter(result.share()))} ")
+    assert len(repr(result).splitlines()) == 1
+    lines = result.table().splitlines()
+    assert [line.split()[0] for line in lines] == ["class", *result.share()]
+
+    # A notebook prefers HTML to a picture; a Result must not offer it.
+    assert not hasattr(result, "_repr_html_")
+    shown = decode_frame(BytesIO(result._repr_png_()), "overlay")
+    np.testing.assert_array_equal(shown, result.overlay())
+
+    picture, bars = result.plot().axes
+    assert np.asarray(picture.images[0].get_array()).shape == (96, 128, 3)
+    assert [bar.get_width() for bar in bars.patches] == [pytest.approx(100 * part) for part in result.share().values()]
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match="install 'streetseg\\[plots\\]'"):
+        result.plot()
 
 
 def test_engines_agree(openvino: Segmenter, onnxruntime: Segmenter) -> None:
@@ -297,18 +324,39 @@ def test_unfolded_weights_are_no_artefact(tmp_path: Path) -> None:
 
 def test_public_names() -> None:
     assert streetseg.__all__ == [
+        "ComparedTable",
+        "Converted",
+        "EagerSpeed",
         "EngineOptions",
+        "Export",
+        "FrameSpeed",
         "ModelCard",
+        "NetworkList",
+        "PaperSizes",
+        "PredictedImage",
+        "PredictedVideo",
+        "Predictions",
         "Prepared",
+        "Quantization",
         "Recipe",
         "RenderedStreets",
         "Result",
         "Segmenter",
         "StreetsegError",
+        "TrainingSpeed",
+        "bench",
+        "bench_eager",
+        "bench_training",
+        "convert",
         "evaluate",
+        "export",
         "list_networks",
         "list_recipes",
         "list_weights",
+        "paper_sizes",
+        "paper_tables",
+        "predict",
+        "quantize",
         "read_card",
         "read_frame",
         "render_streets",

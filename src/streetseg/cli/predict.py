@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streetseg.cli.options import add_engine_options, engine_options, path
 from streetseg.cli.output import CHECK_FAILED, DONE, INTERRUPTED, complain, progress, say
-from streetseg.errors import StreetsegError, UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
-    from streetseg.runtime.inputs import ImageFile
-    from streetseg.runtime.segmenter import Segmenter
+    from streetseg.runtime.predict import PredictedVideo
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """predict."""
+    """Add predict."""
     verb = verbs.add_parser("predict", help="class map and overlay of images or a video")
     verb.add_argument(
         "paths", nargs="+", metavar="PATH",
@@ -46,79 +40,41 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Segment images or a video; a bad image is reported and the others still done."""
-    from streetseg.runtime.files import make_folder
-    from streetseg.runtime.inputs import CLASSMAP_ENDING, OVERLAY_ENDING, is_video, list_images
-    from streetseg.runtime.stream import in_order
+    """Segment images or a video; report a bad image and still do the others."""
+    from streetseg.runtime.predict import FailedImage, PredictedImage, predict
 
-    if any(map(is_video, options.paths)):
-        return predict_video(options)
-    for option in ("classmap", "every", "max_frames"):
-        if getattr(options, option) is not None:
-            raise UsageError(f"--{option.replace('_', '-')} is for a video, and none is given")
-    out = Path(options.out)
-    images = list_images(options.paths, out, complain)
-    if names_file(options.out):
-        jobs = [one_job(images, out)]
-        folder = out.parent
-    else:
-        jobs = [(image.path, image.output(out, CLASSMAP_ENDING), image.output(out, OVERLAY_ENDING)) for image in images]
-        folder = out
-    refuse_overwriting(jobs)
-    make_folder(folder)
-    segmenter = open_segmenter(options, at_once=len(jobs))
-
-    def report_one(job: tuple[Path, Path, Path]) -> dict[str, Any] | StreetsegError:
-        try:
-            return predict_one(segmenter, *job)
-        except StreetsegError as error:
-            return error
-
-    exit_code = DONE
-    for report in progress(in_order(report_one, jobs, segmenter.workers), "image", len(jobs)):
-        if isinstance(report, StreetsegError):
-            complain(report)
-            exit_code = report.exit_code
+    def show(image: PredictedImage | FailedImage) -> None:
+        if isinstance(image, FailedImage):
+            complain(image.error)
         else:
-            say(json.dumps(report) if options.json else describe(report))
-    return exit_code
+            say(json.dumps(image.facts()) if options.json else image.table())
 
-
-def predict_video(options: argparse.Namespace) -> int:
-    """Segment one video."""
-    from streetseg.runtime.inputs import is_live, without_password
-    from streetseg.runtime.video.segment import segment_video
-
-    if len(options.paths) > 1:
-        raise UsageError(f"predict takes one video at a time, got {len(options.paths)} paths; call it for each")
-    (source,) = options.paths
-    live = is_live(source)
-    # Matroska is readable wherever it breaks off.
-    name = f"{live_name(source)}_overlay.mkv" if live else f"{Path(source).stem}_overlay.mp4"
-    out = Path(options.out) if names_file(options.out) else Path(options.out, name)
-    segmenter = open_segmenter(options, at_once=1 if live else None)
-    report = segment_video(
-        segmenter,
-        source,
-        out,
-        options.classmap,
-        every=1 if options.every is None else options.every,
+    done = predict(
+        options.paths,
+        options.out,
+        weights=options.weights,
+        classmap=options.classmap,
+        every=options.every,
         max_frames=options.max_frames,
-        progress=lambda frames, total: progress(frames, "frame", total),
+        size=options.size,
+        options=engine_options(options),
+        each=show,
+        tell=complain,
+        progress=progress,
     )
-    rate = report.frames / report.seconds
-    source = without_password(source)
-    if options.json:
-        say(json.dumps({"video": source, "overlay": str(out), **vars(report), "frames_per_second": round(rate, 2)}))
-    else:
-        dropped = f", {report.dropped} late ones dropped" if live else ""
-        say(
-            f"{source}: {report.width} x {report.height}; {report.frames} frames in {report.seconds:.1f} s, "
-            f"{rate:.1f} a second{dropped}; {out}"
-        )
-    if report.damaged or report.missing:
+    if done.video is not None:
+        return show_video(done.video, options)
+    return done.failed[-1].error.exit_code if done.failed else DONE
+
+
+def show_video(done: PredictedVideo, options: argparse.Namespace) -> int:
+    """Print the figures of a video and what is wrong with it; return the exit code."""
+    video, report, out = done.video, done.report, done.overlay
+    say(json.dumps(done.facts()) if options.json else done.table())
+    damaged = report.damaged or report.missing
+    if damaged:
         complain(
-            f"{source} is damaged: of {report.decoded} frames read {report.damaged} had to be patched up, and "
+            f"{video} is damaged: of {report.decoded} frames read {report.damaged} had to be patched up, and "
             f"{report.missing} more are missing; {out} holds what could be read"
         )
     if report.stale:
@@ -126,100 +82,10 @@ def predict_video(options: argparse.Namespace) -> int:
     if report.interrupted:
         complain(f"interrupted; {out} holds the {report.frames} frames done so far" if report.frames else "interrupted")
         return INTERRUPTED
-    return CHECK_FAILED if report.damaged or report.missing else DONE
+    return CHECK_FAILED if damaged else DONE
 
 
 def place(text: str) -> str:
-    """A path as it is written: what ends with a slash is a folder, also with a dot in its name."""
+    """Return a path as it is written: what ends with a slash is a folder, also with a dot in its name."""
     path(text)
     return text
-
-
-def names_file(out: str) -> bool:
-    """Whether a place for results is a file, not a folder."""
-    return bool(Path(out).suffix) and not Path(out).is_dir() and not out.endswith(("/", os.sep))
-
-
-def live_name(source: str) -> str:
-    """A name for what is recorded now: of the camera and the time, or the next recording would replace it."""
-    from streetseg.runtime.inputs import without_password
-
-    camera = without_password(source).removeprefix("/dev/").rpartition("://")[2].partition("?")[0]
-    return re.sub(r"[^\w.-]+", "_", camera) + time.strftime("_%Y%m%d-%H%M%S")
-
-
-def open_segmenter(options: argparse.Namespace, at_once: int | None) -> Segmenter:
-    """What `predict` was asked to segment with, at most `at_once` frames at a time (None: a frame a thread)."""
-    from streetseg.runtime.segmenter import Segmenter
-
-    one = engine_options(options)
-    threads = one.cpu_threads
-    streams = threads if at_once is None else min(threads, at_once)
-    return Segmenter.open(options.weights, size=options.size, options=engine_options(options, streams=streams))
-
-
-def one_job(images: list[ImageFile], out: Path) -> tuple[Path, Path, Path]:
-    """The single image and its outputs where --out names a file: that is the overlay, the class map goes beside it."""
-    from streetseg.runtime.frames import PICTURE_SUFFIXES
-    from streetseg.runtime.inputs import CLASSMAP_ENDING
-
-    if len(images) > 1:
-        raise UsageError(
-            f"--out {out} names a file, but there are {len(images)} images; name a folder, with a slash at its end "
-            "where it has a dot"
-        )
-    if out.suffix.lower() not in PICTURE_SUFFIXES:
-        raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
-    return images[0].path, out.with_name(out.stem + CLASSMAP_ENDING), out
-
-
-def refuse_overwriting(jobs: list[tuple[Path, Path, Path]]) -> None:
-    """UsageError where a result would take the place of an image that is to be segmented."""
-    from streetseg.runtime.frames import PICTURE_SUFFIXES
-
-    inputs = {image.resolve() for image, _, _ in jobs}
-    for _, classes, overlay in jobs:
-        # An overlay's suffix may not be settled yet.
-        for result in (classes, overlay, *(overlay.with_name(overlay.name + suffix) for suffix in PICTURE_SUFFIXES)):
-            if result.exists() and result.resolve() in inputs:
-                raise UsageError(
-                    f"{result} is to be segmented, and a result would replace it; choose another --out, and name no "
-                    "results of an earlier run"
-                )
-
-
-def predict_one(segmenter: Segmenter, image: Path, classes: Path, overlay: Path) -> dict[str, Any]:
-    """Segment an image and write its class map and overlay; returns what there is to say about it."""
-    from streetseg.runtime.frames import read_frame, write_classmap, write_picture
-
-    start = time.perf_counter()
-    frame = read_frame(image)
-    decoded = time.perf_counter()
-    result = segmenter(frame)
-    segmented = time.perf_counter()
-    write_classmap(classes, result.classmap, result.colours)
-    overlay = write_picture(overlay, result.overlay())
-    written = time.perf_counter()
-    milliseconds = {
-        "decode": (decoded - start) * 1e3,
-        **result.milliseconds,
-        "write": (written - segmented) * 1e3,
-    }
-    return {
-        "image": str(image),
-        "width": frame.shape[1],
-        "height": frame.shape[0],
-        "milliseconds": {stage: round(value, 2) for stage, value in milliseconds.items()},
-        "share": {name: round(part, 6) for name, part in result.share().items()},
-        "classes": str(classes),
-        "overlay": str(overlay),
-    }
-
-
-def describe(report: dict[str, Any]) -> str:
-    """One line about a segmented image."""
-    from streetseg.runtime.overlay import percent
-
-    times = ", ".join(f"{stage} {value:.1f}" for stage, value in report["milliseconds"].items())
-    shares = ", ".join(f"{name} {percent(part)}" for name, part in report["share"].items())
-    return f"{report['image']}: {report['width']} x {report['height']}; ms: {times}; {shares}"

@@ -1,16 +1,16 @@
-"""From logits at the network's output stride to the class map at the frame's size: the exact lazy upsampling.
+"""Exact lazy upsampling: from logits at the network's output stride to the class map at the frame's size.
 
 The plain way interpolates all C classes bilinearly to the frame's size and takes the argmax. Little of that is needed.
 Call the square between four neighbouring logits a cell. A pixel's values are a convex combination of its cell's four
-corners. Let all four have their argmax, lowest index first, at class k: each corner's value of k is larger than those
-of the classes below k and no smaller than those above, so the same holds for every such combination. Every pixel
-of the cell is of class k, ties included. So: argmax at low resolution, fill these uniform cells, and interpolate only
-in the mixed ones, the cells that a border between classes crosses (about a tenth on road scenes).
+corners. Let all four have their argmax, lowest index first, at class k. Then each corner's value of k is larger than
+those of the classes below k and no smaller than those above, and so is every such combination. Every pixel of the cell
+is of class k, ties included. So: take the argmax at low resolution, fill these uniform cells, and interpolate only in
+the mixed ones, which a border between classes crosses (about a tenth of the cells on road scenes).
 
     logits h x w x C ── argmax h x w ── cells (h + 1) x (w + 1) ─┬─ uniform: filled ───────────────┬─ class map H x W
                                                                  └─ mixed: interpolated, argmax ───┘
 
-The compiled kernel does this where the installation has it, numpy elsewhere, with the same result to the bit.
+The compiled kernel does this where the installation has it, numpy elsewhere. Both give the same result to the bit.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from streetseg.runtime.kernel import binding
 
-# Pixels interpolated at a time. One class of them is 128 KiB of float32: what each class goes through stays in a
-# core's cache, and the work still outweighs the calls.
+# Pixels interpolated at a time. One class of them is 128 KiB of float32: it stays in a core's cache, and the work still
+# outweighs the calls.
 CHUNK = 32768
 
 
@@ -39,25 +39,31 @@ def class_map(
     out: NDArray[np.uint8] | None = None,
     threads: int = 1,
 ) -> NDArray[np.uint8]:
-    """The class of every pixel of the frame: the argmax of the bilinearly interpolated logits.
+    """Return the class of every pixel of the frame: the argmax of the bilinearly interpolated logits.
 
-    logits: h x w x C float32, C-contiguous, C from 1 to 255.
-    frame_size: H, W of the frame, and so of the class map, in pixels.
-    content_size: the frame's height and width once resized for the network, in network input pixels.
-    padded_size: the network's input, the content padded right and bottom.
-    align_corners: whether the outermost logits lie on the centres (True) or, with their whole extent, inside the
-        borders (False) of the outermost input pixels, as in PyTorch.
-    out: where to write the class map, H x W uint8 whose pixels lie side by side within a row; a new array otherwise.
-    threads: how many the kernel may use; numpy uses one.
+    Equal values take the lowest index. It is computed in float32. Against float64, a pixel differs only where its two
+    largest values are closer than 1e-5 of the largest magnitude among the logits around it. Where a logit around a
+    pixel is not finite, or beyond 1e38, that pixel's class is undefined.
 
-    Returns H x W uint8, each a class index below C. Equal values take the lowest index. Computed in float32: against
-    float64 a pixel differs only where its two largest values are closer than 1e-5 of the largest magnitude among the
-    logits around it. Where a logit around a pixel is not finite, or beyond 1e38, that pixel's class is undefined.
-    Raises ValueError for logits or `out` of another shape, dtype or memory layout, and for sizes that cannot be.
+    Args:
+        logits: h x w x C float32, C-contiguous, C from 1 to 255.
+        frame_size: H, W of the frame, and so of the class map, in pixels.
+        content_size: H, W of the frame once resized for the network, in network input pixels.
+        padded_size: H, W of the network's input: the content padded right and bottom.
+        align_corners: As in PyTorch. True: the outermost logits lie on the centres of the outermost input pixels.
+            False: the logits with their whole extent lie inside the borders of the input.
+        out: H x W uint8 to write the class map to, its pixels side by side within a row; None: a new array.
+        threads: Threads that the kernel may use; numpy uses one.
+
+    Returns:
+        H x W uint8, class indices below C.
+
+    Raises:
+        ValueError: If logits or `out` have another shape, dtype or memory layout, or the sizes cannot be.
     """
     if out is None:
         out = np.empty(frame_size, np.uint8)
-    check(logits, frame_size, content_size, padded_size, out)
+    check_arrays(logits, frame_size, content_size, padded_size, out)
     rows, columns = (
         cells_along(logits.shape[i], frame_size[i], content_size[i], padded_size[i], align_corners) for i in (0, 1)
     )
@@ -70,7 +76,7 @@ def class_map(
 
 
 def fill(out: NDArray[np.uint8], logits: NDArray[np.float32], rows: Cells, columns: Cells) -> None:
-    """Write the class map into `out`: the numpy form."""
+    """Write the class map into `out`, by numpy."""
     corners = np.pad(np.argmax(logits, axis=2).astype(np.uint8), 1, mode="edge")
     cells = corners[:-1, :-1]  # the class of each cell that is uniform
     mixed = mixed_cells(corners)
@@ -90,7 +96,7 @@ def fill(out: NDArray[np.uint8], logits: NDArray[np.float32], rows: Cells, colum
 
 
 def mixed_cells(corners: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Which of the (h - 1) x (w - 1) cells between h x w neighbouring classes a border crosses."""
+    """Return (h - 1) x (w - 1) booleans: True for the cells between h x w classes that a border crosses."""
     cells = corners[:-1, :-1]
     mixed: NDArray[np.bool_] = (cells != corners[:-1, 1:]) | (cells != corners[1:, :-1]) | (cells != corners[1:, 1:])
     return mixed
@@ -100,7 +106,7 @@ def mixed_cells(corners: NDArray[np.integer]) -> NDArray[np.bool_]:
 class Cells:
     """The frame's pixels along one axis, by the cell they lie in.
 
-    Between and beyond n logits there are n + 1 cells: cell i lies between the logits i - 1 and i. Cells 0 and n lie
+    Between and beyond n logits there are n + 1 cells. Cell i lies between the logits i - 1 and i. Cells 0 and n lie
     outside the outermost logits and have that one at both ends, which clamps positions whatever the weight.
     """
 
@@ -111,22 +117,22 @@ class Cells:
 
     @cached_property
     def for_kernel(self) -> binding.CellsAlong:
-        """The same as the kernel takes it, valid as long as this is."""
+        """The same for the kernel, valid as long as this object is."""
         first, count = (array.ctypes.data_as(POINTER(c_int64)) for array in (self.first, self.count))
         return binding.CellsAlong(self.logits, first, count, self.weight.ctypes.data_as(POINTER(c_float)))
 
     def ends(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The two logits, 2 x len(cells), that each cell lies between."""
+        """Return the two logits that each cell lies between, 2 x len(cells)."""
         return np.clip(np.stack([cells - 1, cells]), 0, self.logits - 1)
 
     def pixels(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Each cell's pixels, K x len(cells), K the largest count; a cell of fewer repeats its last one."""
+        """Return each cell's pixels, K x len(cells), K the largest count; a cell of fewer repeats its last one."""
         return self.first[cells] + np.minimum(np.arange(self.count.max())[:, None], self.count[cells] - 1)
 
 
 @lru_cache(maxsize=16)  # the frames of a video are of one size
 def cells_along(logits: int, frame: int, content: int, padded: int, align_corners: bool) -> Cells:
-    """Where the frame's pixels lie among the logits; all sizes along one axis."""
+    """Return the cells of the frame's pixels; all sizes along one axis."""
     edge = (np.arange(frame) + 0.5) * content / frame  # in network input pixels from the input's border
     if not align_corners:
         at = edge * logits / padded - 0.5
@@ -144,10 +150,10 @@ def cells_along(logits: int, frame: int, content: int, padded: int, align_corner
 def interpolated_argmax(
     around: NDArray[np.float32], row_weight: NDArray[np.float32], column_weight: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """The argmax of the interpolated logits in n cells, each of Y x X pixels: Y x X x n.
+    """Return the argmax of the interpolated logits in n cells, each of Y x X pixels: Y x X x n.
 
-    around: 2 x 2 x n x C, the logits at each cell's corners: top and bottom, left and right.
-    row_weight: Y x n, how much the bottom counts. column_weight: X x n, how much the right counts.
+    around: 2 x 2 x n x C, the logits at each cell's corners: top and bottom, left and right. row_weight: Y x n, the
+    weight of the bottom. column_weight: X x n, the weight of the right.
     """
     # The cells go last, which makes every inner loop below long and contiguous.
     top, bottom = np.ascontiguousarray(np.moveaxis(around, 3, 1))  # C x 2 x n each
@@ -162,20 +168,20 @@ def interpolated_argmax(
         for c in range(len(left)):
             np.multiply(slope[c, :, None], column_weight, out=value)
             value += left[c, :, None]
-            # As c only grows, a maximum writes it where it wins; that is far quicker than a masked assignment.
+            # c only grows, so a maximum writes it where it wins: far quicker than a masked assignment.
             np.maximum(classes, (value > best).view(np.uint8) * np.uint8(c), out=classes)
             np.fmax(best, value, out=best)
     return classes
 
 
-def check(
+def check_arrays(
     logits: NDArray[np.float32],
     frame_size: tuple[int, int],
     content_size: tuple[int, int],
     padded_size: tuple[int, int],
     out: NDArray[np.uint8],
 ) -> None:
-    """Refuse what class_map cannot work on."""
+    """Raise ValueError for what class_map cannot work on."""
     if logits.ndim != 3 or 0 in logits.shape or logits.shape[2] > 255:
         raise ValueError(f"logits must be h x w x C with C from 1 to 255, got shape {logits.shape}")
     if logits.dtype != np.float32 or not logits.flags.c_contiguous:

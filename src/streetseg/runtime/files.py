@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Write files whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from streetseg.errors import OutputError
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """A temporary file beside `path` to fill; it takes its place when the block ends well. Folders are created.
+    """Give a temporary file beside `path` to fill; it takes the place of `path` when the block ends well.
 
-    Whatever fails, there is the old file or the new one, never half of one, and nothing else is left behind. durable:
-    also after a power cut. Raises OutputError where the place cannot be written to; what the block raises otherwise
-    passes through.
+    Folders are created. Whatever fails, there is the old file or the new one, never half of one, and nothing else is
+    left behind. Raises OutputError if the place cannot be written to; other errors of the block pass through.
+
+    durable: Hold that also after a power cut.
     """
     temporary = path.with_name(f"{beginning(path)}{os.getpid()}-{threading.get_native_id()}.part{path.suffix}")
     try:
@@ -38,9 +39,9 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def beginning(path: Path) -> str:
-    """How the names of the temporary files for `path` begin."""
-    # In the same folder, for a rename across file systems is not atomic; hidden, so that no search takes it up;
-    # with the suffix, for engines tell formats by it. A long stem is cut, for the name must not become too long.
+    """Return how the names of the temporary files for `path` begin."""
+    # In the same folder: a rename across file systems is not atomic. Hidden, so that no search takes it up. With the
+    # suffix, by which engines tell formats. A long stem is cut, so that the name does not become too long.
     return f".{path.stem[:32]}.{zlib.crc32(os.fsencode(path.name)):08x}."
 
 
@@ -51,24 +52,24 @@ def remove_left_behind(path: Path) -> None:
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
-    """`whole_file`, filled by `write`."""
+    """Write a file whole or not at all; `write` fills it."""
     with whole_file(path, durable=durable) as temporary:
         write(temporary)
 
 
 def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """`write_whole` for content that is at hand."""
+    """Write content to a file, whole or not at all."""
     write_whole(path, lambda temporary: temporary.write_bytes(content), durable=durable)
 
 
 @contextlib.contextmanager
 def locked(lock: Path, place: Path, advice: str, busy: str = "") -> Iterator[None]:
-    """Inside, no other process holds the lock file.
+    """Inside, no other process holds the lock file; OutputError if the lock cannot be taken.
 
-    busy: what to say where one does; without it, its end is waited for. place, advice: what is locked, and what to do
-    where the lock cannot be taken, as another user's. Raises OutputError.
+    place: What is locked, for the error. advice: What to do if the lock cannot be taken, another user's for instance.
+    busy: The error if another process holds it; empty: wait for its end.
     """
-    from filelock import FileLock, Timeout  # who only predicts needs none
+    from filelock import FileLock, Timeout  # here: predicting needs no lock
 
     held = FileLock(lock, timeout=0 if busy else -1)
     try:
@@ -84,17 +85,17 @@ def locked(lock: Path, place: Path, advice: str, busy: str = "") -> Iterator[Non
 
 
 def reason(error: OSError | NotImplementedError) -> str:
-    """What a place's refusal says in a few words."""
+    """Return in a few words why a place refuses."""
     return getattr(error, "strerror", None) or str(error) or "it knows no locks"
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file that is there."""
+    """Return True if two paths lead to one file that is there."""
     return one.exists() and other.exists() and one.samefile(other)
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder for results, and see that it can be written to; OutputError otherwise."""
+    """Create a folder for results; OutputError if it cannot be written to."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

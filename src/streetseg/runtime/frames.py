@@ -1,8 +1,8 @@
-"""From image files to frames and back. A frame is uint8 RGB, H x W x 3, C-contiguous, upright.
+"""Pixels in and out of image files. A frame is uint8 RGB, H x W x 3, C-contiguous, upright.
 
-Reading is strict: a file that is truncated or that its format shows to be damaged is refused, not patched up with
-grey; JPEG inside a TIFF is the exception, for which there is no strict decoder. Writing is atomic: a file is there
-whole or not at all. Colour profiles are not applied.
+Reading is strict: a truncated file, or one whose format shows damage, is refused, not patched up with grey. JPEG inside
+a TIFF is the exception: it has no strict decoder. Writing is atomic: a file is there whole or not at all. Colour
+profiles are not applied.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from streetseg.errors import ImageError, UsageError
 from streetseg.runtime.files import write_file
 
 MAX_PIXELS = 100_000_000  # a frame of this size takes 300 MB; more is a mistake or an attack
-MAX_PIPED = 8 * MAX_PIXELS  # bytes of an image from a pipe, which may have no end; no pixel takes more than 8 in a file
+MAX_PIPED = 8 * MAX_PIXELS  # bytes of an image from a pipe, which may have no end; in a file no pixel takes more than 8
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 
@@ -56,13 +56,20 @@ UPRIGHT = {
 
 
 def read_frame(path: str | Path) -> NDArray[np.uint8]:
-    """The frame in an image file: JPEG, PNG, BMP, GIF, PPM, WebP or TIFF, told by its content.
+    """Read a frame from an image file: JPEG, PNG, BMP, GIF, PPM, WebP or TIFF, recognised by its content.
 
-    Grey and palette become RGB; 16-bit values keep their high byte; transparency lies over black, which is how the
-    missing corners of rectified photos look; an EXIF orientation is applied; of several pictures the first counts.
+    Grey and palette become RGB. 16-bit values keep their high byte. Transparency lies over black, as the missing
+    corners of rectified photos look. An EXIF orientation is applied. Of several pictures the first counts.
 
-    Raises ImageError if the file cannot be read, is no such image, is truncated or damaged, or has more than
-    MAX_PIXELS; the size is known from the header, before anything is decoded.
+    Args:
+        path: The file, or a pipe.
+
+    Returns:
+        H x W x 3 uint8 RGB, C-contiguous, upright.
+
+    Raises:
+        ImageError: If the file cannot be read, is no such image, is truncated or damaged, or has more than MAX_PIXELS
+            by its header.
     """
     try:
         with Path(path).open("rb") as file:
@@ -73,7 +80,7 @@ def read_frame(path: str | Path) -> NDArray[np.uint8]:
 
 
 def read_pipe(pipe: BinaryIO, name: str) -> BinaryIO:
-    """What comes out of a pipe (/dev/stdin, say), which cannot be sought: decoders look at a file more than once."""
+    """Return what comes out of a pipe, /dev/stdin for instance: decoders read a file more than once."""
     data = pipe.read(MAX_PIPED + 1)
     if len(data) > MAX_PIPED:
         raise ImageError(f"{name} has more than {MAX_PIPED:,} bytes; give an image file")
@@ -81,7 +88,18 @@ def read_pipe(pipe: BinaryIO, name: str) -> BinaryIO:
 
 
 def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
-    """The frame in an open, seekable file (an upload, say), as `read_frame` gives it; `name` is for the errors."""
+    """Return the frame in an open, seekable file, an upload for instance, as `read_frame` does.
+
+    Args:
+        file: The file, at its beginning.
+        name: The file's name for the errors.
+
+    Returns:
+        H x W x 3 uint8 RGB, C-contiguous, upright.
+
+    Raises:
+        ImageError: As `read_frame`.
+    """
     if not file.read(1):
         raise ImageError(f"{name} is empty (0 bytes); give an image file")
     try:
@@ -93,13 +111,13 @@ def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
                 # Pillow checks the pixels' checksums only on demand, and an image so checked cannot be decoded.
                 image.verify()
                 image = Image.open(file, formats=FORMATS)
-            # MPO is what phones and stereo cameras write: JPEGs in a row, of which the first is decoded.
+            # Phones and stereo cameras write MPO: JPEGs in a row, of which the first is decoded.
             if image.format in ("JPEG", "MPO"):
                 file.seek(0)
                 pixels = decode_jpeg(file.read(), image)
             else:
                 pixels = as_rgb(image)
-            # Asked only now: PNG may hold the orientation behind the pixels, and TIFF applies its own on decoding.
+            # Read only now: PNG may hold the orientation behind the pixels, and TIFF applies its own on decoding.
             return upright(pixels, *UPRIGHT[orientation_of(image)])
     except ImageError:
         raise
@@ -109,20 +127,21 @@ def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
         raise ImageError(
             f"{name} is not an image, or its header is damaged; allowed are {', '.join(FORMATS)}"
         ) from None
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
+    except Exception as error:  # Pillow's decoders raise errors of many kinds on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{name} cannot be decoded: {reason}; give an undamaged image") from None
 
 
 def too_large(name: str, given: str) -> str:
+    """Return the message about an image of too many pixels."""
     return f"{name} has {given}; at most {MAX_PIXELS:,} are allowed, reduce it first"
 
 
 def decode_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8]:
-    """A JPEG's pixels, RGB; ValueError if it is damaged in any way.
+    """Return a JPEG's pixels, RGB; ValueError if it is damaged in any way.
 
-    image: the same JPEG, opened. Pillow fills gaps with grey where a damaged file still ends properly, so it decodes
-    only what the strict decoder does not know: rare layouts of chroma sampling.
+    image: The same JPEG, opened by Pillow. Pillow fills gaps with grey where a damaged file still ends properly. It
+    decodes only rare layouts of chroma sampling, which the strict decoder does not know.
     """
     try:
         simplejpeg.decode_jpeg_header(data)
@@ -133,7 +152,7 @@ def decode_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8]:
 
 
 def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels of an image of any mode, RGB; ValueError where their range is unknown or damage would not show."""
+    """Return the pixels of an image of any mode, RGB; ValueError if their range is unknown or damage would not show."""
     if image.info.get("compression") in FAX:
         raise ValueError("it is compressed as a fax, where damage goes unnoticed; save it as PNG")
     image.load()
@@ -145,7 +164,7 @@ def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
         bits = min(16, tags.get(TIFF_BITS, (16,))[0])  # TIFF has grey of 12 bits, too
         if grey.min() < 0 or grey.max() > 0xFFFF:
             raise ValueError("its grey values leave the range of 16 bits, 0 to 65535; save it as 8-bit")
-        if tags.get(TIFF_PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow turns only 8 bits round
+        if tags.get(TIFF_PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow inverts only 8 bits
             grey = (1 << bits) - 1 - grey
         return np.repeat((grey >> (bits - 8)).astype(np.uint8)[..., None], 3, axis=2)
     if image.has_transparency_data:
@@ -157,7 +176,7 @@ def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1, upright, where there is none or it is broken."""
+    """Return the EXIF orientation, 1 to 8; 1, which is upright, if there is none or it is broken."""
     try:
         orientation: int = image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:  # a broken EXIF block is no reason to refuse a sound picture, and fails in many ways
@@ -166,17 +185,19 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def upright(pixels: NDArray[np.uint8], swapped: bool, rows: int, columns: int) -> NDArray[np.uint8]:
-    """The pixels turned and mirrored, C-contiguous. swapped: rows and columns change places, before their steps, 1 or
-    -1, are taken."""
+    """Return the pixels turned and mirrored, C-contiguous.
+
+    swapped: Exchange rows and columns first. rows, columns: The steps along them, 1 or -1.
+    """
     if swapped:
         pixels = pixels.swapaxes(0, 1)
     return np.ascontiguousarray(pixels[::rows, ::columns])
 
 
 class QuietPillow:
-    """While any thread is inside, Pillow's warnings are ignored: what matters in them is an error here anyway.
+    """While any thread is inside, Pillow's warnings are ignored: those that matter are errors here anyway.
 
-    `warnings.catch_warnings` alone will not do: when threads overlap, it leaves the wrong filters behind.
+    `warnings.catch_warnings` alone does not suffice: it leaves the wrong filters behind when threads overlap.
     """
 
     def __init__(self) -> None:
@@ -204,7 +225,15 @@ quiet_pillow = QuietPillow()
 
 
 def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The frame at size (H, W), bilinear, antialiased when reducing; the same array if that is its size already."""
+    """Resize a frame, bilinear, antialiased when reducing.
+
+    Args:
+        frame: H x W x 3 uint8.
+        size: H, W in pixels.
+
+    Returns:
+        The frame at that size; the same array if that is its size already.
+    """
     height, width = size
     if frame.shape[:2] == size:
         return frame
@@ -215,9 +244,15 @@ def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 
 
 def write_image(path: Path, frame: NDArray[np.uint8]) -> None:
-    """Write a frame or an overlay, uint8 H x W x 3, as PNG or JPEG by the suffix of `path`.
+    """Write a frame or an overlay.
 
-    Raises UsageError for another suffix, OutputError if the place cannot be written to.
+    Args:
+        path: NAME.png, NAME.jpg or NAME.jpeg.
+        frame: H x W x 3 uint8 RGB.
+
+    Raises:
+        UsageError: If the name has another suffix, or the frame is too large for a JPEG.
+        OutputError: If the place cannot be written to.
     """
     suffix = path.suffix.lower()
     if suffix == ".png":
@@ -231,8 +266,10 @@ def write_image(path: Path, frame: NDArray[np.uint8]) -> None:
 
 
 def write_picture(path: Path, frame: NDArray[np.uint8]) -> Path:
-    """Write a picture by its name's suffix; a name without a picture's gets ".jpg", or ".png" where it is too large for
-    a JPEG. Returns the file."""
+    """Write a picture by its name's suffix; return the file.
+
+    A name without a picture's suffix gets ".jpg", or ".png" if the picture is too large for a JPEG.
+    """
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         path = path.with_name(path.name + (".jpg" if max(frame.shape) <= JPEG_MAX_SIDE else ".png"))
     write_image(path, frame)
@@ -240,11 +277,18 @@ def write_picture(path: Path, frame: NDArray[np.uint8]) -> Path:
 
 
 def write_classmap(path: Path, classmap: NDArray[np.uint8], colours: Sequence[tuple[int, int, int]]) -> None:
-    """Write a class map, uint8 H x W, as an 8-bit palette PNG.
+    """Write a class map as an 8-bit palette PNG.
 
     Its pixel values are the class indices, its palette the class colours: a viewer shows the colours, and
     `numpy.asarray(PIL.Image.open(path))` is the class map. Values that are no class (255, ignored) show black.
-    Raises OutputError if the place cannot be written to.
+
+    Args:
+        path: NAME.png.
+        classmap: H x W uint8, class indices.
+        colours: RGB of the classes, 0 to 255.
+
+    Raises:
+        OutputError: If the place cannot be written to.
     """
     image = Image.fromarray(classmap)
     # All 256 entries: a pixel beyond the palette's end would make an invalid file, and Pillow packs the pixels of a
@@ -254,6 +298,7 @@ def write_classmap(path: Path, classmap: NDArray[np.uint8], colours: Sequence[tu
 
 
 def encode_png(image: Image.Image) -> bytes:
+    """Return an image as PNG."""
     buffer = BytesIO()
     image.save(buffer, "PNG", compress_level=PNG_LEVEL)
     return buffer.getvalue()

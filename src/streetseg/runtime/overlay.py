@@ -1,4 +1,4 @@
-"""From a frame and its class map to a picture: class colours over the frame, their borders, and a legend."""
+"""Paint class colours, their borders and a legend over a frame."""
 
 from __future__ import annotations
 
@@ -30,14 +30,24 @@ def overlay(
     out: NDArray[np.uint8] | None = None,
     threads: int = 1,
 ) -> NDArray[np.uint8]:
-    """The frame with its classes in colour, uint8 RGB, H x W x 3.
+    """Paint the classes over a frame.
 
-    frame: uint8 RGB, H x W x 3. classmap: uint8, H x W, indices into `names` and `colours` (RGB, 0 to 255).
-    opacity: of the colours, 0 (only the frame) to 1 (only the colours); the borders between classes show more.
-    legend: whether to draw the classes present and their shares into the upper left corner; frames with a side below
-        LEGEND_MIN_SIDE get none. Its font knows ASCII; other letters of a name show as boxes.
-    out: where to write the picture, C-contiguous; a new array otherwise. threads: how many the kernel may use.
-    ValueError for arrays of other types or shapes.
+    Args:
+        frame: H x W x 3 uint8 RGB.
+        classmap: H x W uint8, indices into `names` and `colours`.
+        names: Class names by index. The legend's font knows ASCII; other letters show as boxes.
+        colours: RGB by index, 0 to 255.
+        opacity: Of the colours, 0 (only the frame) to 1 (only the colours). Borders between classes show more.
+        legend: Draw the classes present and their shares into the upper left corner. Frames with a side below
+            LEGEND_MIN_SIDE get none.
+        out: H x W x 3 uint8 to write the picture to, C-contiguous; None: a new array.
+        threads: Threads that the kernel may use.
+
+    Returns:
+        H x W x 3 uint8 RGB.
+
+    Raises:
+        ValueError: If an array has another type or shape.
     """
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
         raise ValueError(f"expected a frame of uint8, H x W x 3, got {frame.dtype}, {frame.shape}")
@@ -71,9 +81,9 @@ def blend(
     border: int,
     out: NDArray[np.uint8],
 ) -> None:
-    """Write the frame with its classes' colours into `out`: Pillow's form of the kernel's paint.
+    """Write the frame with its classes' colours into `out`, by Pillow: the same as the kernel's paint.
 
-    palette: 256 x 3. inside, border: the opacity in a class and on the border of one, of 255.
+    palette: 256 x 3. inside, border: The opacity inside a class and on its border, 0 to 255.
     """
     picture = Image.fromarray(frame)
     tint = Image.fromarray(classmap)
@@ -86,17 +96,22 @@ def blend(
 
 
 def share(classmap: NDArray[np.uint8], num_classes: int) -> NDArray[np.float64]:
-    """The share of all pixels that each class has: float64, num_classes values from 0 to 1 that sum to 1.
+    """Return the share of all pixels that each class has.
 
-    classmap: uint8, H x W, indices below num_classes.
+    Args:
+        classmap: H x W uint8, indices below `num_classes`.
+        num_classes: Number of classes.
+
+    Returns:
+        num_classes float64, 0 to 1, which sum to 1.
     """
     counts = np.array(Image.fromarray(classmap).histogram())  # numpy's bincount widens every pixel to 64 bits first
-    assert not counts[num_classes:].any(), "a class map holds a class that is none"
+    assert not counts[num_classes:].any(), "a class map holds an index beyond its classes"
     return counts[:num_classes] / classmap.size
 
 
 def borders(classmap: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The pixels, H x W, whose right or lower neighbour is of another class."""
+    """Return H x W booleans: True where the right or the lower neighbour is of another class."""
     border = np.zeros(classmap.shape, np.bool_)
     border[:, :-1] = classmap[:, :-1] != classmap[:, 1:]
     border[:-1] |= classmap[:-1] != classmap[1:]
@@ -106,9 +121,10 @@ def borders(classmap: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def draw_legend(
     picture: NDArray[np.uint8], names: Sequence[str], colours: Sequence[Colour], shares: NDArray[np.float64]
 ) -> None:
-    """Draw the classes present, the largest first, into a dark box in the upper left corner of the picture.
+    """Draw the classes present, largest first, into a dark box in the upper left corner of the picture.
 
-    The text grows with the picture. It shrinks where the lines do not fit; then the smallest classes are left out.
+    The text grows with the picture. It shrinks where the lines do not fit. Where that is not enough, the smallest
+    classes are left out.
     """
     height, width = picture.shape[:2]
     present = [int(i) for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
@@ -143,13 +159,13 @@ def draw_legend(
 
 
 def percent(share: float) -> str:
-    """A share as text; what is there is never called 0.0%."""
+    """Return a share, 0 to 1, as text; what is present is never 0.0%."""
     return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 
 @cache
 def default_font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own scalable font; size in pixels."""
+    """Return Pillow's own scalable font; size in pixels."""
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont), "Pillow is built without FreeType"
     return font

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from streetseg.errors import ArtefactError, UsageError
+from streetseg.errors import ArtefactError, MissingExtraError, UsageError
+from streetseg.results import Facts, text_table
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engine import Engine
 from streetseg.runtime.engines.engines import open_engine
 from streetseg.runtime.engines.options import EngineOptions
-from streetseg.runtime.frames import resize
-from streetseg.runtime.overlay import overlay, share
+from streetseg.runtime.frames import encode_png, resize
+from streetseg.runtime.overlay import overlay, percent, share
 from streetseg.runtime.shelf.shelf import PACKAGED, find_weights
 from streetseg.runtime.stream import in_order
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DEFAULT_WEIGHTS = PACKAGED / "ddrnet_23_slim_camvid.onnx"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """A segmented frame.
+    """A segmented frame. A notebook shows its overlay.
 
-    classmap: H x W uint8, class indices. names, colours: of the classes by index. frame: what was segmented.
-    milliseconds: what "network" (with resizing and padding) and "class map" took.
+    Attributes:
+        classmap: H x W uint8, class indices.
+        names: Class names by index.
+        colours: RGB of the classes by index, 0 to 255.
+        frame: H x W x 3 uint8 RGB: what was segmented.
+        milliseconds: What "network", with resizing and padding, and "class map" took.
     """
 
     classmap: NDArray[np.uint8]
@@ -40,13 +51,87 @@ class Result:
     milliseconds: dict[str, float]
 
     def share(self) -> dict[str, float]:
-        """Class name -> its share of the frame's pixels, 0 to 1; the classes present, largest first."""
+        """Return the share of the frame's pixels that each class has.
+
+        Returns:
+            Class name -> share, 0 to 1; the classes present, largest first.
+        """
         shares = dict(zip(self.names, share(self.classmap, len(self.names)).tolist(), strict=True))
         return dict(sorted(((name, part) for name, part in shares.items() if part), key=lambda item: -item[1]))
 
     def overlay(self) -> NDArray[np.uint8]:
-        """The frame with its classes painted over it and a legend: H x W x 3 uint8 RGB."""
+        """Paint the classes over the frame, with a legend.
+
+        Returns:
+            H x W x 3 uint8 RGB.
+        """
         return overlay(self.frame, self.classmap, self.names, self.colours)
+
+    def facts(self) -> Facts:
+        """Return height, width, milliseconds and shares, as JSON's types.
+
+        Returns:
+            "height" and "width" in pixels; "milliseconds" by stage, with 2 digits; "share" by class, 0 to 1, with 6.
+        """
+        height, width = self.classmap.shape
+        return {
+            "height": height,
+            "width": width,
+            "milliseconds": {stage: round(value, 2) for stage, value in self.milliseconds.items()},
+            "share": {name: round(part, 6) for name, part in self.share().items()},
+        }
+
+    def to_json(self) -> str:
+        """Return `facts` as one JSON object.
+
+        Returns:
+            The text.
+        """
+        return json.dumps(self.facts(), indent=2)
+
+    def table(self) -> str:
+        """Return the classes and their shares as text for a terminal.
+
+        Returns:
+            A row for each class present, largest first.
+        """
+        return text_table([["class", "share"], *([name, percent(part)] for name, part in self.share().items())])
+
+    def plot(self) -> Figure:
+        """Draw the overlay beside the shares of the classes, in their colours.
+
+        Returns:
+            A matplotlib figure; `figure.savefig("result.png")` writes it.
+
+        Raises:
+            MissingExtraError: If matplotlib is not installed.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ModuleNotFoundError:
+            raise MissingExtraError("matplotlib", "a plot", "plots") from None
+
+        figure = Figure(figsize=(10, 4), layout="constrained")
+        picture, bars = figure.subplots(1, 2, width_ratios=(3, 1))
+        picture.imshow(overlay(self.frame, self.classmap, self.names, self.colours, legend=False))
+        picture.set_axis_off()
+        shares = self.share()
+        colours = [[value / 255 for value in self.colours[self.names.index(name)]] for name in shares]
+        bars.barh(list(shares), [100 * part for part in shares.values()], color=colours)
+        bars.invert_yaxis()  # the largest at the top
+        bars.set_xlabel("share of the pixels, %")
+        return figure
+
+    def __repr__(self) -> str:
+        """Return size, shares and times in one line."""
+        height, width = self.classmap.shape
+        shares = ", ".join(f"{name} {percent(part)}" for name, part in self.share().items())
+        times = ", ".join(f"{stage} {value:.1f} ms" for stage, value in self.milliseconds.items())
+        return f"Result({width} x {height}: {shares}; {times})"
+
+    def _repr_png_(self) -> bytes:
+        """Return the overlay for a notebook."""
+        return encode_png(Image.fromarray(self.overlay()))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Work on a sequence of items, several at a time and in order: how frames overlap."""
+"""Work on several frames at a time and give the results in order."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ Done = TypeVar("Done")
 
 
 def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: int) -> Generator[Done]:
-    """What `function` makes of each item, in the items' order.
+    """Yield what `function` makes of each item, in the items' order.
 
-    `function` runs in `workers` threads at once, `items` is read in one more. Besides the items being worked on there
-    is at most one, the one last yielded, so memory is bounded, and nothing is read before it can be worked on. An error
-    of either is raised in its item's place. Closing the generator stops the threads, once each has finished its item.
+    `function` runs in `workers` threads at once; one more thread reads `items`. Memory is bounded: besides the items
+    that are worked on there is at most the one that was yielded last, and nothing is read before it can be worked on.
+    An error of either is raised in its item's place. Closing the generator stops the threads once each has finished its
+    item.
 
         items ── reader ──┬─ worker ─┬── yielded
                           └─ worker ─┘
@@ -44,7 +45,7 @@ def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: i
         finally:
             under_way.put(None)
 
-    # A daemon, for at the process's end a generator that was left open holds the reader where it waits.
+    # A daemon: at the process's end, a generator that was left open holds the reader where it waits.
     reader = threading.Thread(target=read, daemon=True)
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -62,9 +63,12 @@ def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: i
 
 
 class Newest(Generic[Item]):
-    """Iterates over items that come at their own pace: always the newest, which drops those that nobody took in time.
+    """Iterates over items that come at their own pace: gives the newest, drops those that nobody took in time.
 
-    dropped: how many so far. An error of `items` is raised once what came before it is taken.
+    An error of `items` is raised once what came before it is taken.
+
+    Attributes:
+        dropped: Items dropped so far.
     """
 
     def __init__(self, items: Iterable[Item]) -> None:
@@ -77,6 +81,7 @@ class Newest(Generic[Item]):
         self.reader.start()
 
     def read(self, items: Iterable[Item]) -> None:
+        """Keep the newest item; run in a thread of its own."""
         try:
             for item in items:
                 with self.changed:
@@ -105,7 +110,7 @@ class Newest(Generic[Item]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop reading, once the item that is being read has come."""
+        """Stop reading once the item that is being read has come."""
         with self.changed:
             self.ended = True
             self.changed.notify()

@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from streetseg.cli import main
-from streetseg.cli.predict import live_name
 from streetseg.errors import OutputError, StreetsegError, UsageError, VideoError
+from streetseg.runtime.predict import live_name
 from streetseg.runtime.segmenter import Segmenter
-from streetseg.runtime.video import files
 from streetseg.runtime.video import segment as video_module
-from streetseg.runtime.video.files import VideoReader, VideoWriter, upright_rgb
+from streetseg.runtime.video import writer as writer_module
+from streetseg.runtime.video.reader import VideoReader, upright_rgb
 from streetseg.runtime.video.segment import segment_video
+from streetseg.runtime.video.writer import VideoWriter
 from streetseg.streets.scene import render
 
 TICK = Fraction(1, 12800)
@@ -419,7 +420,7 @@ def small_disk() -> Iterator[None]:
 def test_a_full_disk_is_told_of_the_file_that_did_not_fit(
     ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0"})
+    monkeypatch.setattr(writer_module, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0"})
     with pytest.raises(OutputError, match=r"o\.mkv cannot be written: File too large"):
         segment_video(segmenter, str(ride), tmp_path / "o.mkv", tmp_path / "c.mkv")
     assert list(tmp_path.iterdir()) == []
@@ -453,7 +454,7 @@ def test_what_a_camera_gave_before_the_disk_was_full_is_kept(
 ) -> None:
     source = write_video(tmp_path_factory.mktemp("camera") / "wide.mp4", steady(25), (96, 192))
     monkeypatch.setattr(video_module, "VideoReader", Camera)
-    monkeypatch.setattr(files, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0", "g": "2"})
+    monkeypatch.setattr(writer_module, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0", "g": "2"})
     with pytest.raises(OutputError) as told:
         segment_video(segmenter, str(source), tmp_path / overlay, tmp_path / "c.mkv")
     message = r"/o\.m.. cannot be written: File too large; choose another place; kept as far as written: (.*)"

@@ -1,1 +1,1 @@
-"""Engines: each runs an artefact, frame to logits, behind one small contract."""
+"""Engines, each of which runs an artefact: frame to logits, behind one small contract."""

@@ -1,7 +1,7 @@
 """The compiled inner loops of classmap.py and overlay.py (kernel.c), where this installation has them.
 
-hatch_build.py compiles them when the package is built and a C compiler is there. Without them the class map comes from
-numpy and the overlay from Pillow, which give the same and take longer.
+hatch_build.py compiles them when the package is built and a C compiler is there. Without them numpy makes the class map
+and Pillow the overlay: the same results, in more time.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
-LANES = 8  # pixels that the kernel computes at once; so many weights it may read where one is left
+LANES = 8  # pixels that the kernel computes at once; it may read so many weights where one is left
 
-# Pixels worth a thread of their own: it takes longer to start one than to do fewer.
+# Pixels worth a thread of their own: starting one takes longer than doing fewer.
 PIXELS_PER_THREAD = 65536
 
 
 class CellsAlong(ctypes.Structure):
-    """classmap.Cells; see kernel.c."""
+    """`classmap.Cells` as kernel.c takes it."""
 
     _fields_ = (
         ("logits", c_int64),
@@ -35,7 +35,7 @@ class CellsAlong(ctypes.Structure):
 
 @cache
 def load() -> ctypes.CDLL | None:
-    """The compiled kernel; None, and one warning a process, where there is none that runs here."""
+    """Return the compiled kernel; None, and one warning a process, if there is none that runs here."""
     try:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
@@ -87,4 +87,5 @@ def paint(
 
 
 def threads_for(pixels: int, threads: int) -> int:
+    """Return how many of the threads are worth starting for so many pixels."""
     return max(1, min(threads, 1 + pixels // PIXELS_PER_THREAD))

@@ -1,4 +1,4 @@
-"""Fetching a file: resumed where it broke off, checked before it takes its name, by one process at a time."""
+"""Fetch a file: resume where it broke off, check it before it takes its name, one process at a time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,20 @@ CHUNK = 1 << 18
 
 
 def fetch(url: str, path: Path, size: int, sha256: str) -> None:
-    """Fetch `url` to `path`: `size` bytes with this SHA-256. What another call left unfinished is gone on with.
+    """Fetch a file; go on with what another call left unfinished.
 
-    Of several processes that fetch at once, one does and the others wait. A bar on a terminal shows the progress.
-    Raises ArtefactError where the file cannot be had or is another, OutputError where it cannot be written.
+    If several processes request the same file, one downloads it and the others wait. A bar on a terminal shows the
+    progress.
+
+    Args:
+        url: The file's address.
+        path: Where it goes.
+        size: Bytes that it must have.
+        sha256: The SHA-256 that it must have.
+
+    Raises:
+        ArtefactError: If the file cannot be fetched, or is another one.
+        OutputError: If it cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
     advice = "choose another folder with STREETSEG_CACHE"
@@ -34,12 +44,12 @@ def fetch(url: str, path: Path, size: int, sha256: str) -> None:
             if path.is_file():  # another process fetched it while we waited
                 return
             begun = part.is_file()  # by another call, perhaps with a page that asked to log in
-            while (found := download(url, part, size)) != sha256:
+            while (fetched := download(url, part, size)) != sha256:
                 part.unlink()
                 if not begun:
                     raise ArtefactError(
-                        f"what came from {url} is another file than this streetseg knows (sha256 {found[:12]} instead "
-                        f"of {sha256[:12]}) and was thrown away; try again, or look at STREETSEG_WEIGHTS_URL"
+                        f"what came from {url} is another file than this streetseg knows (sha256 {fetched[:12]} "
+                        f"instead of {sha256[:12]}) and was thrown away; try again, or look at STREETSEG_WEIGHTS_URL"
                     )
                 begun = False
             part.replace(path)
@@ -48,8 +58,10 @@ def fetch(url: str, path: Path, size: int, sha256: str) -> None:
 
 
 def download(url: str, part: Path, size: int) -> str:
-    """Append to a part of a file what it lacks, however often the connection breaks, while each brings something;
-    returns the SHA-256 of the whole."""
+    """Append to a part of a file what it lacks; return the SHA-256 of the whole.
+
+    The connection may break any number of times, as long as each one brings something.
+    """
     with part.open("ab") as file:
         have = file.tell()
         unseen = None if sys.stderr else True  # None: where stderr is no terminal; tqdm stumbles where it is closed
@@ -65,7 +77,7 @@ def download(url: str, part: Path, size: int) -> str:
 
 
 def whole_size(answer: HTTPResponse) -> int | None:
-    """The size of the whole file of which an answer is a part or all, where the server says it."""
+    """Return the size of the whole file of which an answer is a part or all; None if the server does not say."""
     if answer.status == 206:
         told = (answer.headers["Content-Range"] or "").rpartition("/")[2]
     else:
@@ -74,7 +86,7 @@ def whole_size(answer: HTTPResponse) -> int | None:
 
 
 def rest_of(url: str, start: int, size: int) -> Iterator[bytes]:
-    """A file's bytes from `start` on, at most to `size`, until the connection breaks; ArtefactError where none came."""
+    """Yield a file's bytes from `start` on, at most to `size`, until the connection breaks; ArtefactError if none came."""
     at, problem = start, "the file ends early"
     try:
         with urlopen(Request(url, headers={"Range": f"bytes={start}-"}), timeout=TIMEOUT) as answer:

@@ -1,4 +1,4 @@
-"""Videos: a file, a camera or a network stream segmented into files.
+"""Segment a video file, a camera or a network stream into files.
 
     source ── decode ──┬─ RGB, segment, draw ─┬── encode
                        └─ RGB, segment, draw ─┘
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
@@ -23,23 +23,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import OutputError, UsageError, VideoError
+from streetseg.progress import Progress, silent
 from streetseg.runtime.files import make_folder, same_file
 from streetseg.runtime.frames import write_classmap
 from streetseg.runtime.inputs import is_live
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import Newest, in_order
-from streetseg.runtime.video.files import VideoReader, VideoWriter, upright_rgb
+from streetseg.runtime.video.reader import VideoReader, upright_rgb
+from streetseg.runtime.video.writer import VideoWriter
 
 if TYPE_CHECKING:
     import av
 
-MAX_EVERY = 1_000_000  # frames; a day and a half of most cameras', beyond which no result has a frame rate
+MAX_EVERY = 1_000_000  # frames: a day and a half of most cameras; beyond it no result has a frame rate
 OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
 
 
 @dataclass(frozen=True)
 class SegmentedFrame:
-    """index: of the frame in its source. pts: its timestamp there, in steps of the time base. Overlay and class map."""
+    """A frame of a video, segmented.
+
+    Attributes:
+        index: Of the frame in its source, from 0.
+        pts: Its timestamp there, in steps of the time base.
+        overlay: H x W x 3 uint8 RGB.
+        classmap: H x W uint8, class indices.
+    """
 
     index: int
     pts: int
@@ -47,24 +56,33 @@ class SegmentedFrame:
     classmap: NDArray[np.uint8]
 
 
-Progress = Callable[[Iterable[SegmentedFrame], int | None], Iterable[SegmentedFrame]]
-
-
-@dataclass
+@dataclass(frozen=True)
 class VideoReport:
-    """What became of a video. decoded, damaged, missing: see VideoReader. frames: segmented and written. stale: PNGs
-    named like class maps in the folder for these that are not of this video."""
+    """What became of a video.
 
-    width: int = 0
-    height: int = 0
-    frames: int = 0
-    seconds: float = 0.0
-    decoded: int = 0
-    damaged: int = 0
-    missing: int = 0
-    dropped: int = 0
-    stale: int = 0
-    interrupted: bool = False
+    Attributes:
+        width: Pixels of the results.
+        height: Pixels of the results.
+        frames: Frames segmented and written.
+        seconds: What all of it took.
+        decoded: Frames read.
+        damaged: Those of them that the decoder had to patch.
+        missing: Frames that should have come and did not.
+        dropped: Late frames of a live source.
+        stale: PNGs in the folder for class maps that are named like them and are not of this video.
+        interrupted: True if Ctrl-C ended it early.
+    """
+
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    decoded: int
+    damaged: int
+    missing: int
+    dropped: int
+    stale: int
+    interrupted: bool
 
 
 def segment_video(
@@ -75,20 +93,34 @@ def segment_video(
     *,
     every: int = 1,
     max_frames: int | None = None,
-    progress: Progress = lambda frames, total: frames,
+    progress: Progress = silent,
 ) -> VideoReport:
-    """Segment a video into an overlay video and, where asked for, class maps; timestamps are kept, audio is not.
+    """Segment a video into an overlay video and, if asked for, class maps.
 
-    overlay: NAME.mp4, .mkv or .mov. classmap: NAME.mkv, a lossless video whose grey values are class indices, or a
-    folder, for a PNG a frame. every: take each so-manieth frame. max_frames: stop after so many. progress: wraps the
-    frames, given how many are expected. An interruption (Ctrl-C) ends the video early, and what was done is kept; so is
-    what a live source gave before a result could no longer be written, in the others and as far as Matroska holds it.
-    Raises VideoError, UsageError or OutputError; damage that leaves some frames is counted in the report.
+    Timestamps are kept, audio is not. Ctrl-C ends the video early and keeps what was done. If a result of a live source
+    can no longer be written, what came before is kept in the other files, and in this one as far as Matroska holds it.
+
+    Args:
+        segmenter: What segments the frames.
+        source: A video file, /dev/videoN or rtsp://...
+        overlay: NAME.mp4, NAME.mkv or NAME.mov.
+        classmap: NAME.mkv, a lossless video whose grey values are class indices; or a folder, for a PNG a frame.
+        every: Segment every Nth frame.
+        max_frames: Stop after so many segmented frames.
+        progress: Shows how far it is.
+
+    Returns:
+        The report. Damage that leaves some frames is counted there.
+
+    Raises:
+        VideoError: If the source is not there, no video, or has no frame that can be decoded.
+        UsageError: If a name or a number cannot be.
+        OutputError: If a result cannot be written.
     """
     if not (is_live(source) or Path(source).exists()):
         raise VideoError(f"{source} is not there; give a video file, /dev/videoN or rtsp://...")
     check_outputs(source, overlay, classmap, every, max_frames)
-    report = VideoReport()
+    interrupted = False
     start = time.perf_counter()
     with VideoReader(source) as reader:
         total = reader.expected and -(-reader.expected // every)
@@ -105,8 +137,8 @@ def segment_video(
             with closing(Newest(reader)) if reader.live else nullcontext() as newest, results:
                 chosen = islice(islice(enumerate(newest or reader), 0, None, every), max_frames)
                 with closing(in_order(work, chosen, segmenter.workers)) as done:
-                    report.interrupted = write_all(progress(done, total), results)
-                if results.frames == 0 and not report.interrupted:
+                    interrupted = write_all(progress(done, "frame", total), results)
+                if results.frames == 0 and not interrupted:
                     raise VideoError(f"{reader.shown} holds no frame that can be decoded; give an undamaged video")
                 if not reader.live:
                     for video in results.videos:  # all before one takes its place: both are there, or none
@@ -116,23 +148,37 @@ def segment_video(
             if not kept:
                 raise
             raise OutputError(f"{error}; kept as far as written: {', '.join(kept)}") from None
-    report.seconds = time.perf_counter() - start
-    report.frames, (report.height, report.width) = results.frames, results.size
-    report.decoded, report.damaged = reader.decoded, reader.damaged
-    whole = not (reader.live or report.interrupted or report.frames == max_frames)
-    report.missing = reader.missing if whole else reader.lost
-    report.dropped = newest.dropped if newest else 0
-    if results.folder is not None:
-        there = [path for path in results.folder.glob("*.png") if re.fullmatch(r"\d{6,}", path.stem)]
-        report.stale = len(there) - results.frames
-    return report
+    seconds = time.perf_counter() - start
+    height, width = results.size
+    whole = not (reader.live or interrupted or results.frames == max_frames)
+    return VideoReport(
+        width=width,
+        height=height,
+        frames=results.frames,
+        seconds=seconds,
+        decoded=reader.decoded,
+        damaged=reader.damaged,
+        missing=reader.missing if whole else reader.lost,
+        dropped=newest.dropped if newest else 0,
+        stale=results.stale(),
+        interrupted=interrupted,
+    )
 
 
 class Results:
-    """What the frames of a video become: files of their own, opened with the first of them.
+    """The files that the frames of a video become, opened with the first frame.
 
-    overlay, classmap, every: as `segment_video` takes them. size: H, W of the results. A context manager, left as
-    `VideoWriter` is, every file for itself; what a live source showed cannot be recorded again, so it is lasting.
+    It is a context manager that leaves every file as `VideoWriter` does. What a live source showed cannot be recorded
+    again, so its files are lasting.
+
+    Args:
+        overlay: As for `segment_video`, like `classmap` and `every`.
+        reader: The source.
+        colours: RGB of the classes, 0 to 255.
+
+    Attributes:
+        frames: Frames written.
+        size: H, W of the results, in pixels.
     """
 
     def __init__(
@@ -151,6 +197,7 @@ class Results:
         self.frames, self.size = 0, (0, 0)
 
     def add(self, frame: SegmentedFrame) -> None:
+        """Write a frame to all files."""
         pictures = (frame.overlay, frame.classmap)[: len(self.paths)]
         if not self.videos:
             height, width = frame.classmap.shape
@@ -164,9 +211,16 @@ class Results:
         self.frames += 1
 
     def video(self, path: Path, picture: NDArray[np.uint8]) -> VideoWriter:
+        """Open a video file for pictures like this one."""
         reader = self.reader
         aspect = reader.aspect if picture.shape[:2] == reader.size else 1 / reader.aspect  # turned by a quarter
         return VideoWriter(path, picture, self.rate, reader.time_base, aspect=aspect, lasting=reader.live)
+
+    def stale(self) -> int:
+        """Return how many PNGs in the folder for class maps are named like them and are not of this video."""
+        if self.folder is None:
+            return 0
+        return sum(bool(re.fullmatch(r"\d{6,}", path.stem)) for path in self.folder.glob("*.png")) - self.frames
 
     def __enter__(self) -> Results:
         return self
@@ -178,9 +232,8 @@ class Results:
 
 
 def write_all(frames: Iterable[SegmentedFrame], results: Results) -> bool:
-    """Add all frames to the results; whether an interruption (Ctrl-C) ended it early."""
-    # An interruption strikes the main thread only: written by another, a frame is in all outputs and the count, or in
-    # none.
+    """Add all frames to the results; return True if Ctrl-C ended it early."""
+    # Ctrl-C strikes the main thread only. Another thread writes, so a frame is in all files and the count, or in none.
     written: Future[None] | None = None
     with ThreadPoolExecutor(1) as pen:
         try:
@@ -195,7 +248,7 @@ def write_all(frames: Iterable[SegmentedFrame], results: Results) -> bool:
 
 
 def check_outputs(source: str, overlay: Path, classmap: Path | None, every: int, max_frames: int | None) -> None:
-    """Refuse what cannot work before anything is opened."""
+    """Raise UsageError for what cannot work, before anything is opened."""
     if overlay.suffix.lower() not in OVERLAY_SUFFIXES:
         raise UsageError(f"{overlay} is no name for a video; allowed are names ending in {', '.join(OVERLAY_SUFFIXES)}")
     if classmap is not None and classmap.suffix not in ("", ".mkv"):

@@ -1,0 +1,358 @@
+"""Segment images and videos into files: what `streetseg predict` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from streetseg.errors import StreetsegError, UsageError
+from streetseg.progress import Progress, silent
+from streetseg.results import Facts, Printable
+from streetseg.runtime.engines.options import EngineOptions
+from streetseg.runtime.files import make_folder
+from streetseg.runtime.frames import PICTURE_SUFFIXES, read_frame, write_classmap, write_picture
+from streetseg.runtime.inputs import (
+    CLASSMAP_ENDING,
+    OVERLAY_ENDING,
+    ImageFile,
+    is_live,
+    is_video,
+    list_images,
+    without_password,
+)
+from streetseg.runtime.overlay import percent
+from streetseg.runtime.segmenter import Segmenter
+from streetseg.runtime.stream import in_order
+
+if TYPE_CHECKING:
+    from streetseg.runtime.video.segment import VideoReport
+
+
+@dataclass(frozen=True)
+class PredictedImage(Printable):
+    """A segmented image.
+
+    Attributes:
+        image: The file.
+        width: Pixels of the image.
+        height: Pixels of the image.
+        milliseconds: What "decode", "network", "class map" and "write" took.
+        share: Class name -> its share of the pixels, 0 to 1; the classes present, largest first.
+        classes: The file of the class map.
+        overlay: The file of the overlay.
+    """
+
+    image: Path
+    width: int
+    height: int
+    milliseconds: Mapping[str, float]
+    share: Mapping[str, float]
+    classes: Path
+    overlay: Path
+
+    def facts(self) -> Facts:
+        """Return all fields, paths as text; milliseconds with 2 digits, shares with 6."""
+        return {
+            "image": str(self.image),
+            "width": self.width,
+            "height": self.height,
+            "milliseconds": {stage: round(value, 2) for stage, value in self.milliseconds.items()},
+            "share": {name: round(part, 6) for name, part in self.share.items()},
+            "classes": str(self.classes),
+            "overlay": str(self.overlay),
+        }
+
+    def table(self) -> str:
+        """Return one line: size, milliseconds, shares."""
+        times = ", ".join(f"{stage} {round(value, 2):.1f}" for stage, value in self.milliseconds.items())
+        shares = ", ".join(f"{name} {percent(round(part, 6))}" for name, part in self.share.items())
+        return f"{self.image}: {self.width} x {self.height}; ms: {times}; {shares}"
+
+
+@dataclass(frozen=True)
+class FailedImage:
+    """An image that could not be segmented, or whose results could not be written.
+
+    Attributes:
+        image: The file.
+        error: What went wrong.
+    """
+
+    image: Path
+    error: StreetsegError
+
+
+@dataclass(frozen=True)
+class PredictedVideo(Printable):
+    """A segmented video.
+
+    Attributes:
+        video: The source, without a user and password in it.
+        overlay: The file of the overlay.
+        report: Size, frames and seconds, and what was damaged, missing or dropped.
+        live: True if the source is a camera or a network stream.
+    """
+
+    video: str
+    overlay: Path
+    report: VideoReport
+    live: bool
+
+    @property
+    def frames_per_second(self) -> float:
+        """Segmented frames a second, decoding and writing included."""
+        return self.report.frames / self.report.seconds
+
+    def facts(self) -> Facts:
+        """Return source, overlay, the report's fields, and frames a second."""
+        return {
+            "video": self.video,
+            "overlay": str(self.overlay),
+            **dataclasses.asdict(self.report),
+            "frames_per_second": round(self.frames_per_second, 2),
+        }
+
+    def table(self) -> str:
+        """Return one line: size, frames, seconds, frames a second, overlay."""
+        report = self.report
+        dropped = f", {report.dropped} late ones dropped" if self.live else ""
+        return (
+            f"{self.video}: {report.width} x {report.height}; {report.frames} frames in {report.seconds:.1f} s, "
+            f"{self.frames_per_second:.1f} a second{dropped}; {self.overlay}"
+        )
+
+
+@dataclass(frozen=True)
+class Predictions(Printable):
+    """What `predict` made.
+
+    Attributes:
+        images: The segmented images, in natural order.
+        failed: The others, each with its error.
+        video: The segmented video; None for images.
+    """
+
+    images: tuple[PredictedImage, ...] = ()
+    failed: tuple[FailedImage, ...] = ()
+    video: PredictedVideo | None = None
+
+    def facts(self) -> Facts:
+        """Return the facts of each image and of the video, and the errors by file."""
+        return {
+            "images": [image.facts() for image in self.images],
+            "failed": {str(failed.image): str(failed.error) for failed in self.failed},
+            "video": None if self.video is None else self.video.facts(),
+        }
+
+    def table(self) -> str:
+        """Return one line for each image, error and video."""
+        lines = [image.table() for image in self.images] + [str(failed.error) for failed in self.failed]
+        return "\n".join(lines if self.video is None else [*lines, self.video.table()])
+
+
+Each: TypeAlias = Callable[[PredictedImage | FailedImage], object]
+
+
+def predict(
+    paths: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    weights: str | Path | Segmenter | None = None,
+    classmap: str | Path | None = None,
+    every: int | None = None,
+    max_frames: int | None = None,
+    size: int | None = None,
+    options: EngineOptions | None = None,
+    each: Each = lambda image: None,
+    tell: Callable[[str], object] = lambda line: None,
+    progress: Progress = silent,
+) -> Predictions:
+    """Segment images or a video into files.
+
+    An image gives a class map, a palette PNG whose values are the class indices, and an overlay. A video gives an
+    overlay video and, with `classmap`, its class maps.
+
+    Args:
+        paths: Images, folders and patterns like "drive/*.png"; or one video, /dev/videoN (a camera) or rtsp://...
+        out: The folder for the results, which mirrors the folders of the images; or NAME.jpg for one image, NAME.mp4
+            for a video.
+        weights: NAME.onnx, NAME.pt2, a name of the shelf, or an open Segmenter, for which `size` and `options` do not
+            count; None: the weights that come with the package.
+        classmap: For a video: NAME.mkv (lossless) or a folder for PNGs.
+        every: For a video: segment every Nth frame.
+        max_frames: For a video: stop after so many segmented frames.
+        size: Pixels. Reduce frames to this short side instead of the card's.
+        options: How the artefact is run. Streams are chosen here: an image a thread, for a camera one.
+        each: Gets every image as soon as it is done, with its figures or its error. The others are still done.
+        tell: Gets a line for each pattern whose search passed over pictures that cannot be read, or videos.
+        progress: Shows how far it is.
+
+    Returns:
+        The figures of all images and their errors, or those of the video.
+
+    Raises:
+        UsageError: If a path or an option cannot be; nothing is written then.
+        VideoError: If the source is no video, or has no frame that can be decoded.
+        ArtefactError: If the weights cannot be opened.
+        EngineError: If no engine runs them as the options say.
+        OutputError: If a folder or a video cannot be written.
+    """
+    given = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    options = options or EngineOptions()
+
+    def opened(at_once: int) -> Segmenter:
+        if isinstance(weights, Segmenter):
+            return weights
+        streams = min(options.cpu_threads, at_once)
+        return Segmenter.open(weights, size=size, options=dataclasses.replace(options, streams=streams))
+
+    if any(map(is_video, given)):
+        if len(given) > 1:
+            raise UsageError(f"predict takes one video at a time, got {len(given)} paths; call it for each")
+        from streetseg.runtime.video.segment import segment_video  # needs PyAV
+
+        (source,) = given
+        live = is_live(source)
+        overlay = overlay_of(source, str(out))
+        report = segment_video(
+            opened(1 if live else options.cpu_threads),
+            source,
+            overlay,
+            None if classmap is None else Path(classmap),
+            every=1 if every is None else every,
+            max_frames=max_frames,
+            progress=progress,
+        )
+        return Predictions(video=PredictedVideo(without_password(source), overlay, report, live))
+
+    for name, value in (("classmap", classmap), ("every", every), ("max-frames", max_frames)):
+        if value is not None:
+            raise UsageError(f"--{name} is for a video, and none is given")
+    jobs = plan(list_images(given, Path(out), tell), str(out))
+    segmenter = opened(len(jobs))
+    images: list[PredictedImage] = []
+    failed: list[FailedImage] = []
+    for one in progress(in_order(partial(attempt, segmenter), jobs, segmenter.workers), "image", len(jobs)):
+        each(one)
+        if isinstance(one, FailedImage):
+            failed.append(one)
+        else:
+            images.append(one)
+    return Predictions(tuple(images), tuple(failed))
+
+
+# Images
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image and where its results go; an overlay without a picture's suffix gets one when it is written."""
+
+    image: Path
+    classes: Path
+    overlay: Path
+
+
+def plan(images: Sequence[ImageFile], out: str) -> list[Job]:
+    """Return the jobs for images; create the folder of their results. UsageError if they would replace an image."""
+    place = Path(out)
+    if names_file(out):
+        jobs = [one_job(images, place)]
+        folder = place.parent
+    else:
+        jobs = [
+            Job(image.path, image.output(place, CLASSMAP_ENDING), image.output(place, OVERLAY_ENDING))
+            for image in images
+        ]
+        folder = place
+    refuse_overwriting(jobs)
+    make_folder(folder)
+    return jobs
+
+
+def names_file(out: str) -> bool:
+    """Return True if a place for results is a file: what ends with a slash is a folder, also with a dot in its name."""
+    return bool(Path(out).suffix) and not Path(out).is_dir() and not out.endswith(("/", os.sep))
+
+
+def one_job(images: Sequence[ImageFile], out: Path) -> Job:
+    """Return the job of the single image whose overlay is the file `out`; the class map goes beside it."""
+    if len(images) > 1:
+        raise UsageError(
+            f"--out {out} names a file, but there are {len(images)} images; name a folder, with a slash at its end "
+            "where it has a dot"
+        )
+    if out.suffix.lower() not in PICTURE_SUFFIXES:
+        raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
+    return Job(images[0].path, out.with_name(out.stem + CLASSMAP_ENDING), out)
+
+
+def refuse_overwriting(jobs: Sequence[Job]) -> None:
+    """Raise UsageError if a result would replace an image that is to be segmented."""
+    inputs = {job.image.resolve() for job in jobs}
+    for job in jobs:
+        # An overlay's suffix may not be settled yet.
+        overlays = [job.overlay.with_name(job.overlay.name + suffix) for suffix in PICTURE_SUFFIXES]
+        for result in (job.classes, job.overlay, *overlays):
+            if result.exists() and result.resolve() in inputs:
+                raise UsageError(
+                    f"{result} is to be segmented, and a result would replace it; choose another --out, and name no "
+                    "results of an earlier run"
+                )
+
+
+def attempt(segmenter: Segmenter, job: Job) -> PredictedImage | FailedImage:
+    """Segment an image into files; a failure is a result too, so that the other images are still done."""
+    try:
+        return predict_image(segmenter, job)
+    except StreetsegError as error:
+        return FailedImage(job.image, error)
+
+
+def predict_image(segmenter: Segmenter, job: Job) -> PredictedImage:
+    """Segment an image and write its class map and overlay."""
+    start = time.perf_counter()
+    frame = read_frame(job.image)
+    decoded = time.perf_counter()
+    result = segmenter(frame)
+    segmented = time.perf_counter()
+    write_classmap(job.classes, result.classmap, result.colours)
+    overlay = write_picture(job.overlay, result.overlay())
+    written = time.perf_counter()
+    return PredictedImage(
+        image=job.image,
+        width=frame.shape[1],
+        height=frame.shape[0],
+        milliseconds={
+            "decode": (decoded - start) * 1e3,
+            **result.milliseconds,
+            "write": (written - segmented) * 1e3,
+        },
+        share=result.share(),
+        classes=job.classes,
+        overlay=overlay,
+    )
+
+
+# Videos
+
+
+def overlay_of(source: str, out: str) -> Path:
+    """Return the file of a video's overlay: `out` itself, or one in the folder `out`."""
+    if names_file(out):
+        return Path(out)
+    # Matroska is readable wherever it breaks off.
+    return Path(out, f"{live_name(source)}_overlay.mkv" if is_live(source) else f"{Path(source).stem}_overlay.mp4")
+
+
+def live_name(source: str) -> str:
+    """Return a name for a recording, of the camera and the time: the next one must not replace it."""
+    camera = without_password(source).removeprefix("/dev/").rpartition("://")[2].partition("?")[0]
+    return re.sub(r"[^\w.-]+", "_", camera) + time.strftime("_%Y%m%d-%H%M%S")
