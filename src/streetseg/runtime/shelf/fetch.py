@@ -86,7 +86,10 @@ def whole_size(answer: HTTPResponse) -> int | None:
 
 
 def rest_of(url: str, start: int, size: int) -> Iterator[bytes]:
-    """Yield a file's bytes from `start` on, at most to `size`, until the connection breaks; ArtefactError if none came."""
+    """Yield a file's bytes from `start` on, at most to `size`, until the connection breaks.
+
+    Raises ArtefactError if none came.
+    """
     at, problem = start, "the file ends early"
     try:
         with urlopen(Request(url, headers={"Range": f"bytes={start}-"}), timeout=TIMEOUT) as answer:
