@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from streetseg.bench.frames import bench
     from streetseg.bench.speed import FrameSpeed
     from streetseg.bench.training import TrainingSpeed, bench_training
+    from streetseg.data.check import CheckReport, check_dataset
+    from streetseg.data.datasets import open_dataset
+    from streetseg.data.stats import DatasetStats, dataset_stats
     from streetseg.errors import StreetsegError
     from streetseg.export.convert import Converted, convert
     from streetseg.export.quantize import Quantization, quantize
@@ -42,8 +45,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "CheckReport",
     "ComparedTable",
     "Converted",
+    "DatasetStats",
     "EagerSpeed",
     "EngineOptions",
     "Export",
@@ -65,12 +70,15 @@ __all__ = [
     "bench",
     "bench_eager",
     "bench_training",
+    "check_dataset",
     "convert",
+    "dataset_stats",
     "evaluate",
     "export",
     "list_networks",
     "list_recipes",
     "list_weights",
+    "open_dataset",
     "paper_sizes",
     "paper_tables",
     "predict",
@@ -83,8 +91,10 @@ __all__ = [
 
 # Public name -> the module that defines it.
 HOMES = {
+    "CheckReport": "streetseg.data.check",
     "ComparedTable": "streetseg.papers.tables",
     "Converted": "streetseg.export.convert",
+    "DatasetStats": "streetseg.data.stats",
     "EagerSpeed": "streetseg.bench.eager",
     "EngineOptions": "streetseg.runtime.engines.options",
     "Export": "streetseg.export.targets",
@@ -106,12 +116,15 @@ HOMES = {
     "bench": "streetseg.bench.frames",
     "bench_eager": "streetseg.bench.eager",
     "bench_training": "streetseg.bench.training",
+    "check_dataset": "streetseg.data.check",
     "convert": "streetseg.export.convert",
+    "dataset_stats": "streetseg.data.stats",
     "evaluate": "streetseg.measure.evaluate",
     "export": "streetseg.export.targets",
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",
     "list_weights": "streetseg.runtime.shelf.shelf",
+    "open_dataset": "streetseg.data.datasets",
     "paper_sizes": "streetseg.papers.sizes",
     "paper_tables": "streetseg.papers.tables",
     "predict": "streetseg.runtime.predict",

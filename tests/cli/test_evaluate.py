@@ -154,7 +154,7 @@ def test_evaluate_names_the_splits(val: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["evaluate", "{weights}", "--data", "{empty}"], "empty is no dataset that is known; looked for camvid: "),
+        (["evaluate", "{weights}", "--data", "{empty}"], "empty is no known dataset; looked for camvid: "),
         (["evaluate", "{weights}", "--data", "{empty}/missing"], "missing does not exist or is no folder"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "kitti"], "unknown dataset 'kitti'"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "camvid"], "holds no camvid frames; looked"),

@@ -135,7 +135,9 @@ def test_a_damaged_sample_is_told(dataset: Dataset) -> None:
     path.write_bytes(content)
     cache = open_cache(dataset, "val", 90)
     cache.read(0)
-    with pytest.raises(DatasetError, match=r"\.cache is damaged at val/0016E5_07961; delete it, and it is made anew"):
+    with pytest.raises(
+        DatasetError, match=r"\.cache is damaged at val/0016E5_07961; delete it to have it written again"
+    ):
         cache.read(1)
 
 
@@ -144,7 +146,9 @@ OPEN = (
     "opened = cache.open_cache(open_dataset(sys.argv[1]), 'train', int(sys.argv[2]), None, {});"
     "print(sum(int(opened.read(i)[0].sum()) for i in range(len(opened))))"
 )
-SLOWLY = "lambda pairs: ((__import__('time').sleep(0.1), print('decoding', flush=True), pair)[2] for pair in pairs)"
+SLOWLY = (
+    "lambda items, unit: ((__import__('time').sleep(0.1), print('decoding', flush=True), item)[2] for item in items)"
+)
 
 
 def start(root: Path, short_side: int = 90) -> subprocess.Popen[str]:

@@ -13,11 +13,8 @@ import pytest
 from PIL import Image
 
 from streetseg.cli import main
-from streetseg.data.check import check
-from streetseg.data.datasets import find_dataset, open_dataset
-from streetseg.data.pairs import Dataset
-from streetseg.data.stats import class_weights, stats
-from streetseg.errors import DatasetError
+from streetseg.data.check import check_dataset
+from streetseg.data.datasets import find_dataset
 from streetseg.streets.datasets import write_cityscapes, write_folder
 
 
@@ -42,7 +39,7 @@ def image(root: Path, split: str, number: int) -> Path:
 
 
 def findings(root: Path, severity: str) -> list[str]:
-    return [finding.message for finding in check(find_dataset(root)).findings if finding.severity == severity]
+    return [finding.message for finding in check_dataset(root).findings if finding.severity == severity]
 
 
 def test_a_sound_dataset_has_no_errors(root: Path) -> None:
@@ -113,9 +110,9 @@ FAULTS = {
 def test_each_error_is_found_and_nothing_else(fault: str, root: Path) -> None:
     breaks, message = FAULTS[fault]
     breaks(root)
-    (found,) = findings(root, "error")
-    assert "\n" not in found
-    assert re.search(message, found)
+    (told,) = findings(root, "error")
+    assert "\n" not in told
+    assert re.search(message, told)
 
 
 def test_what_is_doubtful_is_a_warning(root: Path) -> None:
@@ -160,35 +157,6 @@ def test_files_of_other_kinds_beside_labels_are_no_orphans(tmp_path: Path) -> No
     ]
 
 
-def shares_by_hand(dataset: Dataset, split: str) -> np.ndarray:
-    labels = np.concatenate([dataset.read_label(pair).ravel() for pair in dataset.pairs(split)])
-    return np.array([np.mean(labels[labels != 255] == index) for index in range(len(dataset.labels.names))])
-
-
-def test_stats_are_those_of_the_pixels(root: Path) -> None:
-    dataset = open_dataset(root)
-    figures = stats(dataset, "train")
-    frames = np.stack([dataset.read(pair, 360)[0] for pair in dataset.pairs("train")]).astype(float)
-    np.testing.assert_allclose(list(figures.shares.values()), shares_by_hand(dataset, "train"), atol=1e-6)
-    np.testing.assert_allclose(figures.mean, frames.mean((0, 1, 2)), atol=1e-3)
-    np.testing.assert_allclose(figures.std, frames.std((0, 1, 2)), atol=1e-3)
-    assert (figures.frames, figures.sizes) == (4, {"64 x 48": 4})
-    weights = list(figures.weights[1.0].values())
-    expected = 1 / np.log(1.02 + shares_by_hand(dataset, "train"))
-    np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-4)
-
-
-def test_power_0_weighs_all_alike() -> None:
-    assert class_weights(np.array([1, 10, 0]), 0).tolist() == [1, 1, 1]
-
-
-def test_stats_of_a_broken_dataset_point_to_check(root: Path) -> None:
-    cut(mask(root, "train", 1))
-    cut(image(root, "train", 2))
-    with pytest.raises(DatasetError, match=r"0001\.png .*\(2 in all: streetseg data check lists them\)"):
-        stats(open_dataset(root), "train")
-
-
 def test_the_command_prints_a_line_a_finding_and_exits_with_1(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", str(root)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("0 errors, ")
@@ -204,9 +172,20 @@ def test_the_command_prints_a_line_a_finding_and_exits_with_1(root: Path, capsys
     assert (facts["errors"], facts["splits"]["val"]["frames"]) == (1, 2)
     assert sum(facts["splits"]["val"]["shares"].values()) == pytest.approx(1, abs=1e-4)
 
-    assert main(["data", "stats", str(root), "--split", "val"]) == 0
-    assert "road" in capsys.readouterr().out
-    assert main(["data", "stats", str(root), "--json"]) == 2  # the missing mask
     assert main(["data", "check", os.devnull]) == 2
-    captured = capsys.readouterr()
-    assert [line.split(":")[0] for line in captured.err.splitlines()] == ["streetseg", "streetseg"]
+    assert capsys.readouterr().err.startswith("streetseg: ")
+
+
+def test_a_report_is_a_result(root: Path) -> None:
+    """The function takes a folder or a dataset, and gives what the command prints."""
+    report = check_dataset(root, dataset="images-masks")
+    assert report == check_dataset(find_dataset(root))
+    facts = json.loads(report.to_json())
+    assert list(facts) == ["dataset", "root", "note", "splits", "findings", "errors", "warnings"]
+    assert list(facts["splits"]["train"]) == ["frames", "sizes", "shares", "void"]
+    assert facts["warnings"] == len(facts["findings"]) == report.count("warning")
+    lines = report.table().splitlines()
+    assert lines[-1] == f"0 errors, {report.count('warning')} warning{'s' * (report.count('warning') != 1)}"
+    share = report.splits["val"].shares["road"]
+    assert share is not None
+    assert f"{share:.3%}" in next(line for line in lines if line.startswith("road"))

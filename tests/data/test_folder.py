@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streetseg.data.check import check
+from streetseg.data.check import check_dataset
 from streetseg.data.datasets import open_dataset
 from streetseg.data.folder import read_classes
 from streetseg.data.pairs import read_pixels
@@ -50,6 +50,10 @@ def flat(written: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def cvat(written: Path, tmp_path: Path) -> Path:
     return shutil.copytree(written / "cvat", tmp_path / "cvat")
+
+
+def strays(root: Path) -> list[str]:
+    return [finding.message for finding in check_dataset(root).findings if "without a frame" in finding.message]
 
 
 def multiply(root: Path, names: list[str]) -> None:
@@ -148,9 +152,9 @@ def test_masks_of_images_in_no_list_are_no_strays(flat: Path) -> None:
     (flat / "train.txt").write_text("drive_0000\n")
     (flat / "val.txt").write_text("drive_0001\n")
     assert [path.name for path in open_dataset(flat).left_out] == ["drive_0002.png"]
-    assert not [found for found in check(open_dataset(flat)).findings if "without a frame" in found.message]
+    assert not strays(flat)
     (flat / "images" / "drive_0002.jpg").unlink()
-    (stray,) = [found.message for found in check(open_dataset(flat)).findings if "without a frame" in found.message]
+    (stray,) = strays(flat)
     assert "drive_0002.png" in stray
 
 
@@ -234,7 +238,7 @@ def test_colours_without_names_are_refused(flat: Path) -> None:
     Image.new("RGB", SMALL[::-1], (9, 9, 9)).save(flat / "masks" / "drive_0000.png")
     (flat / "classes.yaml").write_text("- road\n- car\n")
     dataset = open_dataset(flat)
-    with pytest.raises(DatasetError, match="expected one channel of class indices, for the classes have no colours"):
+    with pytest.raises(DatasetError, match="one channel of class indices, because the classes have no colours"):
         dataset.read_label(dataset.pairs("train")[0])
     (flat / "classes.yaml").write_text("- {name: road, colour: [1, 2, 3]}\n- car\n")
     dataset = open_dataset(flat)
@@ -341,7 +345,7 @@ def test_cvat_frames_that_nobody_drew_on_are_left_out(cvat: Path) -> None:
         ["train/default_0000"],
         ["val/default_0001"],
     ]
-    assert "8 of 10 frames have no mask, as nobody drew on them, and are left out" in dataset.note
+    assert "8 of 10 frames have no mask, because nobody drew on them, and are left out" in dataset.note
     for mask in masks.iterdir():
         mask.unlink()
     with pytest.raises(DatasetError, match=r"default_0000\.png is missing \(10 missing in all\)"):

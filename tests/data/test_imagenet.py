@@ -31,7 +31,7 @@ def test_mistakes_are_one_line(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no split 'test'; there are train, val"):
         open_imagenet(root).items("test")
     (root / "val" / "n99999999").mkdir()
-    with pytest.raises(DatasetError, match="n99999999 is a class that train has not; take it out, or add it there"):
+    with pytest.raises(DatasetError, match="n99999999 is a class that train lacks; take it out, or add it to train"):
         open_imagenet(root)
     (root / "train" / "n99999999").mkdir()
     with pytest.raises(DatasetError, match=r"train/n99999999 holds no image; looked for files ending in \.jpeg"):

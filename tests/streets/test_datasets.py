@@ -146,7 +146,7 @@ def test_cityscapes_ids_become_the_19_classes(tmp_path: Path) -> None:
         index = cityscapes.LABELS.names.index(name)
         assert (label[surfaces == SURFACES.index(surface)] == index).all()
     assert pair.sequence == "aachen"
-    with pytest.raises(DatasetError, match="has no label, as in published test splits; judge another"):
+    with pytest.raises(DatasetError, match="has no label, as in published test splits; choose another"):
         dataset.read_label(dataset.pairs("test")[0])
 
 
@@ -209,11 +209,11 @@ def test_a_folder_that_is_called_what_it_is_not_is_one_line(kind: str, tmp_path:
 
 
 def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is no dataset that is known; looked for camvid: train/ with trainannot/"):
+    with pytest.raises(DatasetError, match="is no known dataset; looked for camvid: train/ with trainannot/"):
         open_dataset(tmp_path)
     write_cityscapes(tmp_path / "both", {"train": 1}, size=(16, 32))
     write_folder(tmp_path / "both", {"": 2}, size=(16, 32))
-    with pytest.raises(DatasetError, match="could be cityscapes or images-masks; say which with --dataset"):
+    with pytest.raises(DatasetError, match="could be cityscapes or images-masks; choose one with --dataset"):
         open_dataset(tmp_path / "both")
     assert open_dataset(tmp_path / "both", "cityscapes").name == "cityscapes"
     write_imagenet(tmp_path / "sorted", {"train": 1}, classes=2, size=(16, 32))

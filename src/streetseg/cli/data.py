@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from streetseg.cli.options import path, size
@@ -16,16 +15,16 @@ LAYOUTS = "camvid, camvid-original, cityscapes, cocostuff, cvat, folder, imagene
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """data check, data stats, data render."""
+    """Add the verbs data check, data stats and data render."""
     actions = verbs.add_parser("data", help="check a dataset, print its figures, or render one").add_subparsers(
         required=True, metavar="ACTION"
     )
-    verb = actions.add_parser("check", help="find what ruins trainings: exit code 1 where something does")
+    verb = actions.add_parser("check", help="list what ruins trainings; exit code 1 if there is an error")
     add_folder_options(verb)
     verb.set_defaults(verb=data_check)
-    verb = actions.add_parser("stats", help="classes' shares and weights, mean and deviation of the colours")
+    verb = actions.add_parser("stats", help="shares and weights of the classes, mean and deviation of the colours")
     add_folder_options(verb)
-    verb.add_argument("--split", default="train", help="as for evaluate (default: train)")
+    verb.add_argument("--split", default="train", help="split, as evaluate takes it (default: train)")
     verb.set_defaults(verb=data_stats)
     verb = actions.add_parser("render", help="write rendered streets with exact labels")
     verb.add_argument("folder", type=path, metavar="DIR", help="a new or empty folder")
@@ -38,36 +37,27 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def add_folder_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options that check and stats share."""
     verb.add_argument("folder", type=path, metavar="DIR", help="the dataset's folder")
-    verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
+    verb.add_argument("--dataset", help="the dataset's name (default: told by the folder's layout)")
     verb.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
 
 def data_check(options: argparse.Namespace) -> int:
-    """Read every file of a dataset and print what is wrong with it, a line a finding, and a summary."""
-    from streetseg.data.check import check
-    from streetseg.data.datasets import find_dataset
+    """Print what is wrong with a dataset, one finding a line, and a summary."""
+    from streetseg.data.check import check_dataset
 
-    report = check(find_dataset(options.folder, options.dataset), lambda pairs: progress(pairs, "pair"))
-    if options.json:
-        say(json.dumps(report.facts(), indent=2))
-    else:
-        for finding in report.findings:
-            say(f"{finding.severity}: {finding.message}")
-        say(report.summary())
+    report = check_dataset(options.folder, dataset=options.dataset, progress=progress)
+    say(report.to_json() if options.json else report.table())
     return CHECK_FAILED if report.count("error") else DONE
 
 
 def data_stats(options: argparse.Namespace) -> int:
     """Print the figures of a split."""
-    from dataclasses import asdict
+    from streetseg.data.stats import dataset_stats
 
-    from streetseg.data.datasets import find_dataset
-    from streetseg.data.stats import stats
-
-    dataset = find_dataset(options.folder, options.dataset)
-    figures = stats(dataset, options.split, lambda pairs: progress(pairs, "pair"))
-    say(json.dumps(asdict(figures), indent=2) if options.json else figures.table())
+    stats = dataset_stats(options.folder, split=options.split, dataset=options.dataset, progress=progress)
+    say(stats.to_json() if options.json else stats.table())
     return DONE
 
 

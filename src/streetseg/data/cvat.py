@@ -1,10 +1,13 @@
 """CVAT's export "Segmentation mask 1.1", with images: a user's own data, labelled in CVAT.
 
-JPEGImages/, SegmentationClass/ with masks in the labels' colours, labelmap.txt, and ImageSets/Segmentation/ with a list
-of names for each subset: Train, Validation and Test are the splits; `default`, what CVAT calls a task without subsets,
-is train beside other tasks' Validation or Test, and alone its last fifth is val (see folder.py). A frame that nobody
-drew on has no mask and is left out. CVAT's own label `background`, what nobody drew on, does not count; with
-a classes.yaml in the folder (see folder.py), that counts instead of labelmap.txt.
+An export has JPEGImages/, SegmentationClass/ with masks in the labels' colours, labelmap.txt, and
+ImageSets/Segmentation/ with a list of names for each subset.
+
+- The subsets Train, Validation and Test are the splits. CVAT calls a task without subsets `default`. It is train if
+  there are other subsets; otherwise its last fifth is val (see folder.py).
+- A frame on which nobody drew has no mask and is left out.
+- CVAT's label `background` marks pixels on which nobody drew. They do not count.
+- A classes.yaml in the folder (see folder.py) replaces labelmap.txt.
 """
 
 from __future__ import annotations
@@ -24,12 +27,12 @@ BACKGROUND = f"what nobody drew on (background) does not count; a {CLASSES_FILE}
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` is such an export."""
+    """Return True if `root` is such an export."""
     return (root / "SegmentationClass").is_dir() and (root / LABELMAP).is_file()
 
 
 def open_cvat(root: Path) -> Dataset:
-    """The dataset at `root`; DatasetError for a wrong labelmap.txt, or an export without images."""
+    """Open the dataset at `root`; DatasetError for a wrong labelmap.txt or an export without images."""
     if not (root / "JPEGImages").is_dir():
         raise DatasetError(f"{root} holds no JPEGImages/; export again with 'Save images' switched on")
     own = root / CLASSES_FILE
@@ -47,7 +50,7 @@ def open_cvat(root: Path) -> Dataset:
 
 
 def read_labelmap(path: Path) -> list[OwnClass]:
-    """The labels of lines like "road:128,64,128::": name, colour, and two fields that segmentation does not use."""
+    """Return the labels of lines like "road:128,64,128::": name, colour, and two fields that are not used here."""
     classes: list[OwnClass] = []
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip() or line.startswith("#"):
@@ -62,6 +65,6 @@ def read_labelmap(path: Path) -> list[OwnClass]:
 
 
 def read_painted(path: Path) -> np.ndarray:
-    """The colours of a mask; its palette's where it has one. A grey mask holds the labels' places in labelmap.txt."""
+    """Return the colours of a mask, through its palette if it has one; a grey mask holds indices in labelmap.txt."""
     with open_mask(path) as image:
         return np.asarray(image.convert("RGB") if image.mode == "P" else image)

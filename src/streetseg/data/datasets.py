@@ -1,4 +1,4 @@
-"""The datasets, and how a folder is recognised as one of them."""
+"""The table of datasets, and opening a folder as one of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from streetseg.errors import DatasetError
 
 @dataclass(frozen=True)
 class DatasetKind:
-    """How to recognise and open one dataset; `layout` is what a user must have on disk; `labels` are its classes where
-    they are the same for everybody."""
+    """One dataset.
+
+    Attributes:
+        recognises: Returns True if a folder has its layout.
+        open: Opens a folder.
+        layout: What must be in the folder, in words.
+        labels: Its classes; None if they depend on the folder.
+    """
 
     recognises: Callable[[Path], bool]
     open: Callable[[Path], Dataset]
@@ -32,43 +38,51 @@ DATASETS: dict[str, DatasetKind] = {
 }
 
 
-def open_dataset(root: Path | str, name: str | None = None) -> Dataset:
-    """The dataset in a folder, once every frame is known to have its label file.
+def open_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
+    """Open the dataset in a folder, and see that every frame has its label file.
 
-    name: a key of DATASETS; otherwise the layout decides. DatasetError where the folder is missing, fits no dataset or
-    several, holds no frames, or a frame has no label.
+    Args:
+        folder: The dataset's folder.
+        dataset: A key of `DATASETS`; None: told by the folder's layout.
+
+    Returns:
+        The dataset; `pairs(split)` gives its frames and labels.
+
+    Raises:
+        DatasetError: The folder is missing, fits no dataset or several, or holds no frames, or a label is missing.
     """
-    dataset = find_dataset(Path(root), name)
-    frames = [pair for pairs in dataset.splits.values() for pair in pairs]
+    opened = find_dataset(folder, dataset)
+    frames = [pair for pairs in opened.splits.values() for pair in pairs]
     missing = [pair for pair in frames if pair.label is not None and not pair.label.is_file()]
     if missing:
         raise DatasetError(
             f"{missing[0].image} has no label: {missing[0].label} is missing ({len(missing)} missing in all)"
         )
-    return dataset
+    return opened
 
 
-def find_dataset(root: Path, name: str | None = None) -> Dataset:
-    """`open_dataset` for a folder whose labels may be incomplete."""
+def find_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
+    """Open the dataset in a folder like `open_dataset`, but let label files be missing."""
+    root = Path(folder)
     if not root.is_dir():
-        raise DatasetError(f"dataset folder {root} does not exist or is no folder")
-    if name is not None and name not in DATASETS:
-        raise DatasetError(f"unknown dataset {name!r}; there are {', '.join(DATASETS)}")
-    name = name or detect(root)
-    dataset = dataclasses.replace(DATASETS[name].open(root), kind=name)
-    if not any(dataset.splits.values()):
+        raise DatasetError(f"dataset folder {root} does not exist or is no folder; give the folder of a dataset")
+    if dataset is not None and dataset not in DATASETS:
+        raise DatasetError(f"unknown dataset {dataset!r}; choose one of {', '.join(DATASETS)}")
+    name = dataset or detect(root)
+    opened = dataclasses.replace(DATASETS[name].open(root), kind=name)
+    if not any(opened.splits.values()):
         raise DatasetError(f"{root} holds no {name} frames; looked for {DATASETS[name].layout}")
-    return dataset
+    return opened
 
 
 def detect(root: Path) -> str:
-    """The key in DATASETS of the one layout that a folder has."""
+    """Return the key in DATASETS of the one layout that a folder has."""
     fitting = [key for key, kind in DATASETS.items() if kind.recognises(root)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise DatasetError(f"{root} could be {' or '.join(fitting)}; say which with --dataset")
+        raise DatasetError(f"{root} could be {' or '.join(fitting)}; choose one with --dataset")
     if imagenet.recognises(root):
-        raise DatasetError(f"{root} holds images sorted by class, without label maps; they serve pre-training only")
+        raise DatasetError(f"{root} holds images sorted by class, without label maps; use it for pre-training only")
     looked_for = "; ".join(f"{key}: {kind.layout}" for key, kind in DATASETS.items())
-    raise DatasetError(f"{root} is no dataset that is known; looked for {looked_for}")
+    raise DatasetError(f"{root} is no known dataset; looked for {looked_for}")

@@ -1,11 +1,14 @@
 """A user's own data: images/ and masks/, a mask for each image by the same name, and classes.yaml.
 
-Splits, in this order: folders (images/train/, masks/train/, or train/images/, train/masks/, and val/, test/ likewise);
-lists (train.txt, val.txt, test.txt with a name a line); otherwise the last fifth of the images by their names is val,
-for neighbours in a drive are near-twins, and a random choice would be judged on what it was trained on.
+Splits, the first of these that is there:
 
-A mask with one channel, grey or palette, holds class indices; one with three holds the classes' colours. A palette of
-nothing but classes' colours counts as these, in whatever order a tool put them, where no class has an index of its own.
+1. Folders: images/train/ with masks/train/, or train/images/ with train/masks/; val/ and test/ likewise.
+2. Lists: train.txt, val.txt, test.txt with one name a line.
+3. Otherwise the last fifth of the images, sorted by name, is val. Neighbours in a drive are almost the same picture, so
+   a random choice would evaluate on what was trained on.
+
+A mask with one channel (grey or palette) holds class indices. A mask with three channels holds the classes' colours. If
+classes.yaml gives no class an index, a palette that has only the classes' colours is read by them, in any order.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from streetseg.runtime.inputs import images_below, natural_key
 CLASSES_FILE = "classes.yaml"
 LAYOUT = f"images/ and masks/ with files of the same names, and {CLASSES_FILE}"
 SPLITS = ("train", "val", "test")
-SUBSETS = {split: split for split in SPLITS} | {"valid": "val", "validation": "val"}  # what people call them
+SUBSETS = {split: split for split in SPLITS} | {"valid": "val", "validation": "val"}  # names that people use
 TERMS = "Trained on its maker's own data; ask them for its terms."
 
 LAST_FIFTH = "no split is given, so the last fifth of the images by their names is val"
@@ -46,8 +49,15 @@ LAST_FIFTH = "no split is given, so the last fifth of the images by their names 
 
 @dataclass(frozen=True)
 class OwnClass:
-    """A class as its file names it. index, colour: how masks code it; placed: the index is not given, but its place in
-    the file; ignore: its pixels do not count."""
+    """A class in classes.yaml or labelmap.txt.
+
+    Attributes:
+        name: Its name.
+        index: Its value in masks with one channel.
+        colour: Its colour in masks with three channels.
+        ignore: True if its pixels do not count.
+        placed: True if the file gives no index, so that `index` is its place in the file.
+    """
 
     name: str
     index: int
@@ -57,17 +67,17 @@ class OwnClass:
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has images/ and masks/, or a split's folder has."""
+    """Return True if `root`, or the folder of a split in it, has images/ and masks/."""
     return any((place / "images").is_dir() and (place / "masks").is_dir() for place in (root, *split_folders(root)))
 
 
 def split_folders(root: Path) -> list[Path]:
-    """The folders named like splits."""
+    """Return the folders that are named like splits."""
     return [place for place in sorted(root.iterdir()) if place.name.lower() in SUBSETS]
 
 
 def open_folder(root: Path) -> Dataset:
-    """The dataset at `root`; DatasetError for a wrong classes.yaml or list, or two images of one name."""
+    """Open the dataset at `root`; DatasetError for a wrong classes.yaml or list, or two images of one name."""
     classes = read_classes(root / CLASSES_FILE)
     lists = {split: root / f"{split}.txt" for split in SPLITS}
     if (root / "images").is_dir():
@@ -86,26 +96,30 @@ def own_dataset(
     lists: dict[str, Path],
     partly: bool = False,
 ) -> Dataset:
-    """The dataset of folders with the same names.
+    """Return the dataset of folders in which images and masks have the same names.
 
-    folders: images, their masks, and what comes before their names. lists: split -> the file that lists it, where it is
-    there. partly: frames without a mask are left out, but a split without any mask stays whole, so that what it lacks
-    is told.
+    Args:
+        root: The dataset's folder.
+        classes: Its classes.
+        class_file: The file that lists them.
+        folders: Images, their masks, and the prefix of their names.
+        lists: Split -> the file that lists it; the file may be missing.
+        partly: Leave out frames without a mask. A split without any mask stays whole, so that the error names it.
     """
     frames: dict[str, Path] = {}
     labels: dict[str, Path] = {}
     expected: dict[str, Path] = {}
     for images, masks, before in folders:
-        found = files_by_name(images)
-        frames |= {before + name: path for name, path in found.items()}
-        expected |= {before + name: masks / f"{name}.png" for name in found}
-        if masks.is_dir() or split_of(before) != "test":  # which may come without
+        files = files_by_name(images)
+        frames |= {before + name: path for name, path in files.items()}
+        expected |= {before + name: masks / f"{name}.png" for name in files}
+        if masks.is_dir() or split_of(before) != "test":  # test may have no masks
             labels |= {before + name: path for name, path in files_by_name(masks).items()}
     undrawn = frames.keys() - labels.keys() if partly else set()
     names, note = split_names(frames, lists, undrawn)
     used = {name for members in names.values() for name in members}
     if gone := len(undrawn - used):
-        nobody = f"{gone} of {len(frames)} frames have no mask, as nobody drew on them, and are left out"
+        nobody = f"{gone} of {len(frames)} frames have no mask, because nobody drew on them, and are left out"
         note = "; ".join(filter(None, [note, nobody]))
     splits = {}
     for split, members in names.items():
@@ -129,24 +143,24 @@ def own_dataset(
 
 
 def files_by_name(folder: Path) -> dict[str, Path]:
-    """The images below a folder by their paths in it, without suffix, in natural order."""
-    found: dict[str, Path] = {}
+    """Return the images below a folder by their paths in it, without suffix, in natural order."""
+    files: dict[str, Path] = {}
     try:
         paths = sorted(images_below(folder), key=natural_key)
     except OSError as error:
         raise DatasetError(
-            f"{error.filename} cannot be searched: {error.strerror}; make it a folder that can be read"
+            f"{error.filename} cannot be searched: {error.strerror}; give a folder that can be read"
         ) from None
     for path in paths:
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise DatasetError(f"{found[name]} and {path.name} have one name, so which is meant is unclear; rename one")
-        found[name] = path
-    return found
+        if name in files:
+            raise DatasetError(f"{files[name]} and {path.name} have one name, which is ambiguous; rename one of them")
+        files[name] = path
+    return files
 
 
 def split_names(names: Iterable[str], lists: dict[str, Path], undrawn: set[str]) -> tuple[dict[str, list[str]], str]:
-    """The names of each split without `undrawn` ones, and what was decided where the folder does not say."""
+    """Return the names of each split without `undrawn` ones, and a note on decisions that the folder leaves open."""
     names = list(names)
     in_folders = {split: [name for name in names if split_of(name) == split] for split in SPLITS}
     if any(in_folders.values()):
@@ -164,18 +178,19 @@ def split_names(names: Iterable[str], lists: dict[str, Path], undrawn: set[str])
 
 
 def without(names: list[str], undrawn: set[str]) -> list[str]:
-    """The names but those; all where nothing else would be left."""
+    """Return the names without the undrawn ones; all names if none would be left."""
     return [name for name in names if name not in undrawn] or names
 
 
 def left_out(names: list[str], splits: dict[str, list[str]], where: str) -> str:
+    """Return a note on the images that are in no split; "" if there are none."""
     count = len(set(names) - {name for members in splits.values() for name in members})
     return f"{count} of {len(names)} images are {where} and are left out" if count else ""
 
 
 def listed(path: Path, known: set[str]) -> list[str]:
-    """The names in a list, one a line, with or without suffix."""
-    names: dict[str, None] = {}  # in their order, and quick to look up
+    """Return the names in a list, one a line, with or without suffix."""
+    names: dict[str, None] = {}  # ordered, and fast to look up
     for number, line in enumerate(read_lines(path), 1):
         entry = line.strip()
         if not entry:
@@ -192,24 +207,27 @@ def listed(path: Path, known: set[str]) -> list[str]:
 
 
 def split_of(name: str) -> str | None:
-    """The split whose folder a name begins with."""
+    """Return the split whose folder a name begins with; None if there is none."""
     folder, slash, _ = name.partition("/")
     return SUBSETS.get(folder.lower()) if slash else None
 
 
 def below(split: str, name: str) -> str:
+    """Return the name below its split's folder."""
     return name if split_of(name) else f"{split}/{name}"
 
 
 def sequence_of(name: str) -> str:
-    """The drive a frame belongs to: its name without the split's folder and the number at its end ("frames" where that
-    is all)."""
+    """Return the drive of a frame: its name without the split's folder and the number at its end.
+
+    "frames" if nothing is left of the name.
+    """
     frame = name.partition("/")[2] if split_of(name) else name
     return re.sub(r"[\W_]*\d+$", "", frame) or "frames"
 
 
 def mask_reader(classes: list[OwnClass]) -> Callable[[Path], np.ndarray]:
-    """Reads masks as `decoder` takes them: palettes of the classes' colours in the classes' order."""
+    """Return a function that reads a mask for `decoder`: palettes of the classes' colours in the classes' order."""
     values: dict[tuple[int, ...], int] = {entry.colour: entry.index for entry in classes if entry.colour}
     if not (values and all(entry.placed for entry in classes)):
         return read_pixels
@@ -232,7 +250,7 @@ def mask_reader(classes: list[OwnClass]) -> Callable[[Path], np.ndarray]:
 
 
 def decoder(classes: list[OwnClass]) -> Callable[[np.ndarray], np.ndarray]:
-    """The decoder for masks of either kind."""
+    """Return a decoder for masks of either kind."""
     number = iter(range(len(classes)))
     ours = [(entry, IGNORE if entry.ignore else next(number)) for entry in classes]
     by_index = indexed_labels({IGNORE: IGNORE} | {entry.index: index for entry, index in ours})
@@ -244,8 +262,8 @@ def decoder(classes: list[OwnClass]) -> Callable[[np.ndarray], np.ndarray]:
             return by_index(pixels)
         if by_colour is None:
             raise ValueError(
-                f"expected one channel of class indices, for the classes have no colours, got shape {pixels.shape}; "
-                "save it with one channel, or give the classes colours"
+                "expected one channel of class indices, because the classes have no colours, "
+                f"got shape {pixels.shape}; save the mask with one channel, or give the classes colours"
             )
         return by_colour(pixels)
 
@@ -256,21 +274,25 @@ def decoder(classes: list[OwnClass]) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def read_classes(path: Path) -> list[OwnClass]:
-    """The classes in a file like this; a bare name stands for an entry with nothing else.
+    """Return the classes in a file like this one:
 
         - road
         - {name: car, index: 7, colour: [0, 0, 142]}
         - {name: bonnet, index: 8, ignore: true}
 
-    index: the value in masks with one channel, 0 to 255; by default the place in the list, from 0. colour: red, green,
-    blue from 0 to 255, in masks with three channels and in pictures. ignore: such pixels do not count; 255 never does
-    unless a class has it. DatasetError for anything else.
+    A bare name is a class with defaults.
+
+    - index: its value in masks with one channel, 0 to 255. Default: its place in the list, from 0.
+    - colour: red, green, blue from 0 to 255, in masks with three channels and in pictures.
+    - ignore: its pixels do not count. 255 does not count unless a class has it as its index.
+
+    DatasetError for anything else.
     """
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; write it with a line '- NAME' for each class, in mask order") from None
-    # PyYAML raises whatever a wrong date, number, tag or depth makes it stumble over.
+    # PyYAML raises many kinds of errors for wrong dates, numbers, tags and depths.
     except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
         raise DatasetError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(entries, list) or not entries:
@@ -280,7 +302,7 @@ def read_classes(path: Path) -> list[OwnClass]:
 
 
 def distinct(path: Path, classes: list[OwnClass]) -> list[OwnClass]:
-    """The classes that a file lists; DatasetError where two of them share what tells them apart."""
+    """Return the classes of a file; DatasetError if two of them share a name, an index or a colour."""
     for field in ("name", "index", "colour"):
         seen = set()
         for entry in classes:
@@ -292,6 +314,7 @@ def distinct(path: Path, classes: list[OwnClass]) -> list[OwnClass]:
 
 
 def read_class(entry: Any, place: int, where: str) -> OwnClass:
+    """Return the class of one entry; `where` names the entry in errors."""
     fields: dict[str, Any] = entry if isinstance(entry, dict) else {"name": entry}
     known = ("name", "index", "colour", "ignore")
     for key in fields:
@@ -313,4 +336,5 @@ def read_class(entry: Any, place: int, where: str) -> OwnClass:
 
 
 def is_byte(value: object) -> bool:
+    """Return True for a whole number from 0 to 255."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255

@@ -1,7 +1,7 @@
-"""ImageNet (Russakovsky et al., IJCV 2015), or any folder of images sorted by class: what backbones are pre-trained on.
+"""ImageNet (Russakovsky et al., IJCV 2015), or any folder of images sorted by class, to pre-train backbones.
 
-Layout: train/CLASS/*.JPEG and val/CLASS/*.JPEG; ImageNet's classes are WordNet numbers such as n01440764. The val
-images come unsorted from the publisher; sort them by class first, as everybody's tools expect.
+Layout: train/CLASS/*.JPEG and val/CLASS/*.JPEG. ImageNet's classes are WordNet numbers such as n01440764. The
+publisher's val images are not sorted: sort them by class first.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ SUFFIXES = (".jpeg", ".jpg", ".png")
 class LabelledImages:
     """Images with one class each.
 
-    names: the classes, in the order of their indices, which is the alphabet's. splits: split name -> its images, each
-    with its class index.
+    Attributes:
+        name: The dataset's name.
+        root: Its folder.
+        names: The classes in the order of their indices, which is alphabetical.
+        splits: Split -> its images, each with its class index.
     """
 
     name: str
@@ -30,22 +33,22 @@ class LabelledImages:
     splits: dict[str, tuple[tuple[Path, int], ...]]
 
     def items(self, split: str) -> tuple[tuple[Path, int], ...]:
-        """The images of a split, by class, each with its class index; DatasetError where there is no such split."""
+        """Return the images of a split by class, each with its class index; DatasetError if there is no such split."""
         if split not in self.splits:
             raise DatasetError(f"{self.root} ({self.name}) has no split {split!r}; there are {', '.join(self.splits)}")
         return self.splits[split]
 
 
 def recognises(root: Path) -> bool:
-    """Whether `root` has images sorted by class: train/CLASS/IMAGE."""
+    """Return True if `root` has images sorted by class: train/CLASS/IMAGE."""
     folders = classes_in(root / "train")
     return bool(folders) and any(is_image(path) for path in folders[0].iterdir())
 
 
 def open_imagenet(root: Path) -> LabelledImages:
-    """The images below `root`; DatasetError if there are none, a class is empty, or val has one that train has not."""
+    """Open the images below `root`; DatasetError if there are none or the classes are wrong."""
     if not root.is_dir():
-        raise DatasetError(f"dataset folder {root} does not exist or is no folder")
+        raise DatasetError(f"dataset folder {root} does not exist or is no folder; give the folder of a dataset")
     names = tuple(folder.name for folder in classes_in(root / "train"))
     if not names:
         raise DatasetError(f"{root} holds no images sorted by class; looked for {LAYOUT}")
@@ -54,7 +57,7 @@ def open_imagenet(root: Path) -> LabelledImages:
         items: list[tuple[Path, int]] = []
         for folder in classes_in(root / split):
             if folder.name not in names:
-                raise DatasetError(f"{folder} is a class that train has not; take it out, or add it there")
+                raise DatasetError(f"{folder} is a class that train lacks; take it out, or add it to train")
             images = sorted(path for path in folder.iterdir() if is_image(path))
             if not images:
                 raise DatasetError(f"{folder} holds no image; looked for files ending in {', '.join(SUFFIXES)}")
@@ -68,11 +71,12 @@ def open_imagenet(root: Path) -> LabelledImages:
 
 
 def classes_in(folder: Path) -> list[Path]:
-    """The class folders of a split, hidden ones left out; none where it is not there."""
+    """Return the class folders of a split without hidden ones; none if the split does not exist."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def is_image(path: Path) -> bool:
+    """Return True if a file's name is that of an image."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

@@ -1,8 +1,7 @@
-"""What a dataset is: pairs of paths, and the label space that says what the labels mean.
+"""A dataset: pairs of paths, and the label space, which says what the labels mean.
 
-Everything that trains or judges reads a dataset through this file and knows no dataset by name. In memory a
-label map is always uint8 H x W with class indices from 0 and `IGNORE` (255) for pixels that do not count,
-whatever the files hold.
+Training and evaluation read every dataset through this file and know no dataset by name. In memory, a label map is
+always H x W uint8 with class indices from 0 and `IGNORE` (255) for pixels that do not count.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ T = TypeVar("T")
 Source = TypeVar("Source")
 
 IGNORE = 255
-SHOWN = 10  # names in an error, of what may be thousands
-GREY_STEPS = {"L;2": 85, "L;4": 17}  # what Pillow multiplies grey values of fewer than 8 bits by
-AHEAD = 8  # decoded samples in memory while whoever takes them is slower; two a thread
+SHOWN = 10  # most names in an error
+GREY_STEPS = {"L;2": 85, "L;4": 17}  # Pillow multiplies grey values of 2 and 4 bits by these
+AHEAD = 8  # most decoded samples in memory: two a thread
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class Pair:
-    """One frame and its label map; `label` is None where a split is published without labels."""
+    """One frame and its label map; `label` is None if the split is published without labels."""
 
     name: str
     image: Path
@@ -49,7 +48,7 @@ class Pair:
 
 
 def read_pixels(path: Path) -> np.ndarray:
-    """The pixels of a label image as they are stored: H x W values or palette indices, or H x W x channels."""
+    """Return the stored pixels of a label image: H x W values or palette indices, or H x W x channels."""
     with open_mask(path) as image:
         args = image.tile[0].args
         step = GREY_STEPS.get(str(args[0] if isinstance(args, tuple) else args), 1)
@@ -58,7 +57,7 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def open_mask(path: Path) -> ImageFile:
-    """A label image; ValueError for one whose format changes the labels, and for a damaged PNG."""
+    """Open a label image; ValueError if its format changes the labels, or for a damaged PNG."""
     image = Image.open(path)
     if image.format in ("JPEG", "MPO", "WEBP"):
         image.close()
@@ -68,7 +67,7 @@ def open_mask(path: Path) -> ImageFile:
         image.close()
         raise ValueError("its values are scaled by the largest that its header allows; save masks as PNG")
     if image.format == "PNG":
-        # Pillow checks the pixels' checksums only on demand, and an image so checked cannot be decoded.
+        # Pillow compares checksums only on demand. An image that it has verified cannot be decoded, so open it again.
         with image:
             image.verify()
         image = Image.open(path)
@@ -76,7 +75,7 @@ def open_mask(path: Path) -> ImageFile:
 
 
 def scaled(image: ImageFile) -> bool:
-    """Whether Pillow stretches the values of a PPM or PGM, because its header's largest value is not its type's."""
+    """Return True if Pillow scales the values of a PPM or PGM, because its header gives another largest value."""
     codec, args = image.tile[0].codec_name, image.tile[0].args
     return codec != "raw" and isinstance(args, tuple) and args[-1] != (65535 if image.mode == "I" else 255)
 
@@ -85,17 +84,20 @@ def scaled(image: ImageFile) -> bool:
 class Dataset:
     """A dataset on disk.
 
-    splits: split name -> its pairs. `pairs()` also understands the derived splits named there.
-    decode: turns the label file's pixels into class indices with IGNORE; raises ValueError naming the value where a
-        pixel means nothing.
-    terms, limits: the data's terms of use, and what weights trained on it cannot be expected to know; both go on the
-        card of such weights.
-    load: the pixels of a label file, as `decode` takes them.
-    class_file: the file of the dataset that says what its labels mean, where it has one.
-    note: what was decided about the data that its folder does not say.
-    server_values: what the benchmark's test server takes for each class, where there is one.
-    left_out: the labels of images that are in no split.
-    kind: its key in `table.DATASETS`; own data may be called like another one.
+    Attributes:
+        name: Its name.
+        root: Its folder.
+        labels: Its classes.
+        splits: Split -> its pairs. `pairs` also understands derived splits.
+        decode: Turns a label file's pixels into class indices with IGNORE. ValueError names a value without a meaning.
+        terms: The data's terms of use, for the card of weights trained on it.
+        limits: What such weights have never seen, for the same card.
+        load: Reads the pixels of a label file for `decode`.
+        class_file: The file of the dataset that says what its labels mean, if it has one.
+        note: What was decided about the data because its folder does not say; may be empty.
+        server_values: The value of each class for the benchmark's test server; empty if there is none.
+        left_out: Label files of images that are in no split.
+        kind: Its key in `datasets.DATASETS`; `name` may be the same for two kinds.
     """
 
     name: str
@@ -113,11 +115,15 @@ class Dataset:
     kind: str = ""
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
-        """The pairs of a split; DatasetError where there is none of that name, or nothing in it.
+        """Return the pairs of a split.
 
-        split: a name in `splits`; "trainval" (train and val); "only:SEQUENCE" or "without:SEQUENCE", the
-            frames of trainval that belong, or do not belong, to that sequence: a left-out sequence is judged
-            on "only:S" with a network trained on "without:S".
+        Args:
+            split: A key of `splits`; "trainval" (train and val); "only:SEQUENCE" or "without:SEQUENCE", the frames of
+                trainval that are, or are not, of that sequence. To evaluate on a left-out sequence S, train on
+                "without:S" and evaluate on "only:S".
+
+        Raises:
+            DatasetError: There is no such split, or it is empty.
         """
         both = self.splits.get("train", ()) + self.splits.get("val", ())
         kind, _, sequence = split.partition(":")
@@ -139,22 +145,24 @@ class Dataset:
         return pairs
 
     def unlabelled(self, split: str) -> DatasetError:
-        """What to raise where a split turns out to have no pixel of any class."""
+        """Return the error for a split that has no pixel of any class."""
         return DatasetError(
             f"{self.root} ({self.name}) has no labelled pixel in split {split!r}; label some, or choose another split"
         )
 
     def read_label(self, pair: Pair) -> np.ndarray:
-        """The label map of a pair, uint8 H x W; DatasetError where it has none or the file cannot be used."""
+        """Return the label map of a pair, H x W uint8; DatasetError if it has none or the file cannot be used."""
         if pair.label is None:
-            raise DatasetError(f"{pair.image} has no label, as in published test splits; judge another, or add them")
+            raise DatasetError(
+                f"{pair.image} has no label, as in published test splits; choose another split, or add labels"
+            )
         try:
             pixels = self.load(pair.label)
         except FileNotFoundError:
             raise DatasetError(f"{pair.image} has no label: {pair.label} is missing") from None
         except StreetsegError:
             raise
-        except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
+        except Exception as error:  # damaged files make decoders raise any kind of error
             raise DatasetError(f"{pair.label} cannot be read as a label image: {error}") from None
         try:
             return self.decode(pixels)
@@ -162,7 +170,10 @@ class Dataset:
             raise DatasetError(f"{pair.label}: {error}") from None
 
     def read(self, pair: Pair, short_side: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frame, H x W x 3 uint8, and label map, H x W uint8, of a pair; larger ones reduced to `short_side` pixels."""
+        """Return a pair's frame, H x W x 3 uint8, and its label map, H x W uint8.
+
+        A frame whose short side is longer than `short_side` pixels is reduced to it.
+        """
         frame, label = read_frame(pair.image), self.read_label(pair)
         check_sizes(pair, frame, label)
         height, width = label.shape
@@ -173,8 +184,7 @@ class Dataset:
 def read_ahead(
     read: Callable[[Source], T], sources: Iterable[Source], threads: int = 4, ahead: int = AHEAD
 ) -> Iterator[T]:
-    """`read` of each source (a pair, a sample's number), in their order, by threads that are at most `ahead` sources
-    ahead of who takes them."""
+    """Yield `read(source)` of each source in order. Threads read at most `ahead` sources in advance."""
     reading: deque[Future[T]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
@@ -189,15 +199,15 @@ def read_ahead(
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a list that comes with a dataset; DatasetError where it is no text."""
+    """Return the lines of a text file of a dataset; DatasetError if it cannot be read as text."""
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()  # some editors put a mark before UTF-8
+        return path.read_text(encoding="utf-8-sig").splitlines()  # some editors begin a UTF-8 file with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read as text: {error}") from None
 
 
 def indexed_labels(meaning: dict[int, int]) -> Callable[[np.ndarray], np.ndarray]:
-    """A decoder for label files with one channel: pixel value -> class index or IGNORE."""
+    """Return a decoder for label files with one channel: pixel value -> class index or IGNORE."""
     table = np.full(256, -1, np.int16)
     table[list(meaning)] = list(meaning.values())
     classes = ranges([value for value, index in meaning.items() if index != IGNORE])
@@ -219,14 +229,14 @@ def indexed_labels(meaning: dict[int, int]) -> Callable[[np.ndarray], np.ndarray
 
 
 def ranges(values: list[int]) -> str:
-    """Numbers in words: "0 to 10, 13"."""
+    """Return numbers in words: "0 to 10, 13"."""
     starts = [value for value in sorted(values) if value - 1 not in values]
     ends = [value for value in sorted(values) if value + 1 not in values]
     return ", ".join(f"{a} to {b}" if a < b else str(a) for a, b in zip(starts, ends, strict=True))
 
 
 def coloured_labels(colours: dict[tuple[int, int, int], int]) -> Callable[[np.ndarray], np.ndarray]:
-    """A decoder for label files that code classes as RGB colours: colour -> class index or IGNORE."""
+    """Return a decoder for label files that code classes as RGB colours: colour -> class index or IGNORE."""
     codes = np.array([(r << 16) | (g << 8) | b for r, g, b in colours], np.uint32)
     order = np.argsort(codes)
     codes, indices = codes[order], np.array(list(colours.values()), np.uint8)[order]
@@ -248,9 +258,9 @@ def coloured_labels(colours: dict[tuple[int, int, int], int]) -> Callable[[np.nd
 
 
 def distinct_colours(count: int) -> tuple[tuple[int, int, int], ...]:
-    """Colours for classes that come without: those of PASCAL VOC's palette after its black.
+    """Return colours for classes without colours: PASCAL VOC's palette after its black.
 
-    The bits of a class's number go to red, green and blue in turn, the lowest to each colour's highest.
+    The bits of a class's number go to red, green and blue in turn, the lowest bits to the highest bits of the colours.
     """
     numbers = np.arange(1, count + 1)[:, None]
     bits = sum(((numbers >> (3 * place + np.arange(3))) & 1) << (7 - place) for place in range(8))
@@ -258,28 +268,28 @@ def distinct_colours(count: int) -> tuple[tuple[int, int, int], ...]:
 
 
 def check_sizes(pair: Pair, frame: np.ndarray, label: np.ndarray) -> None:
-    """Refuse a label map whose size is not its frame's."""
+    """Raise DatasetError if a label map does not have its frame's size."""
     if frame.shape[:2] != label.shape:
         raise DatasetError(
             f"{pair.label} is {label.shape[1]} x {label.shape[0]}, its image {pair.image.name} is "
             f"{frame.shape[1]} x {frame.shape[0]}; both must have one size"
-            + (" once the image is turned as its EXIF orientation asks" if frame.shape[:2] == label.shape[::-1] else "")
+            + (" after the image is turned by its EXIF orientation" if frame.shape[:2] == label.shape[::-1] else "")
         )
 
 
 def readable(name: str) -> str:
-    """The name of a file for who takes valid text only: bytes in it that are no UTF-8 become question marks."""
+    """Return a file's name as valid text: bytes that are not UTF-8 become question marks."""
     return name.encode(errors="replace").decode()
 
 
 def reduced_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """Height and width of a frame of that size, reduced in proportion where its short side is above `short_side`."""
+    """Return height and width, reduced in proportion if the short side is longer than `short_side`."""
     ratio = min(1.0, short_side / min(size))
     return round(size[0] * ratio), round(size[1] * ratio)
 
 
 def nearest(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The label map at another size, each pixel the nearest one's class."""
+    """Return the label map at another size; each pixel takes the class of the nearest one."""
     rows = ((np.arange(size[0]) + 0.5) * label.shape[0] / size[0]).astype(np.intp)
     columns = ((np.arange(size[1]) + 0.5) * label.shape[1] / size[1]).astype(np.intp)
     reduced: np.ndarray = label[rows[:, None], columns]

@@ -1,27 +1,31 @@
-"""One pass over a dataset's files: what each pair holds, and what is wrong with it."""
+"""One pass over a dataset's files: what each pair holds, what is wrong with it, and the figures of a split."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from streetseg.data.pairs import Dataset, Pair, check_sizes, read_ahead
+from streetseg.data.pairs import IGNORE, Dataset, Pair, check_sizes, read_ahead
 from streetseg.errors import DatasetError, ImageError
+from streetseg.progress import Progress, silent
 from streetseg.runtime.frames import read_frame
-
-Progress = Callable[[Iterable[Pair]], Iterable[Pair]]
 
 
 @dataclass
 class Sample:
     """What a pair holds.
 
-    problems: one line each. size: the frame's height and width, None where it cannot be read, and likewise digest: of
-    its pixels. colours: 3 x 256, how many pixels have each value of red, green, blue. labels: 256, how many pixels have
-    each class index, or IGNORE; zeros where the label cannot be used.
+    Attributes:
+        pair: The paths.
+        problems: One line each.
+        size: The frame's height and width; None if it cannot be read.
+        digest: Hash of the frame's pixels; None if it cannot be read.
+        colours: 3 x 256, number of pixels with each value of red, green, blue.
+        labels: 256, number of pixels with each class index or IGNORE; zeros if the label cannot be used.
     """
 
     pair: Pair
@@ -32,15 +36,32 @@ class Sample:
     labels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
 
 
-def survey(dataset: Dataset, pairs: Iterable[Pair], progress: Progress = iter) -> list[Sample]:
+@dataclass(frozen=True)
+class SplitFigures:
+    """Figures of a split.
+
+    Attributes:
+        frames: Number of frames.
+        sizes: "W x H" -> number of frames, the most common size first.
+        shares: Class -> its share of the pixels that count, 0 to 1; None if no pixel counts.
+        void: Share of void in all labelled pixels, 0 to 1; None if there are no labels.
+    """
+
+    frames: int
+    sizes: dict[str, int]
+    shares: dict[str, float | None]
+    void: float | None
+
+
+def survey(dataset: Dataset, pairs: Iterable[Pair], progress: Progress = silent) -> list[Sample]:
     """Read every pair once."""
     pairs = list(pairs)
     samples = read_ahead(lambda pair: examine(dataset, pair), pairs)
-    return [sample for _, sample in zip(progress(pairs), samples, strict=True)]
+    return [sample for _, sample in zip(progress(pairs, "pair"), samples, strict=True)]
 
 
 def examine(dataset: Dataset, pair: Pair) -> Sample:
-    """What one pair holds."""
+    """Read one pair."""
     sample = Sample(pair)
     frame = None
     try:
@@ -61,3 +82,32 @@ def examine(dataset: Dataset, pair: Pair) -> Sample:
     except DatasetError as error:
         sample.problems.append(str(error))
     return sample
+
+
+def split_figures(dataset: Dataset, samples: list[Sample]) -> SplitFigures:
+    """Return the figures of a split's samples."""
+    labels = class_counts(samples)
+    counted = labels[: len(dataset.labels.names)].sum()
+    sizes = Counter(sample.size for sample in samples if sample.size is not None).most_common()
+    return SplitFigures(
+        frames=len(samples),
+        sizes={f"{width} x {height}": count for (height, width), count in sizes},
+        shares={
+            name: round(float(labels[i] / counted), 6) if counted else None
+            for i, name in enumerate(dataset.labels.names)
+        },
+        void=round(float(labels[IGNORE] / labels.sum()), 6) if labels.any() else None,
+    )
+
+
+def class_counts(samples: list[Sample]) -> np.ndarray:
+    """Return the number of pixels with each class index or IGNORE; 256 counts."""
+    return sum((sample.labels for sample in samples), np.zeros(256, np.int64))
+
+
+def describe_sizes(sizes: Mapping[str, int]) -> str:
+    """Return up to three frame sizes in words."""
+    if len(sizes) == 1:
+        return next(iter(sizes))
+    named = ", ".join(f"{count} of {size}" for size, count in list(sizes.items())[:3])
+    return named + (f" and {len(sizes) - 3} more sizes" if len(sizes) > 3 else "")

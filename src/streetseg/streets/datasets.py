@@ -51,7 +51,11 @@ class RenderedStreets(Printable):
     unit: str
 
     def facts(self) -> Facts:
-        """Return the fields as JSON's types."""
+        """Return the figures as JSON's types.
+
+        Returns:
+            The fields by their names; the folder as text, the size as a list.
+        """
         return {
             "folder": str(self.folder),
             "layout": self.layout,
@@ -62,7 +66,11 @@ class RenderedStreets(Printable):
         }
 
     def table(self) -> str:
-        """Return one line: the folder and the number of streets in each split."""
+        """Return the figures as text.
+
+        Returns:
+            One line: the folder and the number of streets in each split.
+        """
         (first, number), *others = self.counts.items()
         rest = "".join(f", {count} in {split}" for split, count in others)
         return f"{self.folder}: {number} {self.unit} in {first}{rest}"
