@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streetseg import Segmenter, read_card
 from streetseg.data.datasets import open_dataset
@@ -42,7 +43,11 @@ def test_weights_reach_what_their_card_says(real_camvid: Path, name: str) -> Non
         card = segmenter.card
         assert one.measured_on.endswith(f"trained on {card.training_data}")
         split = one.measured_on.split(", ")[1].removeprefix("split ")
-        found = evaluate_frames(lambda frame, s=segmenter: s(frame).classmap, card.classes, dataset, split).scores
+
+        def predict(frame: NDArray[np.uint8], segmenter: Segmenter = segmenter) -> NDArray[np.uint8]:
+            return segmenter(frame).classmap
+
+        found = evaluate_frames(predict, card.classes, dataset, split).scores
         exact = segmenter.engine.precision == "float32" and card.precision != "int8"
         assert found.miou == pytest.approx(one.miou, abs=1e-4 if exact else 5e-3)
 

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -101,7 +102,7 @@ def test_int8_has_no_shares(speed: FrameSpeed, tmp_path: Path, monkeypatch: pyte
     entry = Entry.open(artefact, SIZE, ONNXRUNTIME)
     assert entry.precision == "int8"
     assert reached_shares(Work(3.0, 0.5), "int8", 100.0, Ceilings(20.0, {"float32": 60.0})) == (None, None)
-    unknown = {"share_of_convolution": None, "share_of_copy_bandwidth": None}
+    unknown: dict[str, Any] = {"share_of_convolution": None, "share_of_copy_bandwidth": None}
     row = dataclasses.replace(speed.rows[0], artefact=artefact.name, precision="int8", **unknown)
     assert row.label == "int8, openvino int8"
     monkeypatch.setenv("COLUMNS", "200")

@@ -14,7 +14,7 @@ from streetseg.runtime.segmenter import Segmenter
 
 def test_subjects_take_turns() -> None:
     calls: list[str] = []
-    runs = [[lambda name=name: calls.append(name) for name in ways] for ways in ("abc", "xyz")]  # type: ignore[misc]
+    runs = [[lambda name=name: calls.append(name) for name in ways] for ways in ("abc", "xyz")]
     times = take_turns(runs, 3)
     assert times.shape == (2, 3, 3)
     assert "".join(calls[:6]) == "abcxyz"  # the round that does not count
@@ -40,7 +40,7 @@ def test_streams_are_timed_while_all_of_them_work(monkeypatch: pytest.MonkeyPatc
                 now += 1.1 if number % self.streams == 0 else 0
                 yield frame
 
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: now)
+    monkeypatch.setattr("time.perf_counter", lambda: now)
     monkeypatch.setattr(timing, "STREAM_SECONDS", 1.0)
     assert stream_rate(Waves(), np.zeros((1, 1, 3), np.uint8)) == pytest.approx(16 / 1.1)  # type: ignore[arg-type]
     assert now == pytest.approx(3.3)

@@ -77,7 +77,7 @@ def test_a_palette_of_the_classes_colours_may_have_any_order(tmp_path: Path, lab
     write_folder(tmp_path, {"train": 1}, masks="palette", size=SMALL)
     (path,) = (tmp_path / "masks" / "train").iterdir()
     image = Image.open(path)
-    colours = np.reshape(image.getpalette(), (-1, 3))[:11]
+    colours = np.array(image.getpalette()).reshape(-1, 3)[:11]
     image.close()
     turned = Image.fromarray(np.where(labels[0] == 255, 255, 10 - labels[0]).astype(np.uint8))
     turned.putpalette(colours[::-1].astype(np.uint8).tobytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from itertools import count
 
 from streetseg.data.pairs import read_ahead
@@ -25,6 +26,7 @@ def test_little_is_read_ahead_and_all_in_order() -> None:
 def test_who_stops_taking_stops_the_reading() -> None:
     begun: list[int] = []
     taken = read_ahead(begun.append, count(), threads=1, ahead=3)
+    assert isinstance(taken, Generator)
     next(taken)
     taken.close()
     assert len(begun) <= 4

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -60,9 +61,8 @@ def test_the_card_says_what_was_measured(shipped: tuple[Path, Quantization], dat
     assert card == made.card
     assert card.precision == "int8"
     assert card.content_hash != before.content_hash
-    assert dataclasses.replace(card, **dict.fromkeys(("precision", "content_hash", "accuracy"))) == dataclasses.replace(
-        before, **dict.fromkeys(("precision", "content_hash", "accuracy"))
-    )
+    measured: dict[str, Any] = dict.fromkeys(("precision", "content_hash", "accuracy"))
+    assert dataclasses.replace(card, **measured) == dataclasses.replace(before, **measured)
     segmenter = Segmenter.open(path, precision="float32")
     result = evaluate_frames(lambda frame: segmenter(frame).classmap, card.classes, dataset, "val")
     (stated,) = card.accuracy
@@ -88,7 +88,7 @@ def test_every_convolution_is_int8_and_the_rest_is_explained(shipped: tuple[Path
     assert convolutions == 55
     assert made.int8 >= convolutions
     assert {one.operation for one in made.stayed} == {"Sub", "Mul", "BatchNormalization"}
-    facts = made.facts()
+    facts: Any = made.facts()
     assert facts["float_operations"][0] == {
         "operation": "Sub",
         "place": "after input",

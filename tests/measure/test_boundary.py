@@ -25,7 +25,7 @@ def plain_distance(classes: NDArray[np.uint8]) -> NDArray[np.float64]:
                     pair = classes[y, x], classes[v, u]
                     if pair[0] != pair[1] and IGNORE not in pair:
                         border.append((y, x))
-    grid = np.stack(np.mgrid[:height, :width], -1)[:, :, None]
+    grid = np.moveaxis(np.mgrid[:height, :width], 0, -1)[:, :, None]
     points = np.array(border).reshape(-1, 2)
     return np.hypot(*np.moveaxis(grid - points, -1, 0)).min(2, initial=np.inf)
 

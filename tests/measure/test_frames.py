@@ -15,6 +15,7 @@ from streetseg.data.pairs import IGNORE, Dataset
 from streetseg.errors import DatasetError
 from streetseg.measure import frames as frames_module
 from streetseg.measure.frames import JudgedFrame, Predict, evaluate_frames
+from streetseg.runtime.frames import read_frame
 
 
 def right(dataset: Dataset, names: tuple[str, ...]) -> Predict:
@@ -53,7 +54,7 @@ def test_classes_of_one_side_only_are_left_out_or_not_judged(camvid: Path) -> No
 
 def test_each_frame_is_decoded_once_and_its_matrix_kept(camvid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, read, seen = open_dataset(camvid), [], []
-    real = frames_module.read_frame
+    real = read_frame
 
     def counting(path: Path) -> NDArray[np.uint8]:
         read.append(path)

@@ -32,7 +32,7 @@ def test_large_is_twice_as_wide_and_three_times_as_deep() -> None:
         )
     assert {k: v.shape for k, v in large.state_dict().items()} == {k: v.shape for k, v in same.state_dict().items()}
     assert large.detail is not None
-    assert large.detail.stage3[0][0].weight.shape == (256, 128, 3, 3)
+    assert large.detail.get_parameter("stage3.0.0.weight").shape == (256, 128, 3, 3)
 
 
 def test_sizes_need_only_be_multiples_of_8() -> None:
@@ -109,6 +109,7 @@ def test_imagenet_checkpoints_start_the_semantic_branch(name: str, classifier: s
     """An old checkpoint: with its classifier, without counts of batches."""
     origin = TORCHVISION[name]
     net = bisenetv2(19, head_width=8, **origin.arguments)
+    assert net.semantic is not None
     part = net.semantic.backbone
     theirs = {key: torch.randn(tensor.shape) for key, tensor in part.state_dict().items() if tensor.is_floating_point()}
     classification = {f"{classifier}.weight": torch.zeros(1000, 8), f"{classifier}.bias": torch.zeros(1000)}

@@ -191,7 +191,8 @@ def test_other_sizes_and_single_images(name: str) -> None:
             refused(network, image, "batches of 2 images or more, got 1")
         else:
             assert network(torch.randn(image)).logits.isfinite().all()
-            if network.encoder.output_stride * 2 ** len(network.encoder.skip_widths) == multiple:
+            encoder = cast(Any, network).encoder
+            if encoder.output_stride * 2 ** len(encoder.skip_widths) == multiple:
                 refused(network, (1, 3, multiple, multiple), "1 x 1 map")
 
 

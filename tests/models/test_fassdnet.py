@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,8 +23,9 @@ SIZES = [
 
 @pytest.mark.parametrize(("subject", "row"), SIZES, ids=[row.model for _, row in SIZES])
 def test_the_papers_tables(subject: Subject, row: PaperRow) -> None:
+    arguments: dict[str, Any] = dict(subject.arguments)
     with torch.device("meta"):
-        net = build(subject.network, subject.classes, **dict(subject.arguments)).eval()
+        net = build(subject.network, subject.classes, **arguments).eval()
         assert operations(net, torch.empty(1, 3, *subject.size)) / 1e9 == pytest.approx(row.number("gmacs"), abs=0.1)
 
 

@@ -13,16 +13,21 @@ from streetseg.models.origins.origin import Origin
 from streetseg.models.weights import load_tensors
 from tests.support.reference_rules import Reference, weight
 
-STDC_HEADS = {
+STDC_HEADS: dict[str, str | None] = {
     "main": "main", "aux16": "arm16", "aux32": "arm32", "boundary_sp2": "detail2", "boundary_sp4": "detail4",
     "boundary_sp8": "detail8", "boundary_sp16": "detail16",
 }  # fmt: skip
-MMSEG_STDC_HEADS = {"main": "main", "aux_outs2": "arm16", "aux_outs1": "arm32", "boundary_outs0": None}
+MMSEG_STDC_HEADS: dict[str, str | None] = {
+    "main": "main",
+    "aux_outs2": "arm16",
+    "aux_outs1": "arm32",
+    "boundary_outs0": None,
+}
 
-BISENETV2_HEADS = {
+BISENETV2_HEADS: dict[str, str | None] = {
     "main": "main", "aux2": "stage2", "aux3": "stage3", "aux4": "stage4", "aux5_4": "stage5_4",
 }  # fmt: skip
-MMSEG_BISENETV2_HEADS = {"main": "main", **{f"aux_stage{stage}": None for stage in (1, 2, 3, 4)}}
+MMSEG_BISENETV2_HEADS: dict[str, str | None] = {"main": "main", **{f"aux_stage{stage}": None for stage in (1, 2, 3, 4)}}
 
 # fixture, our network, origin, official output -> ours ("main", an auxiliary head's name, or None: a training-only head
 # that is no function of ours)

@@ -60,5 +60,5 @@ def test_a_card_that_the_network_does_not_take(tmp_path: Path) -> None:
         ({"size_multiple": 12}, "a card of size_multiple 12, where "),
         ({"network_arguments": card.network_arguments | {"in_channels": 1}}, "for 1 channels; artefacts take RGB"),
     ):
-        save_weights(path, net.state_dict(), dataclasses.replace(card, **wrong))  # type: ignore[arg-type]
+        save_weights(path, net.state_dict(), dataclasses.replace(card, **wrong))
         assert complaint in refusal(ArtefactError, open_weights, path)

@@ -171,8 +171,9 @@ def test_interpolate_of_torch(kind: Any, frame_size: tuple[int, int], align_corn
 def along(classes: list[list[float]], frame: int, content: int, padded: int, align_corners: bool) -> list[int]:
     """class_map of one row of logits, given class by class."""
     logits = np.ascontiguousarray(np.array(classes, np.float32).T[None])
-    sizes: dict[str, tuple[int, int]] = {"content_size": (1, content), "padded_size": (1, padded)}
-    classes_along: list[int] = class_map(logits, (1, frame), **sizes, align_corners=align_corners)[0].tolist()
+    classes_along: list[int] = class_map(
+        logits, (1, frame), content_size=(1, content), padded_size=(1, padded), align_corners=align_corners
+    )[0].tolist()
     return classes_along
 
 

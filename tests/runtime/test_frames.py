@@ -251,7 +251,7 @@ def stored(orientation: int) -> Image.Image:
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_every_orientation_becomes_upright(kind: str, orientation: int) -> None:
-    options: dict[str, Any] = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}.get(kind, {})
+    options: dict[str, Any] = {"quality": 95} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
     data = encoded(stored(orientation), kind, exif=exif_block(orientation), **options)
     assert_close(decoded(data), PHOTO, mean=3.0 if kind == "JPEG" else 1e-9)
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from streetseg.runtime import overlay as overlay_module
 from streetseg.runtime.kernel import binding
 from streetseg.runtime.overlay import LEGEND_MIN_SIDE, overlay, percent, share
 
@@ -122,13 +121,13 @@ def test_the_legend_grows_with_the_frame() -> None:
 
 def test_the_legend_shows_the_classes_present_in_the_order_of_their_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     texts: list[str] = []
-    text = overlay_module.ImageDraw.ImageDraw.text
+    text = ImageDraw.ImageDraw.text
 
-    def noted(self: object, place: object, words: str, *args: object, **options: object) -> None:
+    def noted(self: Any, place: Any, words: str, *args: Any, **options: Any) -> None:
         texts.append(words)
         text(self, place, words, *args, **options)
 
-    monkeypatch.setattr(overlay_module.ImageDraw.ImageDraw, "text", noted)
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", noted)
     classmap = np.full((400, 400), 2, np.uint8)
     classmap[:, :100] = 3
     classmap[0, 200] = 0

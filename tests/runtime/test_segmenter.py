@@ -9,13 +9,14 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
 import openvino as ov
 import pytest
 import safetensors.numpy
+from matplotlib.patches import Rectangle
 
 import streetseg
 from streetseg.errors import ArtefactError, EngineError, MissingExtraError, StreetsegError, UsageError
@@ -117,7 +118,9 @@ def test_a_result_describes_and_shows_itself(onnxruntime: Segmenter, monkeypatch
 
     picture, bars = result.plot().axes
     assert np.asarray(picture.images[0].get_array()).shape == (96, 128, 3)
-    assert [bar.get_width() for bar in bars.patches] == [pytest.approx(100 * part) for part in result.share().values()]
+    assert [cast(Rectangle, bar).get_width() for bar in bars.patches] == [
+        pytest.approx(100 * part) for part in result.share().values()
+    ]
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match="install 'streetseg\\[plots\\]'"):
         result.plot()

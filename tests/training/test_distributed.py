@@ -123,7 +123,15 @@ def test_what_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_count_of_processes_alone_is_no_job(camvid: Path, tmp_path: Path) -> None:
-    command = ["train", "--recipe", "ddrnet_23_slim_camvid", "--data", camvid, "--out", tmp_path / "run"]
+    command: list[str | Path] = [
+        "train",
+        "--recipe",
+        "ddrnet_23_slim_camvid",
+        "--data",
+        camvid,
+        "--out",
+        tmp_path / "run",
+    ]
     environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "MASTER_ADDR")}
     done = subprocess.run(
         [sys.executable, "-m", "streetseg", *command],

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing
 import torch.nn.functional as F
 from torch import Tensor
+from torch.multiprocessing.spawn import spawn
 
 from streetseg.data.pairs import IGNORE
 from streetseg.errors import RecipeError
@@ -227,7 +227,7 @@ def test_a_nan_stays_visible(loss: str) -> None:
 
 
 def recipe(**fields: Any) -> Recipe:
-    needed = {"native_short_side": 64, "crop": (64, 96), "iterations": 1, "batch": 4}
+    needed: dict[str, Any] = {"native_short_side": 64, "crop": (64, 96), "iterations": 1, "batch": 4}
     return Recipe(name="some", network="some", learning_rate=0.1, weight_decay=0.0, **needed | fields)
 
 
@@ -327,7 +327,7 @@ SPREAD: list[dict[str, Any]] = [
 
 
 def test_a_batch_over_two_processes_has_the_whole_batchs_loss(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(one_of_two, (tmp_path,), nprocs=2)
+    spawn(one_of_two, (tmp_path,), nprocs=2)
     parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     for n, fields in enumerate(SPREAD):
         terms, gradient = terms_and_gradient(fields, *heads())

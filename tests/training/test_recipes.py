@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ from torch import nn
 from streetseg.cli import main
 from streetseg.errors import ArtefactError, RecipeError
 from streetseg.models.networks import CLASSIFIERS, MODELS
-from streetseg.models.outputs import Outputs
+from streetseg.models.outputs import Network, Outputs
 from streetseg.runtime.artefact import read_card
 from streetseg.training import recipe as recipe_module
 from streetseg.training import recipes
@@ -48,7 +48,7 @@ DDRNET_COCO = DDRNET | {
     "learning_rate": 0.001, "weight_decay": 0.0001, "iterations": 110 * 9000 // 12, "crop": (640, 640),
     "scale": (0.5 * 640 / 480, 2 * 640 / 480),
 }  # fmt: skip
-STDC = SGD | {  # MichaelFan01/STDC-Seg: train.py, optimizer_loss.py, model_stages.py, README.md
+STDC: dict[str, Any] = SGD | {  # MichaelFan01/STDC-Seg: train.py, optimizer_loss.py, model_stages.py, README.md
     "learning_rate": 0.01, "weight_decay": 5e-4, "decay_norms": False, "crop": (512, 1024), "iterations": 60_000,
     "batch": 3 * 16, "warmup": "exponential", "warmup_iterations": 1000, "warmup_start": 1e-5 / 1e-2, "loss": "ohem",
     "ohem_threshold": 0.7, "ohem_min_kept": 1 / 16, "ohem_min_kept_of": "all", "operating_scale": 0.5,
@@ -392,7 +392,7 @@ def test_a_toml_file_that_cannot_be_used(tmp_path: Path, text: str | None, messa
 
 def test_finetuning_fits_every_network() -> None:
     for name in MODELS:
-        size_multiple = network_and_heads(name)[0].size_multiple
+        size_multiple = cast(Network, network_and_heads(name)[0]).size_multiple
         assert not any(side % size_multiple for side in recipe_named("finetune").crop), name
 
 

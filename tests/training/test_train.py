@@ -214,7 +214,16 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(camvid: Path, tmp_path:
 
 def test_two_runs_do_not_share_a_folder(camvid: Path, tmp_path: Path) -> None:
     settings = [part for setting in (*SMALL, "iterations=1000", "checkpoint_every=1000") for part in ("--set", setting)]
-    command = ["train", "--recipe", "ddrnet_23_slim_camvid", *settings, "--data", camvid, "--out", tmp_path]
+    command: list[str | Path] = [
+        "train",
+        "--recipe",
+        "ddrnet_23_slim_camvid",
+        *settings,
+        "--data",
+        camvid,
+        "--out",
+        tmp_path,
+    ]
     with subprocess.Popen([sys.executable, "-m", "streetseg", *command], stderr=subprocess.DEVNULL) as first:
         try:
             until(lambda: (tmp_path / "log.jsonl").exists() or first.poll() is not None)

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,7 +166,7 @@ def test_a_large_frame_is_reduced_and_the_heat_map_colours_by_share() -> None:
     pictures = tiles(np.zeros((100, 1300, 3), np.uint8), big, big, [(0, 0, 0)])
     assert {picture.size for picture in pictures.values()} == {(640, 49)}
     picture = heat_map(np.array([[90, 10], [0, 0]]), ["road", "sky"])
-    colours = {colour for _, colour in picture.getcolors(100_000) or []}
+    colours: set[Any] = {colour for _, colour in picture.getcolors(100_000) or []}
     assert isinstance(picture, Image.Image)
     blues = [c for c in colours if c[2] > c[0] + 50]
     reds = [c for c in colours if c[0] > c[2] + 30]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino as ov
 import pytest
 
 from streetseg.errors import EngineError
@@ -33,7 +34,7 @@ class RecordingCore:
     """A machine with a CPU, two GPUs and an NPU, as far as it is asked; computes on the CPU."""
 
     def __init__(self, devices: list[str]) -> None:
-        self.real = openvino.ov.Core()
+        self.real = ov.Core()
         self.devices = devices
         self.asked: list[str] = []
         self.compiled: list[tuple[str, dict[str, Any]]] = []
@@ -46,7 +47,10 @@ class RecordingCore:
     def get_property(self, device: str, name: str) -> Any:
         self.asked.append(f"{device} {name}")
         kind = device.partition(".")[0]
-        return {"OPTIMIZATION_CAPABILITIES": CAPABILITIES, "SUPPORTED_PROPERTIES": SETTABLE}[name][kind]
+        properties: dict[str, dict[str, Any]] = {
+            "OPTIMIZATION_CAPABILITIES": CAPABILITIES, "SUPPORTED_PROPERTIES": SETTABLE,
+        }  # fmt: skip
+        return properties[name][kind]
 
     def read_model(self, path: Path) -> Any:
         return self.real.read_model(path)

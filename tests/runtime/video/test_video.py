@@ -45,6 +45,7 @@ def write_video(
     """A ride along a street: a frame at each timestamp, in ticks; and an audio track where the container is MP4."""
     with av.open(f"file:{path}", "w") as container:
         stream = container.add_stream(codec, rate=25, options={"g": "10"} if codec == "libx264" else {})
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p" if size[0] % 2 == size[1] % 2 == 0 else "yuv444p"
         stream.time_base = stream.codec_context.time_base = TICK
@@ -92,7 +93,10 @@ def frames_of(path: Path, pixel_format: str = "rgb24") -> list[tuple[Fraction, N
     """Time in seconds and pixels of every frame; the container holds nothing but a video."""
     with av.open(path) as container:
         assert len(container.streams) == 1
-        return [(f.pts * f.time_base, f.to_ndarray(format=pixel_format)) for f in container.decode(video=0)]
+        return [
+            (Fraction((f.pts or 0) * (f.time_base or 1)), f.to_ndarray(format=pixel_format))
+            for f in container.decode(video=0)
+        ]
 
 
 def source_frames(path: Path) -> list[tuple[Fraction, NDArray[np.uint8]]]:
@@ -309,7 +313,17 @@ def test_a_video_cut_short_is_told_by_the_exit_code(
 def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Path) -> None:
     source = write_video(tmp_path / "long.mp4", steady(3000))
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "streetseg", "predict", source, "--out", out / "o.mp4", "--engine", "onnxruntime"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "streetseg",
+        "predict",
+        source,
+        "--out",
+        out / "o.mp4",
+        "--engine",
+        "onnxruntime",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not list(out.glob(".o*")):
             time.sleep(0.02)
@@ -329,7 +343,7 @@ def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Pa
 def test_an_interruption_while_a_frame_is_written_does_not_split_it(
     at: int, ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    added = []
+    added: list[int] = []
 
     def add(writer: VideoWriter, picture: NDArray[np.uint8], pts: int) -> None:
         write(writer, picture, pts)
@@ -572,7 +586,17 @@ def test_a_folder_that_is_called_like_a_video(tmp_path: Path) -> None:
 
 def test_without_pyav(ride: Path) -> None:
     code = "import sys; sys.modules['av'] = None; import streetseg.cli; raise SystemExit(streetseg.cli.main())"
-    command = [sys.executable, "-c", code, "predict", ride, "--out", "o.mp4", "--engine", "onnxruntime"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-c",
+        code,
+        "predict",
+        ride,
+        "--out",
+        "o.mp4",
+        "--engine",
+        "onnxruntime",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert "pip install 'streetseg[video]'" in done.stderr
