@@ -44,7 +44,11 @@ class Converted(Printable):
     untrained: Mapping[str, int]
 
     def facts(self) -> Facts:
-        """Return all attributes."""
+        """Return the result as JSON's types.
+
+        Returns:
+            All attributes.
+        """
         return {
             "path": str(self.path),
             "source": self.source,
@@ -57,7 +61,11 @@ class Converted(Printable):
         }
 
     def table(self) -> str:
-        """Return what was taken and left out, the classes, and what to do next."""
+        """Return the result as text.
+
+        Returns:
+            What was taken and left out, the classes, and what to do next.
+        """
         lines = [f"{self.source}: {self.network} as {self.origin} has it; {self.taken} tensors taken"]
         if self.left_out:
             lines.append(f"left out, for only training needs it or nothing: {listed(self.left_out)}")

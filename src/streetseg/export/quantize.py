@@ -57,11 +57,15 @@ class Quantization(Printable):
 
     @property
     def drop(self) -> float:
-        """mIoU points lost."""
+        """Return the mIoU points lost."""
         return round(100 * (self.before - self.after), 4)
 
     def facts(self) -> Facts:
-        """Return the figures: mIoU from 0 to 1, the drop in points."""
+        """Return the figures as JSON's types.
+
+        Returns:
+            mIoU from 0 to 1, the drop in points, and the operations that stay in float.
+        """
         (accuracy,) = self.card.accuracy
         return {
             "network": self.card.network,
@@ -75,7 +79,11 @@ class Quantization(Printable):
         }
 
     def table(self) -> str:
-        """Return the figures and the operations that stay in float."""
+        """Return the figures as text.
+
+        Returns:
+            mIoU in per cent, the drop in points, and a table of the operations that stay in float.
+        """
         (accuracy,) = self.card.accuracy
         rows = [[one.operation, one.place, one.reason] for one in self.stayed]
         return "\n".join(

@@ -55,7 +55,11 @@ class Export(Printable):
     notes: tuple[str, ...] = ()
 
     def facts(self) -> Facts:
-        """Return path, network, number of classes, content hash, difference and notes."""
+        """Return the result as JSON's types.
+
+        Returns:
+            Path, network, number of classes, content hash, difference and notes.
+        """
         return {
             "path": str(self.path),
             "network": self.card.network,
@@ -66,7 +70,11 @@ class Export(Printable):
         }
 
     def table(self) -> str:
-        """Return the artefact, its network and its difference from it as one line."""
+        """Return the result as text.
+
+        Returns:
+            One line: the artefact, its network, and how far their logits differ.
+        """
         return (
             f"{self.path}: {self.card.network}, {len(self.card.classes)} classes; "
             f"logits differ by {self.difference:.1e} of their deviation"

@@ -1,1 +1,1 @@
-"""Networks: one file a paper."""
+"""Networks, one file a paper; conversion of other code bases' weights."""

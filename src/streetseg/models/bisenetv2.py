@@ -9,17 +9,17 @@ the heads (Fig. 7).
             └─ semantic: stem 1/4 ─┬─ stage3 1/8 ─┬─ stage4 1/16 ─┬─ stage5 1/32 ─┬─ context ──┘
                                  stage2         stage3          stage4         stage5_4          boosters, in training
 
-Follows the public code where it leaves the paper (the authors published none; CoinCheung/BiSeNet and mmsegmentation are
-compared with this file in tests/models/test_reference.py):
+Differs from the paper, as the public code does. The authors published no code; tests/models/test_reference.py compares
+this file with CoinCheung/BiSeNet and mmsegmentation.
 - ReLUs that the figures lack: after the last depth-wise convolution of a gather-and-expansion layer, and after the last
   convolutions of the context embedding (there with a batch norm) and of the aggregation;
-- the depth-wise convolution expands the channels. The paper's text has the gather convolution do it, and its GFLOPs
-  agree with its text (0.67 G for each step of Table 3c, 4.1 G for each of Table 5b): `gather_expands`;
-- the aggregation upsamples to the nearest neighbour as CoinCheung does. mmsegmentation and Fig. 6 do so bilinearly, and
-  mmsegmentation's last 1x1 convolutions there carry a bias: `interpolation`, `aggregation_bias`;
+- the depth-wise convolution expands the channels. In the paper's text the gather convolution does, and its GFLOPs agree
+  with its text (0.67 G for each step of Table 3c, 4.1 G for each of Table 5b): `gather_expands`;
+- the aggregation upsamples to the nearest neighbour, as CoinCheung does. mmsegmentation and Fig. 6 upsample bilinearly,
+  and mmsegmentation's last 1x1 convolutions there have a bias: `interpolation`, `aggregation_bias`;
 - the head is 1024 wide. The paper gives no width; its 21.15 G would take about 660, or 340 with `gather_expands`;
-- boosters are CoinCheung's: upsampled by 2 inside, with stride^2 channels before the classes. Fig. 7 has neither, and
-  mmsegmentation's are yet others, which are not built.
+- boosters are CoinCheung's: upsampled by 2 inside, with stride^2 channels before the classes. Fig. 7 has neither.
+  mmsegmentation has other boosters, which are not built.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ def bisenetv2_large(num_classes: int, *, in_channels: int = 3, aux: bool = False
 
 @dataclass(frozen=True)
 class Design:
-    """What the paper's tables vary; the defaults are BiSeNetV2 itself. NetworkError for values that cannot be built."""
+    """The variations of the paper's tables; the defaults are BiSeNetV2. Refuses values that cannot be built."""
 
-    # Table 2: one branch alone, and how the two are joined.
+    # Table 2: one branch or both, and how both are joined.
     branches: Literal["both", "detail", "semantic"] = "both"
     aggregation: Literal["guided", "sum", "concat"] = "guided"
     # Table 3a, lambda: channels of the stem and of stage 3 relative to the detail branch.
     width_ratio: float = 1 / 4
-    # Table 3b: the gather convolution's kernel, and whether it expands (see the head of this file); two 3x3 depth-wise
+    # Table 3b: the gather convolution's kernel; True if it expands (see the head of this file); two 3x3 depth-wise
     # convolutions at stride 2, or one 5x5; the context embedding.
     gather_kernel: Literal[1, 3] = 3
     gather_expands: bool = False
@@ -86,11 +86,11 @@ class Design:
     # Table 5, alpha (channels of every stage) and d (layers of stages 3 to 5).
     width: float = 1.0
     depth: int = 1
-    # Table 6: what computes the semantic branch's stages.
+    # Table 6: the network that computes the semantic branch's stages.
     semantic: Literal["gather_expansion", "resnet18", "mobilenet_v2", "shufflenet_v2_x1_5"] = "gather_expansion"
     # Fig. 7, C_t of the main head.
     head_width: int = 1024
-    # Where the public code bases part.
+    # Differences between the public code bases.
     interpolation: Interpolation = "nearest"
     aggregation_bias: bool = False
 
@@ -119,17 +119,17 @@ class Design:
 
     @property
     def stem_channels(self) -> int:
-        """Stages 1 and 2 of the semantic branch."""
+        """Channels of stages 1 and 2 of the semantic branch."""
         return round(64 * self.width * self.width_ratio)
 
     @property
     def stage_channels(self) -> tuple[int, int, int]:
-        """Stages 3, 4 and 5 of the semantic branch; lambda touches only the first of them (Table 3a)."""
+        """Channels of stages 3, 4 and 5 of the semantic branch; lambda changes only stage 3 (Table 3a)."""
         return round(128 * self.width * self.width_ratio), round(64 * self.width), self.out_channels
 
     @property
     def out_channels(self) -> int:
-        """Both branches end with as many."""
+        """Channels at the end of both branches."""
         return round(128 * self.width)
 
 
@@ -156,9 +156,10 @@ class BiSeNetV2(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x channels x H x W, normalised; H and W multiples of 8; N at least 2 in training where the design has
-        the context embedding. Logits N x C x H/8 x W/8; aux, under the booster's stage, N x C at half the stage's
-        stride: stage2 1/2, stage3 1/4, stage4 1/8, stage5_4 and stage5_5 1/16; none for the detail branch alone."""
+        """x: N x channels x H x W, normalised; H and W multiples of 8; N at least 2 in training with the context
+        embedding. Logits N x C x H/8 x W/8. aux, named after the booster's stage, N x C at half the stage's stride: stage2 1/2,
+        stage3 1/4, stage4 1/8, stage5_4 and stage5_5 1/16. The detail branch alone has none.
+        """
         check_size(x, self.size_multiple, "BiSeNetV2")
         if self.semantic is not None and self.semantic.context is not None:
             check_batch(x, self.training, "BiSeNetV2")
@@ -174,7 +175,7 @@ class BiSeNetV2(Network):
 
 
 def deepest(stages: dict[str, Tensor]) -> Tensor:
-    """The last stage's output: after the context embedding where there is one."""
+    """Return the last stage's output, after the context embedding if there is one."""
     return stages["stage5_5"] if "stage5_5" in stages else stages["stage5_4"]
 
 
@@ -203,9 +204,8 @@ class DetailBranch(nn.Module):
 class SemanticBranch(nn.Module):
     """Narrow and deep (Section 4.2): the stages, then the context embedding.
 
-    A backbone of Table 6 is brought to the branch's channels by a 1x1 convolution, which is ours: the paper does not
-    say how it attached them.
-    taps: stage -> channels and stride of what a booster reads there.
+    A 1x1 convolution brings a backbone of Table 6 to the branch's channels; the paper does not say how it does this.
+    taps: stage -> channels and stride of the features that a booster reads there.
     """
 
     def __init__(self, in_channels: int, design: Design) -> None:
@@ -274,7 +274,7 @@ class StemBlock(nn.Module):
 
 
 def gather_expansion_stage(cin: int, cout: int, layers: int, design: Design) -> nn.Sequential:
-    """Gather-and-expansion layers in sequence, the first at stride 2."""
+    """Return gather-and-expansion layers in sequence, the first at stride 2."""
     return nn.Sequential(
         GatherExpansionLayer(cin, cout, 2, design),
         *(GatherExpansionLayer(cout, cout, 1, design) for _ in range(layers - 1)),
@@ -311,7 +311,7 @@ class GatherExpansionLayer(nn.Module):
 
 
 class ContextEmbedding(nn.Module):
-    """CE (Fig. 4b): the global mean, embedded, is added everywhere."""
+    """CE (Fig. 4b): adds the embedded global mean to each place."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -350,8 +350,8 @@ class GuidedAggregation(nn.Module):
 class PlainAggregation(nn.Module):
     """The baselines of Table 2: each branch through a separable convolution, then summed or concatenated.
 
-    The 3x3 convolution after that is the guided aggregation's; the paper's GFLOPs contain it (Table 2: concatenation
-    costs 1.21 G more than the sum, which is what it takes to read twice the channels).
+    The guided aggregation's 3x3 convolution follows. The paper's GFLOPs contain it: in Table 2 concatenation costs
+    1.21 G more than the sum, as much as this convolution needs to read twice the channels.
     """
 
     def __init__(self, design: Design) -> None:
@@ -375,7 +375,7 @@ RESIZES: dict[Interpolation, Callable[[Tensor, Tensor], Tensor]] = {"nearest": r
 
 
 def separable_conv(channels: int, bias: bool) -> nn.Sequential:
-    """3x3 depth-wise convolution with batch norm, then a bare 1x1 convolution."""
+    """Return a 3x3 depth-wise convolution with batch norm, then a bare 1x1 convolution."""
     return nn.Sequential(*conv_bn(channels, channels, 3, groups=channels), nn.Conv2d(channels, channels, 1, bias=bias))
 
 

@@ -1,8 +1,9 @@
-"""Checkpoint files of other code bases -> tensors by name, without running anything that a file brings along.
+"""Read the tensors in other code bases' checkpoint files, without running anything that a file brings along.
 
-A .pth file is a pickle, which can call functions when it is opened. torch's weights_only unpickler knows a short list
-of them; the holes that it had are closed from OLDEST_TORCH on. Around it: what torch need not see is refused before,
-sizes are checked against the file's, and what people's checkpoints hold besides tensors becomes `Ignored`.
+A .pth file is a pickle, which can call functions when it is opened. torch's weights_only unpickler allows a short list
+of functions; its known holes are closed from OLDEST_TORCH on. This module adds three things. It refuses what torch
+need not see, it checks tensors' sizes against the file's size, and it reads as `Ignored` what people's checkpoints hold
+beside tensors.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ from torch import Tensor
 from streetseg.errors import CheckpointError
 from streetseg.runtime.artefact import CLASSIFIER_KEY
 
-# Before it, weights_only could be made to run code (CVE-2025-32434, CVE-2026-24747).
+# With older versions, a file could make weights_only run code (CVE-2025-32434, CVE-2026-24747).
 OLDEST_TORCH = (2, 10)
 
 READ_AT_A_TIME = 1 << 20
-DAMAGED = (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError)  # what zipfile stumbles with
-DEEPEST = 16  # wrappers around a state dict, one in another
-# Where code bases put the state dict, in the order in which we look: averaged weights are what they evaluate.
+DAMAGED = (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError)  # what zipfile raises for damaged archives
+DEEPEST = 16  # the most wrappers around a state dict
+# Where code bases put the state dict, in the order of search: they evaluate averaged weights, so these come first.
 WRAPPERS = (
     "state_dict_ema", "ema_state_dict", "model_ema", "ema",
     "state_dict", "model_state_dict", "model_state", "model", "module", "network", "net", "weights",
 )  # fmt: skip
-OF_A_RUN = {"step", "recipe", "network", "average"}  # in the checkpoint of a training of ours
-COUNTERS = {"steps", "n_averaged"}  # of averages, not of the network: mmengine's, torch.optim.swa_utils'
-# What wrappers of modules put before every name: DataParallel, training wrappers, torch.compile.
+OF_A_RUN = {"step", "recipe", "network", "average"}  # keys in the checkpoint of our own training
+COUNTERS = {"steps", "n_averaged"}  # of averages, not of networks: mmengine's and torch.optim.swa_utils'
+# Prefixes that wrappers of modules put before each name: DataParallel, training wrappers, torch.compile.
 PREFIXES = re.compile(r"^(?:(?:module|model|ema_model|network|net|_orig_mod)\.)+")
 
 
 class Ignored:
-    """What stands in a checkpoint beside tensors and is not needed. Takes and keeps nothing."""
+    """An object in a checkpoint that is not needed; it accepts any arguments and keeps nothing."""
 
     def __new__(cls, *_: object) -> Ignored:
         return super().__new__(cls)
@@ -52,7 +53,7 @@ class Ignored:
         pass
 
 
-# Best scores are often numpy's numbers; mmengine keeps its log.
+# Best scores are often numpy numbers; mmengine saves its log.
 IGNORED = (
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
     "numpy.dtype",
@@ -62,8 +63,17 @@ IGNORED = (
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The state dict in a .pth, .pt, .tar, .pkl, .bin, .ckpt or .safetensors file: wrappers around it and the prefixes
-    that they give to its names taken off. CheckpointError where the file is refused, damaged, ours or holds none."""
+    """Return the state dict in another code base's file.
+
+    Args:
+        path: A .pth, .pt, .tar, .pkl, .bin, .ckpt or .safetensors file.
+
+    Returns:
+        Tensors by name, without the wrappers around the state dict and without their prefixes in the names.
+
+    Raises:
+        CheckpointError: The file is refused, damaged, one of our own, or holds no state dict.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -80,7 +90,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def state_dict_in(content: object, path: Path, size: int) -> dict[str, Tensor]:
-    """The state dict in what a file of `size` bytes holds, freed of what is around it."""
+    """Return the state dict in the content of a file of `size` bytes, without its wrappers."""
     if isinstance(content, Mapping) and content.keys() >= OF_A_RUN:
         raise CheckpointError(
             f"{path} is the checkpoint of a streetseg run; streetseg train --resume goes on from it and writes "
@@ -89,27 +99,27 @@ def state_dict_in(content: object, path: Path, size: int) -> dict[str, Tensor]:
     seen: set[int] = set()
 
     def search(content: object, depth: int) -> dict[str, Tensor]:
-        if not isinstance(content, Mapping) or depth == DEEPEST or id(content) in seen:  # a file may hold itself
+        if not isinstance(content, Mapping) or depth == DEEPEST or id(content) in seen:  # a file may contain itself
             return {}
         seen.add(id(content))
         for name in wrappers_in(content):
-            if found := search(content[name], depth + 1):
-                return found
+            if tensors := search(content[name], depth + 1):
+                return tensors
         return dict(tensors_in(content, path, size))
 
-    found = search(content, 0)
-    if not found:
+    tensors = search(content, 0)
+    if not tensors:
         raise CheckpointError(f"{path} holds no tensors by name; save the network's state_dict()")
-    return found
+    return tensors
 
 
 def wrappers_in(content: Mapping[object, object]) -> Iterator[str]:
-    """Where a state dict may be, the likeliest place first."""
+    """Yield the keys under which a state dict may be, the likeliest first."""
     for name in WRAPPERS:
         inner = content.get(name)
         if not isinstance(inner, Mapping):
             continue
-        # mmengine changes the two over when it saves: there the averaged weights are the state_dict.
+        # mmengine swaps the two when it saves: its averaged weights are the state_dict.
         if name != "ema_state_dict" or "steps" not in inner or "state_dict" not in content:
             yield name
 
@@ -123,7 +133,7 @@ def read_safetensors(path: Path) -> object:
         raise CheckpointError(f"{path} is a damaged safetensors file ({error}); get it again") from None
     if CLASSIFIER_KEY in metadata:
         raise CheckpointError(f"{path} is a backbone that streetseg trained; next: streetseg train --init {path}")
-    # Some of our networks' tensors are named as another code base's, which was fed BGR frames.
+    # Some of our tensors have the same names as in another code base, whose frames are BGR.
     if any(key.startswith("streetseg.") for key in metadata):
         raise CheckpointError(
             f"{path} holds weights of streetseg already; next: streetseg export {path}, or train --init {path}"
@@ -132,7 +142,7 @@ def read_safetensors(path: Path) -> object:
 
 
 def read_torch(path: Path, start: bytes, size: int) -> object:
-    """What torch.save wrote, as a zip archive or, before torch 1.6, as pickles in a row."""
+    """Return what torch.save wrote: a zip archive or, before torch 1.6, a row of pickles."""
     if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
         raise CheckpointError(
             f"{path} can only be opened safely by PyTorch 2.10 or newer, here is {torch.__version__}; upgrade it"
@@ -151,7 +161,7 @@ def read_torch(path: Path, start: bytes, size: int) -> object:
             torch.serialization.safe_globals([(Ignored, name) for name in IGNORED]),
         ):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the bytes lead it to
+    except Exception as error:  # damaged bytes make torch.load raise any exception
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted is None:
             damaged(path)
@@ -162,9 +172,10 @@ def read_torch(path: Path, start: bytes, size: int) -> object:
 
 
 def check_archive(path: Path, size: int) -> None:
-    """Refuse what torch.save does not write, and what its checksums say is damaged, which torch.load does not ask.
+    """Refuse archives that torch.save does not write or whose checksums are wrong; torch.load does not check them.
 
-    torch.save compresses nothing: what would unfold to more than the file is an attack, not a checkpoint."""
+    torch.save compresses nothing, so an archive that unpacks to more than its size is an attack.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -186,7 +197,7 @@ def check_archive(path: Path, size: int) -> None:
 
 
 def tensors_in(content: Mapping[object, object], path: Path, size: int) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a state dict by their names without prefixes. The rest (an epoch, a score) is nothing of ours."""
+    """Yield a state dict's tensors by their names without prefixes, and skip the rest (an epoch, a score)."""
     seen = set()
     for key, tensor in content.items():
         if not isinstance(tensor, Tensor):

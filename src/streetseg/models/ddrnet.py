@@ -1,17 +1,17 @@
 """DDRNet: deep dual-resolution networks (Hong, Pan, Sun, Jia, arXiv 2101.06085).
 
 Read top-down: the variants, the segmentation and the classification network (Fig. 4, Tables I and II), the trunk they
-share, its dual stage (Fig. 3), the DAPPM (Fig. 5) and what the paper compares it with, the head, the residual blocks.
+share, its dual stage (Fig. 3), the DAPPM (Fig. 5) and its alternatives in the paper, the head, the residual blocks.
 
     input ── stem 1/4 ── conv2 1/4 ── conv3 1/8 ─┬─ conv4 low 1/16 ─┬─ conv5 low 1/32 ─┬─ rbb_low 1/64 ─ DAPPM ─┐
                                                  │        ⇅ fusion  │       ⇅ fusion   │                        + head
                                                  └─ conv4 high 1/8 ─┴─ conv5 high 1/8 ─┴─ rbb_high 1/8 ─────────┘ 1/8
 
-Differs from the paper, as the official code does (ydhongHIT/DDRNet, with which this file is compared in
-tests/models/test_reference.py):
-- the two stem convolutions carry a bias although a batch norm follows;
-- residual stages end without their ReLU and every reader applies it, so fusions add un-rectified values (the
-  paper's equation (1) read literally);
+Differs from the paper, as the official code does (ydhongHIT/DDRNet; tests/models/test_reference.py compares this file
+with it):
+- the two stem convolutions have a bias although a batch norm follows;
+- residual stages end without their ReLU and each reader applies it, so fusions add values without ReLU (the paper's
+  equation (1), read literally);
 - the bottlenecks expand by 2, not by ResNet's 4, and end without ReLU in the segmentation network.
 """
 
@@ -81,7 +81,7 @@ class DDRNet(Network):
     """Segmentation form (Fig. 4).
 
     width: channels of the stem; the high-resolution branch has twice, the deepest stage sixteen times as many.
-    blocks: see BLOCKS_23. context: what reads the deepest features: DAPPM, or for Table X SwiftNet's PPM or nothing.
+    blocks: see BLOCKS_23. context: the module at the deepest features: DAPPM or, for Table X, SwiftNet's PPM or none.
     head_width, context_width: channels inside the heads and the context module.
     """
 
@@ -114,9 +114,11 @@ class DDRNet(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of 8; N at least 2 in training with a context. Logits N x
-        C x H/8 x W/8; aux "high4", the high-resolution branch after conv4's last fusion (Fig. 4, dashed), at the same
-        stride."""
+        """x: N x 3 x H x W, normalised; H and W multiples of 8; N at least 2 in training with a context.
+
+        Logits N x C x H/8 x W/8. aux "high4", at the same stride: the high-resolution branch after conv4's last fusion
+        (Fig. 4, dashed).
+        """
         check_size(x, self.size_multiple, "DDRNet")
         if not isinstance(self.context, Projection):
             check_batch(x, self.training, "DDRNet")
@@ -158,7 +160,7 @@ class DDRNetClassifier(nn.Module):
 
 
 class Trunk(nn.Module):
-    """From the input to the end of conv5: what both forms share and ImageNet pre-training carries over."""
+    """From the input to the end of conv5: both forms share it, and ImageNet pre-training initialises it."""
 
     def __init__(self, width: int, blocks: tuple[int, int, tuple[int, ...], int], in_channels: int) -> None:
         super().__init__()
@@ -176,8 +178,8 @@ class Trunk(nn.Module):
         self.conv5 = DualStage(width * 4, width * 8, high, blocks[3], stride=2, shrink=2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x: N x 3 x H x W. Returns the low branch at 1/32, the high branch at 1/8, and the latter after conv4; none
-        of them rectified."""
+        """x: N x 3 x H x W. Returns the low branch at 1/32, the high branch at 1/8, and the high branch after conv4,
+        all without their last ReLU."""
         x = self.stem(x)  # 1/4
         x = F.relu(self.conv2(x))  # 1/4
         low = high = self.conv3(x)  # 1/8
@@ -205,7 +207,7 @@ class DualStage(nn.Module):
         self.low_to_high = conv_bn(low, high, 1)
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """low: N x cin x h' x w', high: N x high x H/8 x W/8, not rectified. Returns both, fused, not rectified."""
+        """low: N x cin x h' x w', high: N x high x H/8 x W/8, before their ReLU. Returns both, fused, before ReLU."""
         low, high = self.low(F.relu(low)), self.high(F.relu(high))
         return (
             low + self.high_to_low(F.relu(high)),
@@ -235,8 +237,10 @@ class DAPPM(nn.Module):
 
 
 class PPM(nn.Module):
-    """SwiftNet's simplified pyramid pooling module, with which Table X compares: after a reduction, average pooling to
-    grids of 8, 4, 2 and 1, and one 1x1 convolution over all. Not checked against a reference."""
+    """SwiftNet's simplified pyramid pooling module, for the comparison in Table X. Not checked against a reference.
+
+    After a reduction, it pools to grids of 8, 4, 2 and 1 and fuses all by one 1x1 convolution.
+    """
 
     grids = (8, 4, 2, 1)
 
@@ -255,14 +259,18 @@ class PPM(nn.Module):
 
 
 def grid_means(x: Tensor, grid: int) -> Tensor:
-    """Adaptive average pooling of x (N x C x h x w) to N x C x grid x grid; as two matrix products, for ONNX has no
-    operator that does it at any size."""
+    """Pool x (N x C x h x w) adaptively, by averages, to N x C x grid x grid.
+
+    Two matrix products do it, because ONNX has no operator that does it at any size.
+    """
     return bins(x[0, 0, :, 0], grid) @ x @ bins(x[0, 0, 0], grid).mT
 
 
 def bins(line: Tensor, grid: int) -> Tensor:
-    """grid x n: the weights with which the n values of a line make the means over `grid` equal parts. Parts that end
-    within a value share it, as PyTorch's do."""
+    """Return the weights (grid x n) by which a line of n values gives the means over `grid` equal parts.
+
+    Parts that end within a value share it, as in PyTorch.
+    """
     ones = torch.ones_like(line)
     n, end = ones.sum(), ones.cumsum(0)
     first = torch.arange(grid, device=line.device).unsqueeze(1)
@@ -272,7 +280,7 @@ def bins(line: Tensor, grid: int) -> Tensor:
 
 
 class Projection(nn.Sequential):
-    """No context (Table X, first row): the 1x1 convolution that the summation needs."""
+    """No context (Table X, first row): a 1x1 convolution to the channels that the sum needs."""
 
     def __init__(self, cin: int, width: int, cout: int) -> None:
         super().__init__(*bn_relu_conv(cin, cout, 1))
@@ -294,7 +302,7 @@ class SegmentationHead(nn.Sequential):
 
 
 def residual_stage(cin: int, cout: int, blocks: int, stride: int = 1) -> nn.Sequential:
-    """Basic blocks in sequence; the last one leaves its ReLU to whoever reads it."""
+    """Return basic blocks in sequence; the readers of the last one apply its ReLU."""
     return nn.Sequential(
         BasicBlock(cin, cout, stride, relu=blocks > 1),
         *(BasicBlock(cout, cout, relu=i < blocks - 1) for i in range(1, blocks)),

@@ -10,10 +10,10 @@ Read top-down: the variants, the network (Fig. 2, Table II), the contexts DAPF a
 
 The network has no auxiliary heads: `aux` is part of every variant's signature and changes nothing.
 
-Differs from the paper, as the official code does (GibranBenitez/FASSD-Net, with which this file is compared in
-tests/models/test_reference.py):
-- MDA sums its two branches where the text and Fig. 4 concatenate them;
-- MDA's convolutions are activated by a PReLU with one slope a channel, and its batch norms have an eps of 1e-3;
+Differs from the paper, as the official code does (GibranBenitez/FASSD-Net; tests/models/test_reference.py compares this
+file with it):
+- MDA sums its two branches; the text and Fig. 4 concatenate them;
+- a PReLU with one slope a channel follows MDA's convolutions, and MDA's batch norms have an eps of 1e-3;
 - the sum of the branches, and MDA's fused input before the 3x3 convolution, pass a batch norm and a PReLU of their own.
 """
 
@@ -106,16 +106,21 @@ class FASSDNet(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of `size_multiple`. Logits N x C x h x w, h and w being H
-        and W over the output stride (4, or 6 for L1, 8 for L2), rounded up."""
+        """x: N x 3 x H x W, normalised; H and W multiples of `size_multiple`.
+
+        Logits N x C x h x w: H and W over the output stride (4, or 6 for L1, 8 for L2), rounded up.
+        """
         check_size(x, self.size_multiple, "FASSD-Net")
         deep, skips = self.encoder(x)
         return Outputs(self.head(self.decoder(self.context(deep), skips)), {})
 
 
 class DAPF(nn.Module):
-    """Dilated asymmetric pyramidal fusion (Section III-B, Fig. 3): a 1x1 branch and three dilated asymmetric ones, each
-    to half of the channels (the paper's alpha is 2), and a 1x1 convolution back to all of them."""
+    """Dilated asymmetric pyramidal fusion (Section III-B, Fig. 3).
+
+    A 1x1 branch and three dilated asymmetric branches, each to half of the channels (the paper's alpha is 2), then a
+    1x1 convolution back to all channels.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -137,8 +142,11 @@ class DAPF(nn.Module):
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling of DeepLabV3+, what DAPF is compared with (Fig. 3, Table I): a 1x1 branch, three
-    dilated 3x3 branches and global pooling, 256 channels each, and a 1x1 convolution back to the width."""
+    """Atrous spatial pyramid pooling of DeepLabV3+; the paper compares DAPF with it (Fig. 3, Table I).
+
+    A 1x1 branch, three dilated 3x3 branches and global pooling, 256 channels each, then a 1x1 convolution back to the
+    width.
+    """
 
     def __init__(self, width: int, branch: int = 256) -> None:
         super().__init__()
@@ -152,8 +160,8 @@ class ASPP(nn.Module):
         self.projection = conv_bn_relu(branch * (len(self.branches) + 1), width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x width x h x w. Returns the same shape. NetworkError for a batch of one in training: the pooled branch
-        has a single value a channel."""
+        """x: N x width x h x w, N at least 2 in training: the pooled branch has one value a channel. Returns the same
+        shape."""
         check_batch(x, self.training, "ASPP")
         pooled = resize(self.pooled(x.mean((2, 3), keepdim=True)), like=x)
         projected: Tensor = self.projection(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
@@ -164,8 +172,11 @@ CONTEXTS: dict[str, Callable[[int], nn.Module]] = {"dapf": DAPF, "aspp": ASPP, "
 
 
 class MDA(Fusion):
-    """Multi-resolution dilated asymmetric module (Section III-C, Fig. 4): after the fusion, two branches at half its
-    channels, one for detail and a dilated asymmetric one for context, and a residual connection around both."""
+    """Multi-resolution dilated asymmetric module (Section III-C, Fig. 4).
+
+    After the fusion, two branches at half its channels, one for detail and a dilated asymmetric one for context, and a
+    residual connection around both.
+    """
 
     def __init__(self, cin: int, dilation: int) -> None:
         super().__init__(cin)
@@ -187,17 +198,17 @@ class MDA(Fusion):
 
 
 def dilated_conv(cin: int, cout: int, kernel: tuple[int, int], dilation: int = 1) -> nn.Conv2d:
-    """Convolution of kernel height x width with "same" padding, no bias."""
+    """Return a convolution of kernel height x width with "same" padding, no bias."""
     padding = (kernel[0] // 2 * dilation, kernel[1] // 2 * dilation)
     kind = nn.Conv2d if dilation == 1 else DilatedConv2d
     return kind(cin, cout, kernel, padding=padding, dilation=dilation, bias=False)
 
 
 class DilatedConv2d(nn.Conv2d):
-    """nn.Conv2d whose gradient can be trusted in bfloat16.
+    """nn.Conv2d with a correct gradient in bfloat16.
 
-    With input channels that are no multiple of 16, channels last, PyTorch 2.13 computes a wrong one, or writes beyond
-    its memory, on CPUs with AVX-512 BF16 and no AMX. Channels of zeros fill them up.
+    On CPUs with AVX-512 BF16 and without AMX, PyTorch 2.13 computes a wrong gradient, or writes beyond its memory, if
+    the input is channels last and its channels are no multiple of 16. This class fills them up with zeros.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -209,17 +220,17 @@ class DilatedConv2d(nn.Conv2d):
 
 
 def dilated_conv_bn_relu(cin: int, cout: int, kernel: tuple[int, int], dilation: int) -> nn.Sequential:
-    """Dilated convolution, batch norm, ReLU."""
+    """Return a dilated convolution, batch norm and ReLU."""
     return nn.Sequential(dilated_conv(cin, cout, kernel, dilation), nn.BatchNorm2d(cout), nn.ReLU(inplace=True))
 
 
 def bn_prelu(width: int) -> tuple[nn.BatchNorm2d, PReLU]:
-    """MDA's batch norm and activation."""
+    """Return MDA's batch norm and activation."""
     return nn.BatchNorm2d(width, eps=MDA_EPS), PReLU(width)
 
 
 class PReLU(nn.PReLU):
-    """nn.PReLU, quicker to train in bfloat16 on a CPU: between relu(x), at slope 0, and x, at slope 1."""
+    """nn.PReLU that trains faster in bfloat16 on a CPU: it interpolates between relu(x), slope 0, and x, slope 1."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:

@@ -8,12 +8,12 @@ Read top-down: the variants, the network, its encoder and decoder (which FASSD-N
 
 The network has no auxiliary heads: `aux` is part of every variant's signature and changes nothing.
 
-As the official code does (PingoLH/FCHarDNet, with which FC-HarDNet-70 is compared in tests/models/test_reference.py):
+Follows the official code (PingoLH/FCHarDNet; tests/models/test_reference.py compares FC-HarDNet-70 with it):
 - the skip connections leave a level after its harmonic dense block, before its 1x1 convolution;
-- a level's resolution is halved by average pooling at its beginning, which drops the last row or column of an odd map;
-- inside the network, too, bilinear resizing aligns the corners.
+- average pooling at a level's beginning halves the resolution; it drops the last row or column of an odd map;
+- bilinear resizing aligns the corners inside the network, too.
 
-Differs from the official code: the logits are left at the output stride. The papers name no initialisation.
+Differs from the official code: the logits stay at the output stride. The papers name no initialisation.
 """
 
 from __future__ import annotations
@@ -95,8 +95,10 @@ class FCHarDNet(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of `size_multiple`. Logits N x C x h x w, h and w being H
-        and W over the output stride (4, or 6 for L1, 8 for L2), rounded up."""
+        """x: N x 3 x H x W, normalised; H and W multiples of `size_multiple`.
+
+        Logits N x C x h x w: H and W over the output stride (4, or 6 for L1, 8 for L2), rounded up.
+        """
         check_size(x, self.size_multiple, "FC-HarDNet")
         deep, skips = self.encoder(x)
         return Outputs(self.head(self.decoder(deep, skips)), {})
@@ -128,9 +130,9 @@ class HarDNetEncoder(nn.Module):
     """The stem and the levels, each at half the resolution of the one before.
 
     output_stride: stride of the first level. width: channels of the deepest level.
-    skip_widths: channels of the features that the levels but the deepest hand to a decoder.
-    size_multiple: what heights and widths should be multiples of: from the stride of the deepest level, the next power
-        of two. Any smaller one has multiples that leave nothing of the deepest map, and frames have such sizes.
+    skip_widths: channels of the features that all levels but the deepest pass to a decoder.
+    size_multiple: heights and widths should be multiples of it. It is the next power of two from the stride of the
+        deepest level: with a smaller one, some frames would leave nothing of the deepest map.
     """
 
     def __init__(self, in_channels: int, stem_strides: tuple[int, int, int, int], levels: Sequence[Level]) -> None:
@@ -155,8 +157,10 @@ class HarDNetEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """x: N x in_channels x H x W. Returns the deepest features, N x width x h' x w', and those of the levels
-        before, the finest first: the i-th N x skip_widths[i] x h/2^i x w/2^i, rounded down. NetworkError in training
-        where batch 1 meets a map of 1 x 1, which has no variance."""
+        before, the finest first: the i-th N x skip_widths[i] x h/2^i x w/2^i, rounded down.
+
+        Raises NetworkError in training if a batch of 1 leaves a map of 1 x 1, which has no variance.
+        """
         x = self.stem(x)
         skips: list[Tensor] = []
         for block, transition in zip(self.blocks, self.transitions, strict=True):
@@ -173,11 +177,13 @@ class HarDNetEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The expanding path, from the deepest level to the finest: each level fuses what comes from below with the
-    encoder's features of its resolution and refines them by a block like the encoder's.
+    """The expanding path, from the deepest level to the finest.
 
-    width: channels at its end. fusions: what fuses at each level, the deepest first, built from the channels of its
-    two inputs together. light: one 3x3 convolution in place of each block.
+    Each level fuses the features from below with the encoder's features of its resolution, and refines them by a block
+    like the encoder's.
+
+    width: channels at its end. fusions: builders of each level's fusion, the deepest first, called with the channels of
+    both inputs together. light: one 3x3 convolution in place of each block.
     """
 
     def __init__(self, cin: int, skip_widths: Sequence[int], fusions: Sequence[Callable[[int], Fusion]], light: bool):
@@ -197,8 +203,8 @@ class Decoder(nn.Module):
                 self.width = block.width
 
     def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """x: N x cin x h' x w', the deepest features; skips: those of the encoder's levels, the finest first. Returns
-        N x width x h x w at the finest one's size."""
+        """x: N x cin x h' x w', the deepest features; skips: the features of the encoder's levels, the finest first.
+        Returns N x width x h x w at the size of the finest."""
         for fusion, block, skip in zip(self.fusions, self.blocks, reversed(skips), strict=True):
             x = block(fusion(x, skip))
         return x
@@ -219,14 +225,14 @@ class Fusion(nn.Module):
 
 
 class HarDBlock(nn.Module):
-    """Harmonic dense block: 3x3 convolutions of which the i-th, counted from 1, reads the features i - 2^k for every
-    2^k that divides i; feature 0 is the input.
+    """Harmonic dense block of 3x3 convolutions.
 
-    A feature that more layers read is wider. The block puts out its odd features, which feature few layers and would
-    else be lost, and the last one; the input is not among them.
+    The i-th convolution, counted from 1, reads the features i - 2^k for each 2^k that divides i; feature 0 is the
+    input. Features that more layers read are wider. The block puts out its odd features, which few layers read, and the last
+    one; the input is not among them.
 
-    width: channels that it puts out. links: for each convolution the features it reads, in the order of its input
-    channels, the nearest first. Together with the convolutions this is the whole function: how it gathers a layer's
+    width: channels that it puts out. links: for each convolution the features that it reads, in the order of its input
+    channels, the nearest first. Links and convolutions define the whole function. How the block gathers a layer's
     input, here by concatenation, is free.
     """
 
@@ -250,15 +256,15 @@ class HarDBlock(nn.Module):
 
 
 def harmonic_links(i: int) -> list[int]:
-    """The features that the i-th layer of a harmonic dense block reads."""
+    """Return the features that the i-th layer of a harmonic dense block reads."""
     return [i - 2**k for k in range(i.bit_length()) if i % 2**k == 0]
 
 
 def harmonic_width(power: int, growth: int) -> int:
-    """Channels of a layer whose number 2^power is the largest power of two to divide: growth x 1.7^power, made even."""
+    """Return a layer's channels, growth x 1.7^power, made even; 2^power is the largest that divides its number."""
     return int(growth * 1.7**power + 1) // 2 * 2
 
 
 def concatenate(features: list[Tensor]) -> Tensor:
-    """Along the channels; a single one is not copied."""
+    """Concatenate along the channels; a single feature is not copied."""
     return features[0] if len(features) == 1 else torch.cat(features, 1)

@@ -1,4 +1,4 @@
-"""Blocks that two or more networks use."""
+"""Blocks that several networks share."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, bias: bool = Fals
 
 
 class StridedDepthwiseConv2d(nn.Conv2d):
-    """nn.Conv2d that trains in float32 on a CPU, whatever the rest does: PyTorch 2.13's gradient of a strided depthwise
-    convolution takes two to eight times as long in bfloat16."""
+    """nn.Conv2d that always trains in float32 on a CPU.
+
+    PyTorch 2.13's gradient of a strided depthwise convolution takes two to eight times as long in bfloat16.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and x.is_cpu and torch.is_autocast_enabled("cpu")):
@@ -44,23 +46,23 @@ def bn_relu_conv(cin: int, cout: int, kernel: int) -> nn.Sequential:
 
 
 def resize(x: Tensor, like: Tensor, align_corners: bool = False) -> Tensor:
-    """Bilinear resize of x (N x C x h x w) to the height and width of `like`."""
+    """Resize x (N x C x h x w) bilinearly to the height and width of `like`."""
     if torch.onnx.is_in_onnx_export():
         return onnx_resize(x, like, mode="linear", grid="align_corners" if align_corners else "pytorch_half_pixel")
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=align_corners)
 
 
 def resize_nearest(x: Tensor, like: Tensor) -> Tensor:
-    """Nearest-neighbour resize of x (N x C x h x w) to the height and width of `like`."""
+    """Resize x (N x C x h x w) by nearest neighbour to the height and width of `like`."""
     if torch.onnx.is_in_onnx_export():
         return onnx_resize(x, like, mode="nearest", grid="asymmetric")
     return F.interpolate(x, size=like.shape[-2:], mode="nearest")
 
 
 def onnx_resize(x: Tensor, like: Tensor, mode: str, grid: str) -> Tensor:
-    """The resize as an ONNX operator that takes its size from `like` when the graph runs.
+    """Resize by an ONNX operator that takes its size from `like` when the graph runs.
 
-    So one trace at a fixed size holds for every size; with symbolic sizes instead, export takes four times as long.
+    One trace at a fixed size then holds for every size. With symbolic sizes instead, export takes four times as long.
     """
     size = torch.onnx.ops.symbolic("Shape", (like,), {"start": 2, "end": 4}, dtype=torch.int64, shape=(2,), version=18)
     return torch.onnx.ops.symbolic(
@@ -84,8 +86,10 @@ def check_size(x: Tensor, multiple: int, network: str) -> None:
 
 
 def check_batch(x: Tensor, training: bool, network: str) -> None:
-    """Refuse a single image in training, for networks whose batch norms follow global pooling: one value a channel
-    has no variance."""
+    """Refuse a single image in training, for networks whose batch norms follow global pooling.
+
+    Such a norm gets one value a channel, which has no variance.
+    """
     if training and x.shape[0] == 1:
         raise NetworkError(
             f"{network} trains on batches of 2 images or more, got 1: it normalises globally pooled features over the "
@@ -94,7 +98,7 @@ def check_batch(x: Tensor, training: bool, network: str) -> None:
 
 
 def init_kaiming(module: nn.Module) -> None:
-    """Convolutions He-normal (fan out, ReLU), norms to one and zero: what the papers' code bases start from."""
+    """Initialise as the papers' code bases do: convolutions He-normal (fan out, ReLU), norms to one and zero."""
     for m in module.modules():
         if isinstance(m, nn.Conv2d):
             nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")

@@ -72,16 +72,28 @@ class NetworkEntry:
 
 @dataclass(frozen=True)
 class NetworkList(Printable):
-    """The networks, sorted by name."""
+    """The networks.
+
+    Attributes:
+        networks: Sorted by name.
+    """
 
     networks: tuple[NetworkEntry, ...]
 
     def facts(self) -> Facts:
-        """Return name, description and kind of each network."""
+        """Return the list as JSON's types.
+
+        Returns:
+            Name, description and `classifier` of each network.
+        """
         return {"networks": [dataclasses.asdict(entry) for entry in self.networks]}
 
     def table(self) -> str:
-        """Return one line a network."""
+        """Return the list as text.
+
+        Returns:
+            One line a network.
+        """
         return "\n".join(f"{entry.name:<25}  {entry.description}" for entry in self.networks)
 
 

@@ -1,4 +1,4 @@
-"""What every network is and returns."""
+"""The base class of the networks, and what they return."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 class Outputs(NamedTuple):
     """Logits of the main head and of the auxiliary heads.
 
-    logits: N x C x h x w at the network's output stride, not upsampled.
-    aux: head name -> N x C x h' x w' at that head's own stride; empty unless the network was built with
-        `aux=True`. Loss terms use these names.
+    Attributes:
+        logits: N x C x h x w at the network's output stride, not upsampled.
+        aux: Name of a head -> N x C x h' x w' at that head's own stride; empty unless the network was built with
+            `aux=True`. Loss terms use these names.
     """
 
     logits: Tensor
@@ -23,8 +24,10 @@ class Outputs(NamedTuple):
 class Network(nn.Module):
     """Base of the segmentation networks; `forward` takes N x channels x H x W, normalised, and returns Outputs.
 
-    output_stride: input pixels per logit, whose number is rounded up. size_multiple: what H and W must be multiples of.
-    align_corners: the convention of the upsampling from the logits to full size, which happens outside.
+    Attributes:
+        output_stride: Input pixels per logit; the number of logits is rounded up.
+        size_multiple: H and W must be multiples of it.
+        align_corners: Convention for upsampling the logits to full size, which happens outside the network.
     """
 
     output_stride: int

@@ -18,7 +18,7 @@ from streetseg.models.layers import conv_bn, conv_bn_relu
 
 
 class SemanticBackbone(nn.Module):
-    """Base of what can compute the stages of a semantic branch.
+    """Base of the networks that can compute the stages of a semantic branch.
 
     channels: of the four maps that `forward` returns for N x channels x H x W, at 1/4, 1/8, 1/16 and 1/32.
     """
@@ -53,7 +53,7 @@ class ResNet18(SemanticBackbone):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut, a 1x1 projection where stride or channels change."""
+    """Two 3x3 convolutions and a shortcut, which is a 1x1 projection where stride or channels change."""
 
     def __init__(self, cin: int, cout: int, stride: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class InvertedResidual(nn.Module):
 
 
 def relu6(layers: nn.Sequential) -> nn.Sequential:
-    """Layers followed by a ReLU that is capped at 6."""
+    """Return the layers, followed by a ReLU that is capped at 6."""
     return nn.Sequential(*layers, nn.ReLU6(inplace=True))
 
 
@@ -144,7 +144,7 @@ class ShuffleNetV2(SemanticBackbone):
 
 
 def shuffle_stage(cin: int, cout: int, units: int) -> nn.Sequential:
-    """Shuffle units in sequence, the first at stride 2."""
+    """Return shuffle units in sequence, the first at stride 2."""
     return nn.Sequential(ShuffleUnit(cin, cout, 2), *(ShuffleUnit(cout, cout, 1) for _ in range(units - 1)))
 
 

@@ -9,19 +9,19 @@ the classification form.
                                                       │                │               │
                                            head ──── FFM ── 1/8 ────── + ─── 1/16 ─────┘
 
-The detail heads (┊) learn the outlines of objects and are there in training only: Detail Guidance takes the place of
-BiSeNet's spatial path. Seg50 and Seg75 are these networks on frames reduced to 0.5 and 0.75, no networks of their own.
+The detail heads (┊) learn the outlines of objects, in training only: Detail Guidance replaces BiSeNet's spatial path.
+Seg50 and Seg75 are the same networks on frames reduced to 0.5 and 0.75.
 
-Details that follow the official code (MichaelFan01/STDC-Seg, with which this file is compared in
-tests/models/test_reference.py):
+Details that follow the official code (MichaelFan01/STDC-Seg; tests/models/test_reference.py compares this file with
+it):
 - two further heads supervise the context path in training;
 - heads end in a convolution without bias;
-- a strided STDC module concatenates its first feature after average pooling, while the next convolution reads it
+- a strided STDC module concatenates its first feature after average pooling; its next convolution reads that feature
   after a strided depthwise convolution;
-- features are upsampled by nearest neighbour to the finer one's size, so frames may be multiples of 8, not only of 32;
+- features are upsampled by nearest neighbour to the size of the finer one, so frames may be multiples of 8, not of 32;
 - the classifier squares its feature before global pooling.
 
-Differs from the official code: norms outside the backbone are ordinary ones. The official ones scale by
+Differs from the official code: norms outside the backbone are ordinary batch norms. The official norms scale by
 |weight| + 1e-5; conversion writes that scale, so the function is the same.
 """
 
@@ -88,9 +88,9 @@ class STDCSeg(Network):
     """Segmentation form.
 
     blocks: STDC modules in stages 3, 4, 5.
-    detail: strides at which a detail head reads the backbone, of 2, 4, 8, 16; the paper's choice is 8 alone, and ()
-        is the network without Detail Guidance. They belong to the auxiliary heads: without `aux` there is none.
-    head_bias: whether heads end with a bias; mmsegmentation's do, the official ones do not.
+    detail: strides at which detail heads read the backbone, of 2, 4, 8, 16. The paper chooses 8; () is the network
+        without Detail Guidance. Detail heads are auxiliary heads: without `aux` there are none.
+    head_bias: True if heads end with a bias, as mmsegmentation's do; the official heads do not.
     """
 
     output_stride = 8
@@ -128,9 +128,9 @@ class STDCSeg(Network):
     def forward(self, x: Tensor) -> Outputs:
         """x: N x 3 x H x W, normalised; H and W multiples of 8; N at least 2 in training. Logits N x C x H/8 x W/8.
 
-        aux "arm16" at 1/8 and "arm32" at 1/16: class logits from the context path's two features, named after the
-        attention refinement they come from. aux "detail2", "detail4", "detail8", "detail16" as asked for, each at
-        its stride: one logit, whether an object's outline passes here.
+        aux "arm16" at 1/8 and "arm32" at 1/16: class logits from the context path's two features, named after their
+        attention refinement. aux "detail2", "detail4", "detail8", "detail16", as built, each at its stride: one logit
+        for the outline of an object.
         """
         check_size(x, self.size_multiple, "STDC-Seg")
         check_batch(x, self.training, "STDC-Seg")
@@ -157,7 +157,8 @@ class ContextPath(nn.Module):
     def forward(self, x8: Tensor, x16: Tensor, x32: Tensor) -> tuple[Tensor, Tensor]:
         """x8, x16, x32: the backbone's features at 1/8, 1/16, 1/32. Returns the context, N x width, at 1/8 and 1/16.
 
-        At sizes that 32 does not divide a feature is less than twice as large as the next; hence `like`."""
+        At sizes that 32 does not divide, a feature is less than twice as large as the next; therefore `like`.
+        """
         context32 = self.arm32(x32) + self.global_context(x32.mean((2, 3), keepdim=True))  # 1/32
         context16 = self.refine32(resize_nearest(context32, like=x16))  # 1/16
         context8 = self.refine16(resize_nearest(self.arm16(x16) + context16, like=x8))  # 1/8
@@ -165,7 +166,7 @@ class ContextPath(nn.Module):
 
 
 class AttentionRefinement(nn.Module):
-    """ARM: a convolution whose channels are weighed by what the whole frame holds."""
+    """ARM: a convolution whose channels are weighted by the content of the whole frame."""
 
     def __init__(self, cin: int, cout: int) -> None:
         super().__init__()
@@ -238,13 +239,15 @@ class Backbone(nn.Module):
 
 
 def stdc_stage(cin: int, cout: int, blocks: int) -> nn.Sequential:
-    """STDC modules in sequence, the first with stride 2."""
+    """Return STDC modules in sequence, the first with stride 2."""
     return nn.Sequential(STDCModule(cin, cout, stride=2), *(STDCModule(cout, cout) for _ in range(blocks - 1)))
 
 
 class STDCModule(nn.Module):
-    """Short-term dense concatenate module (Fig. 3): four convolutions in a row, each seeing further with fewer
-    channels, and the concatenation of all four."""
+    """Short-term dense concatenate module (Fig. 3): the concatenation of four convolutions in a row.
+
+    Each of them sees further than the one before, with fewer channels.
+    """
 
     def __init__(self, cin: int, cout: int, stride: int = 1) -> None:
         super().__init__()
@@ -272,7 +275,7 @@ class STDCModule(nn.Module):
 
 
 class STDCClassifier(nn.Module):
-    """Classification form (Table 2), whose backbone the segmentation form starts from."""
+    """Classification form (Table 2); the segmentation form starts from its backbone."""
 
     def __init__(self, num_classes: int, *, blocks: tuple[int, int, int], in_channels: int = 3) -> None:
         super().__init__()

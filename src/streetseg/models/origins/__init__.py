@@ -1,4 +1,4 @@
-"""What other code bases call our tensors: one file a network family."""
+"""Names of our tensors in other code bases: one file a network family."""
 
 from streetseg.models.origins import bisenetv2, ddrnet, fassdnet, hardnet, stdc
 

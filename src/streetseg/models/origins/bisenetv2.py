@@ -1,4 +1,4 @@
-"""BiSeNetV2's origins, and those of the ImageNet backbones that can be its semantic branch."""
+"""BiSeNetV2's origins, and the origins of the ImageNet backbones that can be its semantic branch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COINCHEUNG = Origin(
             *BLOCK_RULES,
         ]
     ),
-    # Of Cityscapes' red, green and blue (its tools/demo.py gives them as 0.3257, ... of 1).
+    # Cityscapes' red, green and blue (its tools/demo.py gives them from 0 to 1: 0.3257, ...).
     mean=(83.0535, 94.095, 82.1865),
     std=(53.856, 54.774, 53.9325),
 )
@@ -44,7 +44,7 @@ MMSEGMENTATION = Origin(
     ("bisenetv2",),
     renaming(
         [
-            # Its auxiliary heads are another function than our boosters.
+            # Its auxiliary heads compute another function than our boosters.
             (r"^auxiliary_head\.", None),
             *((rf"^backbone\.detail\.detail_branch\.{i}\.", f"detail.stage{i + 1}.") for i in range(3)),
             (r"^backbone\.semantic\.stage1\.conv_first\.", "semantic.backbone.stem.conv."),
@@ -78,7 +78,7 @@ MMSEGMENTATION = Origin(
 )  # fmt: skip
 
 
-# ImageNet checkpoints as the start of a semantic branch (Table 6): everything but the classifier.
+# ImageNet checkpoints to start a semantic branch (Table 6): all but the classifier.
 TORCHVISION = {
     name: Origin(
         "pytorch/vision",

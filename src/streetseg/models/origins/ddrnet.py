@@ -39,7 +39,7 @@ BLOCKS: list[Rule] = [
 ]
 HEADS: list[Rule] = [
     (r"^spp\.scale0\.", "context.scale0."),
-    # Their scales 1 to 4 begin with the pooling; ours keep the poolings apart.
+    # Their scales 1 to 4 begin with the pooling; our poolings are apart.
     *((rf"^spp\.scale{i}\.{j + 1}\.", f"context.scales.{i - 1}.{j}.") for i in range(1, 5) for j in range(3)),
     *((rf"^spp\.process{i}\.", f"context.processes.{i - 1}.") for i in range(1, 5)),
     (r"^spp\.(compression|shortcut)\.", r"context.\1."),
@@ -52,9 +52,9 @@ HEADS: list[Rule] = [
 ]
 CLASSIFIER: list[Rule] = [(r"^down5\.", "high_to_low."), (r"^last_layer\.", "last."), (r"^linear\.", "fc.")]
 
-# mmsegmentation's names -> the official ones. Only its stem differs in substance: see `add_stem_biases`.
+# mmsegmentation's names -> the official ones. Only its stem differs in more than names: see `add_stem_biases`.
 MMSEGMENTATION: list[Rule] = [
-    # A name that is the official code's already is none of mmsegmentation's.
+    # Names of the official code do not occur in mmsegmentation's checkpoints.
     (r"^(?!backbone\.|decode_head\.)", "foreign."),
     (r"^backbone\.stem\.0\.conv\.", "conv1.0."),
     (r"^backbone\.stem\.0\.bn\.", "conv1.1."),
@@ -92,7 +92,7 @@ MMSEGMENTATION: list[Rule] = [
 
 
 def add_stem_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """mmsegmentation's stem convolutions have no bias: a bias of zero is the same function."""
+    """Add biases of zero to mmsegmentation's stem convolutions, which have none: the function stays the same."""
     stem = {name: tensor for name, tensor in tensors.items() if name in ("trunk.stem.0.weight", "trunk.stem.3.weight")}
     return tensors | {name.replace("weight", "bias"): tensor.new_zeros(len(tensor)) for name, tensor in stem.items()}
 
@@ -100,12 +100,12 @@ def add_stem_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 OFFICIAL = Origin(
     "ydhongHIT/DDRNet",
     SEGMENTATION,
-    # DDRNet.pytorch saves its loss's class weights too; it returns main and auxiliary logits in the other order.
+    # DDRNet.pytorch also saves its loss's class weights; it returns main and auxiliary logits in the other order.
     renaming([(r"^loss\.", None), *TRUNK, *BLOCKS, *HEADS]),
     also=("chenjun2hao/DDRNet.pytorch",),
 )
 OFFICIAL_CLASSIFIER = Origin("ydhongHIT/DDRNet", CLASSIFICATION, renaming([*TRUNK, *BLOCKS, *CLASSIFIER]))
-# ImageNet checkpoints as the start of a segmentation network: all but the classifier's tail.
+# ImageNet checkpoints to start a segmentation network: all but the classifier's tail.
 IMAGENET = Origin(
     "ydhongHIT/DDRNet",
     SEGMENTATION,

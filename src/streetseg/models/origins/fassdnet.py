@@ -7,7 +7,7 @@ from streetseg.models.origins.origin import Origin, renaming
 
 NETWORKS = ("fassd_net", "fassd_net_l1", "fassd_net_l2")
 
-# Their names -> ours: the parts of the DAPF and of the MDA modules; the rest is FC-HarDNet's.
+# Their names -> ours, for the parts of DAPF and of the MDA modules; the rest is FC-HarDNet's.
 DAPF = {
     "conv1x1": "branches.0.0",
     "bn1x1": "branches.0.1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streetseg.models.origins.origin import Origin, Rule, renaming
 
-# A layer's convolution and norm have names there and places in a sequence here.
+# A layer's convolution and norm have names there; here they have places in a sequence.
 LAYER: list[Rule] = [(r"\.conv\.(\w+)$", r".0.\1"), (r"\.norm\.(\w+)$", r".1.\1")]
 
 # Their names -> ours, in order. Their `base` is the whole encoder in one list: four stem convolutions, then for each
@@ -24,7 +24,7 @@ DECODER: list[Rule] = [
 OFFICIAL = Origin(
     "PingoLH/FCHarDNet", ("fc_hardnet_70",), renaming([*ENCODER, *DECODER]), bgr_stem="encoder.stem.0.0.weight"
 )
-# The ImageNet checkpoint that its training starts from holds `base` alone, whose name the keys lack.
+# Its training starts from an ImageNet checkpoint that has only `base`, without that name in the keys.
 IMAGENET = Origin(
     "PingoLH/FCHarDNet",
     ("fc_hardnet_70", "fc_hardnet_70_l1", "fc_hardnet_70_l2"),

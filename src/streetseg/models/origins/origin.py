@@ -1,4 +1,4 @@
-"""An origin: a code base whose checkpoints we read."""
+"""Describe an origin: a code base whose checkpoints we read."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from typing import Any
 
 from torch import Tensor
 
-# Of ImageNet's red, green and blue, 0 to 255: what most code bases normalise by.
+# ImageNet's red, green and blue, 0 to 255: most code bases normalise by these.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How one code base's state dict becomes ours.
+    """How to turn one code base's state dict into ours.
 
-    name: "owner/repository". networks: the names in MODELS or CLASSIFIERS that it holds.
-    rename: their key -> ours, or None for a tensor that our network does without (training-only or unused there).
-    adapt: called on the renamed tensors where values must change too.
-    arguments: what the network must be built with to be that code base's function.
-    aux_arguments: what its auxiliary heads must be built with besides.
-    parts: beginnings of our names that the tensors fill where they are the start of a network only, ImageNet backbones
-        for instance; empty for whole networks.
-    mean, std: what it normalises frames by, of red, green and blue from 0 to 255.
-    bgr_stem: the convolution of ours that reads the frame, where the code base feeds it blue, green, red.
-    also: other code bases whose checkpoints are named alike and mean the same function.
+    Attributes:
+        name: "owner/repository".
+        networks: The names in MODELS or CLASSIFIERS that it has.
+        rename: Their key -> ours, or None for a tensor that our network does not need (training-only or unused there).
+        adapt: Changes values of the renamed tensors where names are not enough.
+        arguments: Builder arguments with which our network is that code base's function.
+        aux_arguments: Further arguments for its auxiliary heads.
+        parts: For a part of a network, an ImageNet backbone for instance: the beginnings of our names that the tensors
+            fill. Empty for whole networks.
+        mean: Mean by which it normalises frames: red, green, blue, 0 to 255.
+        std: Deviation by which it normalises frames: red, green, blue, 0 to 255.
+        bgr_stem: Our convolution that reads the frame, if the code base's frames are blue, green, red.
+        also: Other code bases with the same names and the same function.
     """
 
     name: str
@@ -43,15 +46,15 @@ class Origin:
     also: tuple[str, ...] = ()
 
 
-# A pattern and its replacement; None leaves out every tensor that the pattern finds.
+# A pattern and its replacement; None leaves out each tensor whose name matches.
 Rule = tuple[str, str | None]
 
-# Convolution and norm of a block have names in many code bases and places in a sequence here.
+# In many code bases, convolution and norm of a block have names; here they have places in a sequence.
 BLOCK_RULES: list[Rule] = [(r"\.conv\.(\w+)$", r".0.\1"), (r"\.bn\.(\w+)$", r".1.\1")]
 
 
 def renaming(rules: Sequence[Rule]) -> Callable[[str], str | None]:
-    """A rename that applies every rule in order, as regular expressions."""
+    """Return a rename that applies all rules in order, as regular expressions."""
     compiled = [(re.compile(pattern), replacement) for pattern, replacement in rules]
 
     def rename(key: str) -> str | None:

@@ -1,8 +1,8 @@
 """STDC's origins.
 
-Official checkpoints hold every tensor of the backbone twice, as features.N and again in slices x2 to x32 of the same
-modules; the slices are left out. So are the ImageNet tail in segmentation checkpoints and, in the tail, a batch norm
-that the official code never calls.
+Official checkpoints have each tensor of the backbone twice: as features.N, and in slices x2 to x32 of the same
+modules. Conversion leaves out the slices. It also leaves out the ImageNet tail of segmentation checkpoints, and a batch
+norm in that tail that the official code never calls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BLOCKS = {"stdc1": STDC1_BLOCKS, "stdc2": STDC2_BLOCKS}
 
 
 def backbone_rules(blocks: tuple[int, int, int], ours: str) -> list[Rule]:
-    """Rules for features.N, which runs through the stages; our backbone's names begin with `ours`."""
+    """Return the rules for features.N, whose N counts through the stages; our backbone's names begin with `ours`."""
     stages = [f"stage{stage}.{i}" for stage, n in zip((3, 4, 5), blocks, strict=True) for i in range(n)]
     return [
         (r"^x\d+\.", None),
@@ -27,7 +27,7 @@ def backbone_rules(blocks: tuple[int, int, int], ours: str) -> list[Rule]:
 
 
 def segmentation_rules(blocks: tuple[int, int, int]) -> list[Rule]:
-    """Rules for segmentation checkpoints of the official code."""
+    """Return the rules for segmentation checkpoints of the official code."""
     return [
         (r"^cp\.backbone\.(?:conv_last|fc|bn|linear)\.", None),
         (r"^cp\.(?:backbone\.)?", ""),
@@ -49,10 +49,11 @@ def segmentation_rules(blocks: tuple[int, int, int]) -> list[Rule]:
 
 
 def plain_norms(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The official norms outside the backbone (in-place, synchronised ones) as ordinary batch norms.
+    """Turn the official norms outside the backbone (in-place, synchronised) into ordinary batch norms.
 
-    They scale by |weight| + 1e-5. They do not count their batches, by which they are told from ordinary norms: those of
-    the backbone, and all of forks that do without the compiled ones."""
+    They scale by |weight| + 1e-5. Unlike ordinary norms, they do not count their batches. The backbone has ordinary
+    norms, and forks without the compiled norms have no others.
+    """
 
     def is_official_scale(name: str) -> bool:
         norm = name.removesuffix(".weight")
@@ -70,7 +71,7 @@ SEGMENTATION = {
         (name,),
         renaming(segmentation_rules(blocks)),
         plain_norms,
-        # The official network always holds the four detail heads, whichever of them it was trained with.
+        # The official network always has the four detail heads, whichever of them its training used.
         aux_arguments={"detail": (2, 4, 8, 16)},
     )
     for name, blocks in BLOCKS.items()
@@ -94,7 +95,7 @@ CLASSIFIER = {
     for name, blocks in BLOCKS.items()
 }
 
-# ImageNet checkpoints as the start of a segmentation network: their features alone.
+# ImageNet checkpoints to start a segmentation network: their features only.
 IMAGENET = {
     name: Origin(
         "MichaelFan01/STDC-Seg",
@@ -110,7 +111,7 @@ MMSEGMENTATION = Origin(
     ("stdc1", "stdc2"),
     renaming(
         [
-            # Its boundary head has two classes and its own loss constants: another function than our detail head.
+            # Its boundary head has two classes and constants of its loss: another function than our detail head.
             (r"^auxiliary_head\.2\.", None),
             (r"^backbone\.backbone\.stages\.0\.", "backbone.conv1."),
             (r"^backbone\.backbone\.stages\.1\.", "backbone.conv2."),
