@@ -156,6 +156,7 @@ def start(root: Path, short_side: int = 90) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_decodes(dataset: Dataset) -> None:
     both = [start(dataset.root) for _ in range(2)]
     outputs = [process.communicate(timeout=60)[0].split() for process in both]
@@ -164,6 +165,7 @@ def test_of_two_processes_one_decodes(dataset: Dataset) -> None:
     assert matches(dataset, "train", 90)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("short_side", [90, sys.maxsize])  # a short name and one that its temporary file's cuts
 def test_a_kill_leaves_nothing_that_reads_wrong(dataset: Dataset, short_side: int) -> None:
     process = start(dataset.root, short_side)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def save_as(path: Path, pixels: np.ndarray, kind: str = "PNG") -> None:
 
 
 LABEL = np.zeros((48, 64), np.uint8)
-FAULTS = {
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing mask": (lambda root: mask(root, "train", 1).unlink(), r"0001\.jpg has no label: .*0001\.png is missing"),
     "cut image": (lambda root: cut(image(root, "train", 1)), r"train/drive_0001\.jpg cannot be decoded"),
     "cut mask": (lambda root: cut(mask(root, "train", 1)), r"0001\.png cannot be read as a label image"),

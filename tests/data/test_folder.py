@@ -17,7 +17,7 @@ from streetseg.data.datasets import open_dataset
 from streetseg.data.folder import read_classes
 from streetseg.data.pairs import read_pixels
 from streetseg.errors import DatasetError
-from streetseg.streets.datasets import write_cvat, write_folder
+from streetseg.streets.datasets import Masks, write_cvat, write_folder
 from streetseg.streets.scene import render
 
 SMALL = (48, 64)
@@ -64,8 +64,8 @@ def multiply(root: Path, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("masks", ["index", "palette", "colour"])
-def test_every_kind_of_mask_is_read(masks: str, tmp_path: Path, labels: list[np.ndarray]) -> None:
-    write_folder(tmp_path, {"train": 1, "val": 1}, masks=masks, size=SMALL)  # type: ignore[arg-type]
+def test_every_kind_of_mask_is_read(masks: Masks, tmp_path: Path, labels: list[np.ndarray]) -> None:
+    write_folder(tmp_path, {"train": 1, "val": 1}, masks=masks, size=SMALL)
     dataset = open_dataset(tmp_path)
     assert dataset.name == tmp_path.name
     for seed, split in enumerate(("train", "val")):
@@ -77,8 +77,10 @@ def test_a_palette_of_the_classes_colours_may_have_any_order(tmp_path: Path, lab
     write_folder(tmp_path, {"train": 1}, masks="palette", size=SMALL)
     (path,) = (tmp_path / "masks" / "train").iterdir()
     image = Image.open(path)
-    colours = np.array(image.getpalette()).reshape(-1, 3)[:11]
+    palette = image.getpalette()
     image.close()
+    assert palette is not None
+    colours = np.reshape(palette, (-1, 3))[:11]
     turned = Image.fromarray(np.where(labels[0] == 255, 255, 10 - labels[0]).astype(np.uint8))
     turned.putpalette(colours[::-1].astype(np.uint8).tobytes())
     turned.save(path)

@@ -10,6 +10,7 @@ from streetseg.errors import OutputError
 from streetseg.streets.parallel import render_many
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told_in_one_line() -> None:
     scenes = render_many(range(200), (90, 120), 2)
     next(scenes)

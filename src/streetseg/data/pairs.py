@@ -7,7 +7,7 @@ always H x W uint8 with class indices from 0 and `IGNORE` (255) for pixels that 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +183,7 @@ class Dataset:
 
 def read_ahead(
     read: Callable[[Source], T], sources: Iterable[Source], threads: int = 4, ahead: int = AHEAD
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield `read(source)` of each source in order. Threads read at most `ahead` sources in advance."""
     reading: deque[Future[T]] = deque()
     with ThreadPoolExecutor(threads) as pool:
