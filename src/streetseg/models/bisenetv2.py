@@ -157,8 +157,8 @@ class BiSeNetV2(Network):
 
     def forward(self, x: Tensor) -> Outputs:
         """x: N x channels x H x W, normalised; H and W multiples of 8; N at least 2 in training with the context
-        embedding. Logits N x C x H/8 x W/8. aux, named after the booster's stage, N x C at half the stage's stride: stage2 1/2,
-        stage3 1/4, stage4 1/8, stage5_4 and stage5_5 1/16. The detail branch alone has none.
+        embedding. Logits N x C x H/8 x W/8. aux, named after the booster's stage, N x C at half the stage's stride:
+        stage2 1/2, stage3 1/4, stage4 1/8, stage5_4 and stage5_5 1/16. The detail branch alone has none.
         """
         check_size(x, self.size_multiple, "BiSeNetV2")
         if self.semantic is not None and self.semantic.context is not None:

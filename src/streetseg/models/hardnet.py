@@ -228,8 +228,8 @@ class HarDBlock(nn.Module):
     """Harmonic dense block of 3x3 convolutions.
 
     The i-th convolution, counted from 1, reads the features i - 2^k for each 2^k that divides i; feature 0 is the
-    input. Features that more layers read are wider. The block puts out its odd features, which few layers read, and the last
-    one; the input is not among them.
+    input. Features that more layers read are wider. The block puts out its odd features, which few layers read, and the
+    last one; the input is not among them.
 
     width: channels that it puts out. links: for each convolution the features that it reads, in the order of its input
     channels, the nearest first. Links and convolutions define the whole function. How the block gathers a layer's
