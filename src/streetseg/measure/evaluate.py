@@ -1,21 +1,150 @@
-"""Evaluate an artefact on a dataset in one call: `streetseg.evaluate`."""
+"""Evaluate an artefact on a labelled dataset: `streetseg.evaluate`."""
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
-from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import Dataset
-from streetseg.measure.evaluation import Evaluation
+from streetseg.errors import OutputError, ReportError, UsageError
+from streetseg.measure.boundary import TRIMAP_WIDTHS, WIDEST
+from streetseg.measure.evaluation import Evaluation, Setup, describe_data
 from streetseg.measure.frames import evaluate_frames
-from streetseg.runtime.segmenter import Segmenter
+from streetseg.measure.inputs import (
+    Artefact,
+    Exporter,
+    artefact_name,
+    engine_options,
+    opened_artefact,
+    opened_dataset,
+)
+from streetseg.measure.report.files import write_report
+from streetseg.measure.report.worst import WorstFrames
+from streetseg.measure.views import Views, ViewSegmenter
+from streetseg.progress import Progress, silent
+from streetseg.runtime.engines.options import EngineOptions
+from streetseg.runtime.files import make_folder
+
+WORST = 8  # frames with pictures in a report
 
 
 def evaluate(
-    artefact: Path | str | None = None, *, data: Dataset | Path | str, split: str = "val", engine: str | None = None
+    artefact: Artefact = None,
+    *,
+    data: Dataset | Path | str,
+    dataset: str | None = None,
+    split: str = "val",
+    scales: Sequence[float] | None = None,
+    flip: bool = False,
+    window: tuple[int, int] | None = None,
+    overlap: float = Views.overlap,
+    trimap: Sequence[int] | None = None,
+    report: Path | str | None = None,
+    worst: int = WORST,
+    options: EngineOptions | None = None,
+    engine: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    precision: str | None = None,
+    export: Exporter | None = None,
+    progress: Progress = silent,
 ) -> Evaluation:
-    """Return the accuracy of an artefact (by default, of the weights that come with the package) on a split of a
-    dataset."""
-    dataset = data if isinstance(data, Dataset) else open_dataset(data)
-    segmenter = Segmenter.open(artefact, engine=engine)
-    return evaluate_frames(lambda frame: segmenter(frame).classmap, segmenter.card.classes, dataset, split)
+    """Evaluate an artefact on a split of a labelled dataset.
+
+    Args:
+        artefact: NAME.onnx, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors together with
+            `export`. None: the weights that come with the package.
+        data: The dataset's folder, or an open dataset.
+        dataset: The name of the dataset; None: its layout decides.
+        split: "val", "test", "train", "trainval", "only:SEQUENCE" or "without:SEQUENCE".
+        scales: Scales of the network's input, above 0 and at most 4, instead of the card's; several are averaged.
+        flip: Average with the mirrored frame.
+        window: H, W in pixels of windows that the frame is evaluated in; None: the whole frame at once.
+        overlap: Least share of its size by which a window overlaps the next one, from 0 to below 1.
+        trimap: Widths in pixels, 1 to 150, of the bands near borders; None: 1, 3, 5 and 10. With none at all, borders
+            are not evaluated, which is quicker.
+        report: Folder for a report: JSON, CSV and a page with pictures.
+        worst: Number of frames with pictures in the report, those with the lowest mIoU; 0 or more.
+        options: How the artefact is run, in place of the four keywords that follow.
+        engine: See `EngineOptions`, as for the next three.
+        device: The device that runs the network.
+        threads: CPU threads.
+        precision: The arithmetic.
+        export: `streetseg.export`, if the artefact is NAME.safetensors, which is exported first.
+        progress: Shows how far the evaluation is.
+
+    Returns:
+        The confusion matrix, the scores of the split and of each frame.
+
+    Raises:
+        ArtefactError: The artefact is not there, is damaged, or holds unfolded weights and there is no `export`.
+        DatasetError: The dataset is unknown or damaged, or shares no class with the artefact.
+        EngineError: No engine runs the artefact as the options say.
+        OutputError: The report's folder cannot be made.
+        ReportError: The report cannot be written; its `result` is the evaluation.
+        UsageError: A value is out of range.
+    """
+    views = Views(scales and tuple(map(float, scales)), flip, window, overlap)
+    trimap_widths = tuple(TRIMAP_WIDTHS if trimap is None else trimap)
+    if not all(1 <= width <= WIDEST for width in trimap_widths):
+        raise UsageError(f"trimap takes bands of 1 to {WIDEST} pixels, got {', '.join(map(str, trimap_widths))}")
+    if worst < 0:
+        raise UsageError(f"worst takes a number of frames, 0 or more, got {worst}")
+    options = engine_options(options, engine, device, threads, precision)
+    opened = opened_dataset(data, dataset)
+    if report is not None:
+        make_folder(Path(report))
+    with opened_artefact(artefact, options, export) as segmenter:
+        card = segmenter.card
+        worst_frames = WorstFrames(0 if report is None else worst, card.colours)
+        evaluation = evaluate_frames(
+            ViewSegmenter(segmenter, views),
+            card.classes,
+            opened,
+            split,
+            trimap_widths=trimap_widths,
+            watch=worst_frames,
+            progress=progress,
+        )
+    setup = Setup(
+        measured_on=describe_data(opened.name, split, evaluation.frames, card.training_data),
+        weights=card.content_hash,
+        engine=f"{segmenter.engine.name}, {segmenter.engine.precision}",
+        views=views.describe(),
+        command=command_line(artefact, opened, dataset, split, options, views, trimap),
+    )
+    evaluation = dataclasses.replace(evaluation, setup=setup, colours=card.colours, worst=worst_frames.frames())
+    if report is not None:
+        try:
+            write_report(Path(report), evaluation)
+        except OutputError as error:
+            raise ReportError(str(error), evaluation) from None
+    return evaluation
+
+
+def command_line(
+    artefact: Artefact,
+    data: Dataset,
+    dataset: str | None,
+    split: str,
+    options: EngineOptions,
+    views: Views,
+    trimap: Sequence[int] | None,
+) -> str:
+    """Return the command that gives these figures again, without the folders of this machine."""
+    parts = ["streetseg", "evaluate", artefact_name(artefact), "--data", data.name.upper(), "--split", split]
+    for name, value in (
+        ("dataset", dataset),
+        ("engine", options.engine),
+        ("device", options.device),
+        ("precision", options.precision),
+        ("scale", views.scales),
+        ("window", views.window),
+        ("trimap", trimap or None),
+    ):
+        if value is not None:
+            parts += [f"--{name}", *([value] if isinstance(value, str) else map(str, value))]
+    parts += ["--flip"] * views.flip + ["--overlap", str(views.overlap)] * (views.window is not None)
+    return shlex.join(parts)
