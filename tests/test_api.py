@@ -25,7 +25,7 @@ QUESTIONS = {"what", "whether", "how", "where", "when", "which", "who", "whose"}
 # Their docstrings lack something still.
 UNDOCUMENTED = {
     "EngineOptions", "ModelCard", "ModelCard.check", "ModelCard.to_json", "Result", "Result.overlay", "Result.share",
-    "Segmenter.content_size", "evaluate", "read_frame",
+    "Segmenter.content_size", "read_frame",
 }  # fmt: skip
 Documented = griffe.Function | griffe.Class | griffe.Attribute
 

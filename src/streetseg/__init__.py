@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from streetseg.export.convert import Converted, convert
     from streetseg.export.quantize import Quantization, quantize
     from streetseg.export.targets import Export, export
+    from streetseg.measure.compare import Comparison, compare
     from streetseg.measure.evaluate import evaluate
+    from streetseg.measure.evaluation import Evaluation
+    from streetseg.measure.evaluation_json import read_evaluation
+    from streetseg.measure.pool import pool
+    from streetseg.measure.submission import Submission, write_submission
     from streetseg.models.networks import NetworkList, list_networks
     from streetseg.papers.sizes import PaperSizes, paper_sizes
     from streetseg.papers.tables import ComparedTable, paper_tables
@@ -47,10 +52,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckReport",
     "ComparedTable",
+    "Comparison",
     "Converted",
     "DatasetStats",
     "EagerSpeed",
     "EngineOptions",
+    "Evaluation",
     "Export",
     "FrameSpeed",
     "ModelCard",
@@ -66,11 +73,13 @@ __all__ = [
     "Result",
     "Segmenter",
     "StreetsegError",
+    "Submission",
     "TrainingSpeed",
     "bench",
     "bench_eager",
     "bench_training",
     "check_dataset",
+    "compare",
     "convert",
     "dataset_stats",
     "evaluate",
@@ -81,22 +90,27 @@ __all__ = [
     "open_dataset",
     "paper_sizes",
     "paper_tables",
+    "pool",
     "predict",
     "quantize",
     "read_card",
+    "read_evaluation",
     "read_frame",
     "render_streets",
     "train",
+    "write_submission",
 ]
 
 # Public name -> the module that defines it.
 HOMES = {
     "CheckReport": "streetseg.data.check",
     "ComparedTable": "streetseg.papers.tables",
+    "Comparison": "streetseg.measure.compare",
     "Converted": "streetseg.export.convert",
     "DatasetStats": "streetseg.data.stats",
     "EagerSpeed": "streetseg.bench.eager",
     "EngineOptions": "streetseg.runtime.engines.options",
+    "Evaluation": "streetseg.measure.evaluation",
     "Export": "streetseg.export.targets",
     "FrameSpeed": "streetseg.bench.speed",
     "ModelCard": "streetseg.runtime.card",
@@ -112,11 +126,13 @@ HOMES = {
     "Result": "streetseg.runtime.segmenter",
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
+    "Submission": "streetseg.measure.submission",
     "TrainingSpeed": "streetseg.bench.training",
     "bench": "streetseg.bench.frames",
     "bench_eager": "streetseg.bench.eager",
     "bench_training": "streetseg.bench.training",
     "check_dataset": "streetseg.data.check",
+    "compare": "streetseg.measure.compare",
     "convert": "streetseg.export.convert",
     "dataset_stats": "streetseg.data.stats",
     "evaluate": "streetseg.measure.evaluate",
@@ -127,12 +143,15 @@ HOMES = {
     "open_dataset": "streetseg.data.datasets",
     "paper_sizes": "streetseg.papers.sizes",
     "paper_tables": "streetseg.papers.tables",
+    "pool": "streetseg.measure.pool",
     "predict": "streetseg.runtime.predict",
     "quantize": "streetseg.export.quantize",
     "read_card": "streetseg.runtime.artefact",
+    "read_evaluation": "streetseg.measure.evaluation_json",
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",
     "train": "streetseg.training.train",
+    "write_submission": "streetseg.measure.submission",
 }
 
 

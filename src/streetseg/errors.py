@@ -6,6 +6,11 @@ it without a traceback and exits with the class's `exit_code`. Anything else tha
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streetseg.results import Printable
+
 
 class StreetsegError(Exception):
     """Base of all errors that are the caller's to mend. Exit code 2."""
@@ -27,6 +32,14 @@ class VideoError(StreetsegError):
 
 class OutputError(StreetsegError):
     """A place that cannot be written to."""
+
+
+class ReportError(OutputError):
+    """Files about a result that cannot be written. `result` is the result, so that no work is lost."""
+
+    def __init__(self, message: str, result: Printable) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class ArtefactError(StreetsegError):

@@ -13,7 +13,7 @@ from streetseg.data import cityscapes
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError
 from streetseg.measure.frames import evaluate_frames
-from streetseg.measure.submission import write_submission
+from streetseg.measure.submission import write_server_files
 from streetseg.streets.datasets import write_cityscapes
 
 
@@ -31,7 +31,7 @@ def test_cityscapes_label_ids(streets: Path, tmp_path: Path) -> None:
     (pair,) = dataset.pairs("val")
     label = dataset.read_label(pair)
     prediction = np.where(label == 255, 0, len(names) - 1 - label).astype(np.uint8)
-    assert write_submission(lambda frame: prediction, names, dataset, "val", tmp_path) == 1
+    assert write_server_files(lambda frame: prediction, names, dataset, "val", tmp_path) == 1
     (written,) = tmp_path.iterdir()
     with Image.open(written) as image:
         assert (image.mode, image.size) == ("L", (64, 32))
@@ -45,7 +45,7 @@ def test_cityscapes_label_ids(streets: Path, tmp_path: Path) -> None:
 def test_the_test_split_needs_no_labels(streets: Path, tmp_path: Path) -> None:
     dataset = open_dataset(streets)
     names = dataset.labels.names
-    written = write_submission(lambda frame: frame[..., 0] // 16, names, dataset, "test", tmp_path)
+    written = write_server_files(lambda frame: frame[..., 0] // 16, names, dataset, "test", tmp_path)
     files = sorted(path.name for path in tmp_path.iterdir())
     assert written == len(files) == 3
     assert all(re.fullmatch(r"[a-z]+_\d{6}_\d{6}\.png", name) for name in files)  # CITY_SEQUENCE_FRAME
@@ -57,10 +57,10 @@ def test_what_no_server_takes(streets: Path, camvid: Path, tmp_path: Path) -> No
     out = tmp_path / "out"
     dataset = open_dataset(camvid)
     with pytest.raises(DatasetError, match=r"\(camvid\) has no test server; for class maps: streetseg predict"):
-        write_submission(lambda frame: frame[..., 0], dataset.labels.names, dataset, "val", out)
+        write_server_files(lambda frame: frame[..., 0], dataset.labels.names, dataset, "val", out)
     with pytest.raises(DatasetError, match="test server of cityscapes does not know tree, sign"):
-        write_submission(lambda frame: frame[..., 0], ("road", "tree", "sign"), open_dataset(streets), "val", out)
+        write_server_files(lambda frame: frame[..., 0], ("road", "tree", "sign"), open_dataset(streets), "val", out)
     write_cityscapes(tmp_path / "test", {"test": 1}, size=(32, 64))
     with pytest.raises(DatasetError, match="has no frames in split 'trainval'"):
-        write_submission(lambda frame: frame[..., 0], ("road",), open_dataset(tmp_path / "test"), "trainval", out)
+        write_server_files(lambda frame: frame[..., 0], ("road",), open_dataset(tmp_path / "test"), "trainval", out)
     assert not out.exists()

@@ -61,7 +61,11 @@ class Difference:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Printable):
-    """The differences between two evaluations A and B of the same frames: mIoU first, then each class."""
+    """The differences between two evaluations A and B of the same frames. `comparison["road"]` is that of a class.
+
+    Attributes:
+        differences: mIoU first, then each class.
+    """
 
     differences: tuple[Difference, ...]
 
@@ -77,7 +81,11 @@ class Comparison(Printable):
         return {one.name: one for one in self.differences}[name]
 
     def facts(self) -> Facts:
-        """Return the differences by name as JSON's types; IoUs are 0 to 1, None where there is no figure."""
+        """Return the differences as JSON's types.
+
+        Returns:
+            a, b, difference, low, high and real, by "mIoU" and class; IoUs are 0 to 1, None where there is no figure.
+        """
         return {
             one.name: {
                 "a": rounded(one.a),
@@ -91,7 +99,11 @@ class Comparison(Printable):
         }
 
     def table(self) -> str:
-        """Return the differences for a terminal: IoU in per cent, differences in points."""
+        """Return the differences for a terminal.
+
+        Returns:
+            A table: IoU in per cent, differences in points, and the verdict.
+        """
         rows = [["class", "A", "B", "B - A", "95 % interval", "difference"]]
         for one in self.differences:
             known = not np.isnan([one.a, one.b]).any()

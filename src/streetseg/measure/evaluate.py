@@ -86,7 +86,7 @@ def evaluate(
         ReportError: The report cannot be written; its `result` is the evaluation.
         UsageError: A value is out of range.
     """
-    views = Views(scales and tuple(map(float, scales)), flip, window, overlap)
+    views = Views(tuple(map(float, scales)) if scales else None, flip, window, float(overlap))
     trimap_widths = tuple(TRIMAP_WIDTHS if trimap is None else trimap)
     if not all(1 <= width <= WIDEST for width in trimap_widths):
         raise UsageError(f"trimap takes bands of 1 to {WIDEST} pixels, got {', '.join(map(str, trimap_widths))}")

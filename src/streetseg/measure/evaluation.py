@@ -149,7 +149,12 @@ class Evaluation(Printable):
         return scores(self.matrix, self.judged)
 
     def means(self) -> Rounded:
-        """Return the scores over all classes, by their names in the JSON; rounded to 6 digits."""
+        """Return the scores over all classes.
+
+        Returns:
+            miou, mean_f1, class_accuracy, pixel_accuracy and fwiou, with borders also boundary_miou: shares from 0 to
+            1, rounded to 6 digits; None where there is nothing to judge.
+        """
         found = self.scores
         means = {
             "miou": found.miou,
@@ -159,31 +164,41 @@ class Evaluation(Printable):
             "fwiou": found.fwiou,
         }
         if self.boundary is not None:
-            means["boundary_miou"] = mean(self.boundary_iou(self.boundary))
+            means["boundary_miou"] = mean(judged_boundary_iou(self.boundary, self.judged))
         return {name: rounded(value) for name, value in means.items()}
 
     def class_scores(self) -> dict[str, Rounded]:
-        """Return the scores of each class, by their names in the JSON and the class; rounded to 6 digits."""
+        """Return the scores of each class.
+
+        Returns:
+            iou, f1 and accuracy, with borders also boundary_iou, each by class: shares from 0 to 1, rounded to 6
+            digits; None where there is nothing to judge.
+        """
         found = self.scores
         columns = {"iou": found.iou, "f1": found.f1, "accuracy": found.accuracy}
         if self.boundary is not None:
-            columns["boundary_iou"] = self.boundary_iou(self.boundary)
+            columns["boundary_iou"] = judged_boundary_iou(self.boundary, self.judged)
         return {
             column: {name: rounded(float(value)) for name, value in zip(self.names, values, strict=True)}
             for column, values in columns.items()
         }
 
     def trimap_miou(self) -> Rounded:
-        """Return the mIoU of the pixels near borders, by the width of the band in pixels; rounded to 6 digits."""
+        """Return the mIoU of the pixels near borders.
+
+        Returns:
+            mIoU by the width of the band in pixels, 0 to 1, rounded to 6 digits; empty if borders were not evaluated.
+        """
         bands = {} if self.boundary is None else self.boundary.trimap
         return {str(width): rounded(scores(matrix, self.judged).miou) for width, matrix in bands.items()}
 
-    def boundary_iou(self, boundary: BoundaryCounts) -> NDArray[np.float64]:
-        """Return the boundary IoU per class; NaN for classes that are not judged."""
-        return np.where(self.judged, boundary.boundary_iou(), np.nan)
-
     def facts(self) -> Facts:
-        """Return all figures as JSON's types; shares are 0 to 1, None where there is nothing to judge."""
+        """Return all figures as JSON's types.
+
+        Returns:
+            The setup, the scores, the confusion matrix and the frames; shares are 0 to 1, None where there is nothing
+            to judge.
+        """
         means, columns = self.means(), self.class_scores()
         boundary: Facts = {}
         if self.boundary is not None:
@@ -210,7 +225,11 @@ class Evaluation(Printable):
         }
 
     def to_json(self) -> str:
-        """Return `facts` as one JSON object, with one line for each figure and each frame."""
+        """Return `facts` as one JSON object.
+
+        Returns:
+            One line for each figure and one for each frame.
+        """
         lines = []
         for key, value in self.facts().items():
             if key == "images" and isinstance(value, Sequence):
@@ -221,7 +240,11 @@ class Evaluation(Printable):
         return "{\n" + ",\n".join(lines) + "\n}"
 
     def table(self) -> str:
-        """Return the scores for a terminal, in per cent."""
+        """Return the scores for a terminal.
+
+        Returns:
+            A table of the classes in per cent, then one line for each kind of mean and each remark.
+        """
         means, columns = self.means(), self.class_scores()
         last = [means[key] for key in ("miou", "mean_f1", "class_accuracy", "boundary_miou") if key in means]
         rows = [
@@ -241,7 +264,11 @@ class Evaluation(Printable):
         return "\n".join([*lines, *self.remarks()])
 
     def remarks(self) -> list[str]:
-        """Return one sentence for each kind of pixel or class that does not count."""
+        """Say which pixels and classes do not count.
+
+        Returns:
+            One line for each: classes left out, classes not judged, the share of void pixels.
+        """
         lines = []
         if self.left_out:
             lines.append(f"left out, their pixels do not count: {', '.join(self.left_out)}")
@@ -312,6 +339,11 @@ class Evaluation(Printable):
             f"<Evaluation: mIoU {percent(self.means()['miou'])}, pixel accuracy "
             f"{percent(self.means()['pixel_accuracy'])}, {frames}, {len(self.names)} classes>"
         )
+
+
+def judged_boundary_iou(boundary: BoundaryCounts, judged: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the boundary IoU per class; NaN for classes that are not judged."""
+    return np.where(judged, boundary.boundary_iou(), np.nan)
 
 
 def describe_data(dataset: str, split: str, frames: int, training_data: str) -> str:

@@ -34,11 +34,19 @@ class Submission(Printable):
     files: int
 
     def facts(self) -> Facts:
-        """Return the folder and the number of files."""
+        """Return the figures as JSON's types.
+
+        Returns:
+            The folder and the number of files.
+        """
         return {"folder": str(self.folder), "files": self.files}
 
     def table(self) -> str:
-        """Return the folder and the number of files as one line."""
+        """Return the result for a terminal.
+
+        Returns:
+            One line with the number of files and the folder.
+        """
         return f"{self.files} files for the test server: {self.folder}"
 
 
@@ -48,7 +56,7 @@ def write_submission(
     data: Dataset | Path | str,
     out: Path | str,
     dataset: str | None = None,
-    split: str = "test",
+    split: str = "val",
     scales: Sequence[float] | None = None,
     flip: bool = False,
     window: tuple[int, int] | None = None,
@@ -91,7 +99,7 @@ def write_submission(
         OutputError: A file cannot be written.
         UsageError: A value is out of range.
     """
-    views = Views(scales and tuple(map(float, scales)), flip, window, overlap)
+    views = Views(tuple(map(float, scales)) if scales else None, flip, window, float(overlap))
     options = engine_options(options, engine, device, threads, precision)
     opened = opened_dataset(data, dataset)
     with opened_artefact(artefact, options, export) as segmenter:
