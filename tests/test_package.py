@@ -31,6 +31,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return source, wheel
 
 
+@pytest.mark.slow
 def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
     source, wheel = archives
     with zipfile.ZipFile(wheel) as archive:
@@ -60,6 +61,7 @@ def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
     assert source.stat().st_size < 30e6
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_wheel_is_pure_and_says_so(tmp_path: Path) -> None:
     copy = tmp_path / "source"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "weights", "tests", "results", "docs"))
@@ -80,6 +82,7 @@ def test_without_a_compiler_the_wheel_is_pure_and_says_so(tmp_path: Path) -> Non
     assert run.stderr.count("without its compiled kernel") == 1
 
 
+@pytest.mark.slow
 def test_the_installed_wheel_segments(archives: tuple[Path, Path], tmp_path: Path) -> None:
     site = tmp_path / "site"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(archives[1])]

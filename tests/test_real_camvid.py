@@ -31,6 +31,7 @@ def test_the_real_files_are_read(real_camvid: Path) -> None:
 FOLDS = CHECKOUT / "folds"  # trained without a drive, to be judged on it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", known_weights())
 def test_weights_reach_what_their_card_says(real_camvid: Path, name: str) -> None:
     """bfloat16 may differ from the float32 figure by a little, and int8 from one machine to the other."""
@@ -61,6 +62,7 @@ LEFT_OUT = {  # network -> what is left of its fold artefact's mIoU in the worst
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("artefact", "split", "left"),
     [pytest.param(DEFAULT_WEIGHTS, "val", 0.95, id="default")]

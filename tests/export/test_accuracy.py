@@ -36,6 +36,7 @@ def test_figures_of_other_classes_are_refused(weights: Path, tmp_path: Path) -> 
     assert not (tmp_path / "a.onnx").exists()
 
 
+@pytest.mark.slow
 def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "val.json"
     good_facts = evaluated("road", "sky")

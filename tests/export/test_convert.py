@@ -14,6 +14,7 @@ from tests.support.checkpoints import save
 from tests.support.reference_rules import Reference
 
 
+@pytest.mark.slow
 def test_from_a_checkpoint_to_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     theirs = Reference("mmseg-bisenetv2").state_dict()
     checkpoint = save(tmp_path / "x.pth", {"meta": {"epoch": 160000}, "state_dict": theirs})

@@ -61,6 +61,7 @@ def test_the_graph_is_small_and_bare(weights: Path, artefact: Path) -> None:
     assert not [place for place in (str(Path.cwd()), ".py", "site-packages") if place.encode() in content]
 
 
+@pytest.mark.slow
 def test_an_artefact_that_differs_from_its_network_is_not_written(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +76,7 @@ def test_an_artefact_that_differs_from_its_network_is_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

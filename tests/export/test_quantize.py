@@ -55,6 +55,7 @@ def agreement(one: list[np.ndarray], two: list[np.ndarray]) -> float:
     return min(float((a == b).mean()) for a, b in zip(one, two, strict=True))
 
 
+@pytest.mark.slow
 def test_the_card_says_what_was_measured(shipped: tuple[Path, Quantization], dataset: Dataset) -> None:
     path, made = shipped
     card, before = read_card(path), read_card(DEFAULT_WEIGHTS)
@@ -73,6 +74,7 @@ def test_the_card_says_what_was_measured(shipped: tuple[Path, Quantization], dat
     assert path.stat().st_size < 0.6 * DEFAULT_WEIGHTS.stat().st_size
 
 
+@pytest.mark.slow
 def test_it_runs_in_both_engines_at_any_size(shipped: tuple[Path, Quantization], dataset: Dataset) -> None:
     frame = read_frame(dataset.pairs("val")[0].image)
     frames = [frame, frame[:61, :45]]
@@ -81,6 +83,7 @@ def test_it_runs_in_both_engines_at_any_size(shipped: tuple[Path, Quantization],
     assert agreement(by_openvino, classes(DEFAULT_WEIGHTS, "onnxruntime", frames)) >= 0.9
 
 
+@pytest.mark.slow
 def test_every_convolution_is_int8_and_the_rest_is_explained(shipped: tuple[Path, Quantization]) -> None:
     path, made = shipped
     nodes = onnx.load(path).graph.node
@@ -99,11 +102,13 @@ def test_every_convolution_is_int8_and_the_rest_is_explained(shipped: tuple[Path
     assert re.search(r"^BatchNormalization +network\.head\.0 +takes the result of Add", made.table(), re.M)
 
 
+@pytest.mark.slow
 def test_what_is_int8_already_is_refused(shipped: tuple[Path, Quantization], dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match=r"is int8 already; give the artefact that it was made from"):
         quantize(shipped[0], data=dataset, out=tmp_path / "a.onnx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bisenetv2", "fassd_net_l2"])
 def test_other_families_run_in_both_engines(
     name: str, untrained: Callable[[str], tuple[Network, ModelCard]], dataset: Dataset, tmp_path: Path
@@ -230,6 +235,7 @@ def test_a_place_that_cannot_be_written_to_is_told_first(dataset: Dataset, tmp_p
         quantize(DEFAULT_WEIGHTS, data=dataset, out=tmp_path / "file" / "out.onnx", split="night")
 
 
+@pytest.mark.slow
 def test_nncf_is_opened_without_its_telemetry() -> None:
     code = "import sys, streetseg.export.quantize; print('openvino_telemetry' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

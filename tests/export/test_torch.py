@@ -25,6 +25,8 @@ from streetseg.streets.scene import render
 Untrained = Callable[[str], tuple[Network, ModelCard]]
 WEIGHTS = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 
+pytestmark = pytest.mark.slow  # to make a program takes several seconds
+
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:

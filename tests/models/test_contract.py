@@ -36,6 +36,7 @@ AUX = {
     "stdc": {"arm16": 8, "arm32": 16, "detail8": 8},
 }
 POOLED = {"bisenetv", "ddrnet", "stdc"}
+FAST = ["ddrnet_23_slim", "stdc1"]  # to export; of either convention of the upsampling
 SMALLEST = ["bisenetv2", "ddrnet_23_slim", "fassd_net_l2", "fc_hardnet_70_l2", "stdc1"]
 
 
@@ -75,7 +76,10 @@ def rounded_up(size: int, stride: int) -> int:
 # One export a network, for all that runs it.
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in MODELS],
+)
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Network, Path]]:

@@ -61,6 +61,7 @@ def test_without_a_leak_all_items_pass(capsys: pytest.CaptureFixture[str]) -> No
         Watch(1, 3).pass_all("ab")
 
 
+@pytest.mark.slow
 def test_the_command_runs() -> None:
     """So few frames tell nothing of leaks, so either answer is right; an error is not."""
     command = [sys.executable, "tools/soak.py", "video", "onnxruntime-2", "--first", "5", "--frames", "20"]

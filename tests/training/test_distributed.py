@@ -84,6 +84,7 @@ def job(count: int, *command: str) -> Iterator[list[subprocess.Popen[str]]]:
             process.communicate()
 
 
+@pytest.mark.slow
 def test_two_processes_follow_one(camvid: Path) -> None:
     with job(2, "-c", STEPS_AND_EVALUATION, str(camvid)) as processes:
         alone = steps_and_evaluation(camvid, torch.device("cpu"))
@@ -97,6 +98,7 @@ def test_two_processes_follow_one(camvid: Path) -> None:
         assert together[name] == pytest.approx(alone[name], rel=2e-3), name
 
 
+@pytest.mark.slow
 def test_where_one_is_killed_the_other_ends(camvid: Path, tmp_path: Path) -> None:
     settings = [part for setting in (*SMALL, "iterations=100000", "checkpoint_every=1") for part in ("--set", setting)]
     arguments = ["--recipe", "ddrnet_23_slim_camvid", *settings, "--data", str(camvid), "--out", str(tmp_path / "run")]
@@ -122,6 +124,7 @@ def test_what_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch,
         check_shares(12, batch=6, accumulate=2)
 
 
+@pytest.mark.slow
 def test_a_count_of_processes_alone_is_no_job(camvid: Path, tmp_path: Path) -> None:
     command: list[str | Path] = [
         "train",

@@ -84,6 +84,7 @@ def test_another_form_of_the_network_is_told(argument: str, own: Path, tmp_path:
         started(own, recipe)
 
 
+@pytest.mark.slow
 def test_a_backbone_is_pre_trained_and_taken_over(own: Path, tmp_path: Path) -> None:
     write_imagenet(tmp_path / "imagenet", {"train": 1, "val": 1}, size=(96, 128))
     small_steps = ["iterations=2", "batch=2", "crop=64,64", "evaluate_every=2"]

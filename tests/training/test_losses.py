@@ -326,6 +326,7 @@ SPREAD: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_batch_over_two_processes_has_the_whole_batchs_loss(tmp_path: Path) -> None:
     spawn(one_of_two, (tmp_path,), nprocs=2)
     parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]

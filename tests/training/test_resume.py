@@ -91,6 +91,7 @@ def assert_ended_alike(out: Path, whole: Path) -> None:
     assert {path.name for path in out.iterdir()} == {path.name for path in whole.iterdir()}
 
 
+@pytest.mark.slow
 def test_killed_while_writing_and_at_a_random_moment(camvid: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     killed = subprocess.run(
@@ -125,6 +126,7 @@ def wait_for_step(out: Path, step: int, process: subprocess.Popen[bytes]) -> Non
     raise AssertionError("the run does not get there")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_interrupted(
@@ -165,6 +167,7 @@ raise SystemExit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_no_room_for_a_checkpoint(camvid: Path, tmp_path: Path) -> None:
     """The system refuses to write more than a MiB: an error in the middle of writing, as on a full disk."""
     out = tmp_path / "run"
@@ -185,6 +188,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_at_once(camvid: Path, tmp_pa
         train(small(), open_dataset(camvid), tmp_path / "file" / "run", progress=False)
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_fails_costs_no_step(
     camvid: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

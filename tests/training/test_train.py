@@ -125,6 +125,7 @@ def test_parts_of_a_batch_add_up_to_the_batch(camvid: Path, samples: Samples) ->
 COMPILED = ["network=bisenetv2", "network_arguments=branches:detail", "aux_weights=", "learning_rate=1e-5"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of the compiler's own, when it starts
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_compiled_network_trains_as_it_does_uncompiled(camvid: Path, samples: Samples, precision: str) -> None:
@@ -139,6 +140,7 @@ def test_a_compiled_network_trains_as_it_does_uncompiled(camvid: Path, samples: 
     assert keys[0] == keys[1]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_without_a_compiler_a_line_says_what_to_do(
     camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -212,6 +214,7 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(camvid: Path, tmp_path:
         train(small(), camvid, tmp_path / "new", resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_two_runs_do_not_share_a_folder(camvid: Path, tmp_path: Path) -> None:
     settings = [part for setting in (*SMALL, "iterations=1000", "checkpoint_every=1000") for part in ("--set", setting)]
     command: list[str | Path] = [
@@ -274,6 +277,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
     assert not list((tmp_path / "judged").glob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_names_that_are_no_utf_8(camvid: Path, tmp_path: Path) -> None:
     root = tmp_path / os.fsdecode(b"stra\xdfe")
     write_folder(root, {"train": 2, "val": 1}, size=(96, 128))
