@@ -37,6 +37,16 @@ def test_columns_that_do_not_fit_continue_below() -> None:
     assert text_table(rows, width=200).count("network") == 1
 
 
+def test_columns_shrink_no_further_than_their_words() -> None:
+    rows = [
+        ["artefact", "network sees", "threads", "frames/s in streams", "cold start s", "peak memory MB"],
+        ["ddrnet_23_slim_camvid, openvino bfloat16", "272 x 360", "2", "22.9", "3.28", "123"],
+    ]
+    text = text_table(rows, width=80)
+    assert text.splitlines()[-2].split() == ["ddrnet_23_slim_camvid,", "272", "x", "360", "2", "22.9", "3.28", "123"]
+    assert max(map(len, text.splitlines())) <= 80
+
+
 class Two(Printable):
     def facts(self) -> Facts:
         return {"two": 2, "nothing": rounded(float("nan")), "third": rounded(1 / 3)}

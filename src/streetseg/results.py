@@ -91,17 +91,25 @@ def aligned(rows: Sequence[Sequence[str]], width: int) -> str:
     from rich.text import Text
 
     table = Table(box=None, padding=(0, GAP, 0, 0))
-    for index, column in enumerate(zip(*rows, strict=True)):
+    columns = list(zip(*rows, strict=True))
+    for index, (column, characters) in enumerate(zip(columns, column_widths(columns, width), strict=True)):
         right = index > 0 and is_figures(column)
-        table.add_column(
-            Text(column[0]),
-            justify="right" if right else "left",
-            overflow="fold",
-            min_width=min(narrowest(column), width // 2 - GAP),
-        )
+        table.add_column(Text(column[0]), justify="right" if right else "left", overflow="fold", width=characters)
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     console = Console(file=io.StringIO(), width=width, color_system=None)
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def column_widths(columns: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the characters of each column: all that it needs where there is room, never less than can be read."""
+    widths = [min(narrowest(column), width // 2 - GAP) for column in columns]
+    needs = [max(0, max(map(len, column)) - given) for column, given in zip(columns, widths, strict=True)]
+    left = width - sum(widths) - GAP * len(widths)
+    for place, index in enumerate(sorted(range(len(columns)), key=needs.__getitem__)):
+        more = min(needs[index], max(0, left) // (len(columns) - place))  # what one does not need is for the others
+        widths[index] += more
+        left -= more
+    return widths

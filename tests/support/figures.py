@@ -7,6 +7,7 @@ from itertools import combinations
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 
@@ -15,7 +16,9 @@ def label_boxes(axes: Axes) -> list[Bbox]:
     figure = axes.figure
     assert isinstance(figure, Figure)
     renderer = FigureCanvasAgg(figure).get_renderer()
-    return [text.get_window_extent(renderer).padded(-1) for text in axes.texts]
+    figure.draw(renderer)
+    # Of an annotation this leaves out the line to its point.
+    return [Text.get_window_extent(text, renderer).padded(-1) for text in axes.texts]
 
 
 def overlapping(axes: Axes) -> list[tuple[str, str]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from streetseg.errors import MissingExtraError
 from streetseg.runtime.files import write_file
@@ -21,6 +22,8 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 COLOURS = ("#c0392b", "#2b6cb0", "#2e7d32", "#6b3fa0", "#5f5f5f", "#00838f", "#ad1457", "#6d4c41")
 RING, PALE = "#c77700", "#d9d9d9"
 PNG_DPI = 200
+DISTANCES = (7, 14, 22, 32, 44)  # of a label from its point, in points
+PASSES = 4
 MARK = 7.0  # diameter of a dot, in points
 
 
@@ -107,6 +110,7 @@ def add_legend(figure: Figure, names: Sequence[str]) -> None:
 def place_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
     """Write each point's label near it, where it covers no mark and no other label."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
 
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     figure.draw_without_rendering()  # lays out the axes
@@ -120,33 +124,68 @@ def place_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
             ring = axes.transData.transform((point.ring, point.y))[0]
             taken.append((min(x, ring) - mark, y - mark / 2, max(x, ring) + mark, y + mark / 2))
     box = axes.get_window_extent(renderer)
-    frame = (box.x0, box.y0, box.x1, box.y1)
-    for point, (x, y) in zip(points, places, strict=True):
-        text: Annotation = axes.annotate(
-            point.label, (point.x, point.y), (0, 0), textcoords="offset points", va="bottom", zorder=5
+    texts: list[Annotation] = [
+        axes.annotate(
+            point.label,
+            (point.x, point.y),
+            (0, 0),
+            textcoords="offset points",
+            va="bottom",
+            zorder=5,
+            arrowprops={"arrowstyle": "-", "color": "#888888", "lw": 0.7, "shrinkA": 0, "shrinkB": MARK / 2},
         )
-        size = text.get_window_extent(renderer)
-        chosen = free_place(x, y, size.width + 4, size.height + 2, taken, frame, pixel)
-        taken.append(chosen)
-        text.set_position(((chosen[0] + 2 - x) / pixel, (chosen[1] + 1 - y) / pixel))
+        for point in points
+    ]
+    sizes = [Text.get_window_extent(text, renderer) for text in texts]
+    choices = [
+        label_places(x, y, size.width + 4, size.height + 2, pixel) for (x, y), size in zip(places, sizes, strict=True)
+    ]
+    for text, (x, y), chosen in zip(
+        texts, places, choose_places(choices, taken, (box.x0, box.y0, box.x1, box.y1)), strict=True
+    ):
+        text.set_position(((chosen.box[0] + 2 - x) / pixel, (chosen.box[1] + 1 - y) / pixel))
+        if text.arrow_patch is not None:
+            text.arrow_patch.set_visible(chosen.distance > DISTANCES[0])
 
 
-def free_place(x: float, y: float, width: float, height: float, taken: Iterable[Box], frame: Box, pixel: float) -> Box:
-    """Return the box near (x, y) that covers least of what is taken and stays inside the frame."""
-    candidates = []
-    for distance in (7, 14, 22, 32):
+class Place(NamedTuple):
+    """A place for a label. distance: from its point, in points."""
+
+    box: Box
+    distance: float
+
+
+def label_places(x: float, y: float, width: float, height: float, pixel: float) -> list[Place]:
+    """Return the places for a label of that size around (x, y), the nearest first."""
+    places = []
+    for distance in DISTANCES:
+        gap = distance * pixel
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
-            middle_x = x + dx * (distance * pixel + width / 2) * (1 if dy == 0 else 0.8)
-            middle_y = y + dy * (distance * pixel + height / 4)
-            candidates.append(
-                (middle_x - width / 2, middle_y - height / 2, middle_x + width / 2, middle_y + height / 2)
-            )
+            middle_x = x + dx * (width / 2 + (gap if dy == 0 else 0.75 * gap))
+            middle_y = y + dy * (height / 2 + (gap if dx == 0 else 0.75 * gap))
+            box = (middle_x - width / 2, middle_y - height / 2, middle_x + width / 2, middle_y + height / 2)
+            places.append(Place(box, distance))
+    return places
 
-    def cost(box: Box) -> float:
-        outside = max(frame[0] - box[0], frame[1] - box[1], box[2] - frame[2], box[3] - frame[3], 0)
-        return sum(overlap(box, other) for other in taken) + outside * height
 
-    return min(candidates, key=cost)  # the nearest of equals
+def choose_places(choices: Sequence[Sequence[Place]], marks: Sequence[Box], frame: Box) -> list[Place]:
+    """Return a place for each label, where it covers least and stays inside the frame.
+
+    Labels choose in turn, several times: a label that was placed first may later give way to another.
+    """
+    chosen = [places[0] for places in choices]
+    for _ in range(PASSES):
+        for index, places in enumerate(choices):
+            others = [*marks, *(place.box for place in (*chosen[:index], *chosen[index + 1 :]))]
+            chosen[index] = min(places, key=partial(place_cost, others=others, frame=frame))
+    return chosen
+
+
+def place_cost(place: Place, others: Sequence[Box], frame: Box) -> float:
+    """Return how bad a place is: pixels that it covers, pixels outside the frame, and its distance."""
+    left, bottom, right, top = place.box
+    outside = max(frame[0] - left, frame[1] - bottom, right - frame[2], top - frame[3], 0)
+    return sum(overlap(place.box, other) for other in others) + 4 * outside * (top - bottom) + place.distance
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -154,7 +154,7 @@ class ComparedTable(Printable):
         return draw_scatter(
             f"{printed.paper}: {printed.title}",
             f"{printed.columns[x]} (frames/s), the paper's figures",
-            f"{printed.columns[y]} (%), the paper's figures",
+            f"{printed.columns[y]}{'' if '%' in printed.columns[y] else ' (%)'}, the paper's figures",
             sorted(points, key=lambda point: point.group),
             f"measured here, {printed.reference} laid on its point",
         )
