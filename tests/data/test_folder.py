@@ -1,4 +1,4 @@
-"""A user's own data: every kind of mask and split, CVAT's export, and one clear line for each mistake."""
+"""A user's own data: every kind of mask and split, and one clear line for each mistake."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from PIL import Image
 from streetseg.data.check import check_dataset
 from streetseg.data.datasets import open_dataset
 from streetseg.data.folder import read_classes
-from streetseg.data.pairs import read_pixels
 from streetseg.errors import DatasetError
-from streetseg.streets.datasets import Masks, write_cvat, write_folder
+from streetseg.streets.datasets import Masks, write_folder
 from streetseg.streets.scene import render
 
 SMALL = (48, 64)
@@ -28,7 +27,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two scenes as they come out of the generators; a test works on copies."""
     root = tmp_path_factory.mktemp("own")
     write_folder(root / "split", {"train": 1, "val": 1}, size=SMALL)
-    write_cvat(root / "cvat", {"default": 2}, size=SMALL)
     for folder in ("images", "masks"):  # the same, without folders for the splits
         (root / "flat" / folder).mkdir(parents=True)
         for number, path in enumerate(sorted((root / "split" / folder).glob("*/*"))):
@@ -45,11 +43,6 @@ def labels() -> list[np.ndarray]:
 @pytest.fixture
 def flat(written: Path, tmp_path: Path) -> Path:
     return shutil.copytree(written / "flat", tmp_path / "flat")
-
-
-@pytest.fixture
-def cvat(written: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(written / "cvat", tmp_path / "cvat")
 
 
 def strays(root: Path) -> list[str]:
@@ -158,23 +151,6 @@ def test_masks_of_images_in_no_list_are_no_strays(flat: Path) -> None:
     (flat / "images" / "drive_0002.jpg").unlink()
     (stray,) = strays(flat)
     assert "drive_0002.png" in stray
-
-
-@pytest.mark.parametrize("content", [b"P5 4 1 255\n\0\1\2\3", b"P2 4 1 255\n0 1 2 3\n"], ids=["binary", "plain"])
-def test_a_pgm_of_255_is_what_is_stored(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "mask.pgm").write_bytes(content)
-    np.testing.assert_array_equal(read_pixels(tmp_path / "mask.pgm"), [[0, 1, 2, 3]])
-
-
-@pytest.mark.parametrize("bits", [2, 4])
-def test_small_grey_values_of_a_tiff_are_what_is_stored(bits: int, tmp_path: Path) -> None:
-    values = np.arange(4, dtype=np.uint8)
-    packed = np.packbits(np.unpackbits(values[:, None], axis=1)[:, 8 - bits :]).tobytes().ljust(4, b"\0")
-    entries = {256: 4, 257: 1, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: bits // 2}
-    tags = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, at) for tag, at in entries.items())
-    header = struct.pack("<2sHI", b"II", 42, 12) + packed + struct.pack("<H", len(entries))
-    (tmp_path / "mask.tif").write_bytes(header + tags + bytes(4))
-    np.testing.assert_array_equal(read_pixels(tmp_path / "mask.tif"), values[None])
 
 
 def test_classes_without_a_colour_get_one_that_is_free(flat: Path) -> None:
@@ -291,85 +267,6 @@ def test_classes_yaml_must_be_there_and_name_two_classes(flat: Path) -> None:
     (flat / "classes.yaml").unlink()
     with pytest.raises(DatasetError, match=r"classes\.yaml is missing; write it with a line '- NAME' for each class"):
         open_dataset(flat)
-
-
-def test_cvat_masks_may_have_a_palette_and_subsets_may_be_missing(cvat: Path, labels: list[np.ndarray]) -> None:
-    """CVAT writes a task without subsets as `default`, and some versions write masks with a palette."""
-    dataset = open_dataset(cvat)
-    assert [pair.name for pair in dataset.pairs("val")] == ["val/default_0001"]
-    pair = dataset.pairs("train")[0]
-    assert pair.label is not None
-    expected = dataset.read_label(pair)
-    np.testing.assert_array_equal(expected, labels[0])
-    with Image.open(pair.label) as image:
-        palette = image.convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
-    palette.save(pair.label)
-    np.testing.assert_array_equal(dataset.read_label(pair), expected)
-
-
-def test_cvat_background_counts_where_classes_yaml_says_so(cvat: Path) -> None:
-    assert "background" not in open_dataset(cvat).labels.names
-    assert "what nobody drew on (background) does not count" in open_dataset(cvat).note
-    lines = (cvat / "labelmap.txt").read_text().splitlines()[1:]
-    entries = [f"- {{name: {line.split(':')[0]}, colour: [{line.split(':')[1]}]}}" for line in lines]
-    (cvat / "classes.yaml").write_text("\n".join(entries))
-    dataset = open_dataset(cvat)
-    assert dataset.labels.names[0] == "background"
-    assert "background" not in dataset.note
-    assert (dataset.read_label(dataset.pairs("train")[0]) != 255).all()
-
-
-def test_a_broken_cvat_export_is_one_line(cvat: Path) -> None:
-    (cvat / "labelmap.txt").write_text("road:128,64::\n")
-    with pytest.raises(DatasetError, match=r"labelmap\.txt, line 1 is 'road:128,64::'; expected NAME:RED,GREEN,BLUE::"):
-        open_dataset(cvat)
-    (cvat / "labelmap.txt").write_text("background:0,0,0::\nroad:1,2,3::\ntyre:0,0,0::\n")
-    with pytest.raises(
-        DatasetError, match=r"labelmap\.txt gives colour \(0, 0, 0\) to two classes; each needs its own"
-    ):
-        open_dataset(cvat)
-    (cvat / "labelmap.txt").write_bytes(b"\xff\x00")
-    with pytest.raises(DatasetError, match=r"labelmap\.txt cannot be read as text"):
-        open_dataset(cvat)
-    shutil.rmtree(cvat / "JPEGImages")
-    with pytest.raises(DatasetError, match="holds no JPEGImages/; export again with 'Save images' switched on"):
-        open_dataset(cvat)
-
-
-def test_cvat_frames_that_nobody_drew_on_are_left_out(cvat: Path) -> None:
-    """CVAT lists them, but writes no mask for them."""
-    masks, names = cvat / "SegmentationClass", [f"default_{number:04d}" for number in range(10)]
-    for name in names[2:]:
-        shutil.copy(cvat / "JPEGImages" / "default_0000.jpg", cvat / "JPEGImages" / f"{name}.jpg")
-    (cvat / "ImageSets" / "Segmentation" / "default.txt").write_text("\n".join(names))
-    dataset = open_dataset(cvat)
-    assert [[pair.name for pair in dataset.pairs(split)] for split in ("train", "val")] == [
-        ["train/default_0000"],
-        ["val/default_0001"],
-    ]
-    assert "8 of 10 frames have no mask, because nobody drew on them, and are left out" in dataset.note
-    for mask in masks.iterdir():
-        mask.unlink()
-    with pytest.raises(DatasetError, match=r"default_0000\.png is missing \(10 missing in all\)"):
-        open_dataset(cvat)
-
-
-def test_a_cvat_subset_that_nobody_drew_on_is_told(cvat: Path) -> None:
-    lists = cvat / "ImageSets" / "Segmentation"
-    (lists / "default.txt").rename(lists / "Train.txt").write_text("default_0000\n")
-    (lists / "Validation.txt").write_text("default_0001\n")
-    (cvat / "SegmentationClass" / "default_0001.png").unlink()
-    with pytest.raises(DatasetError, match=r"has no label: .*default_0001\.png is missing \(1 missing in all\)"):
-        open_dataset(cvat)
-
-
-def test_a_cvat_task_without_subset_beside_validation_is_train(cvat: Path) -> None:
-    lists = cvat / "ImageSets" / "Segmentation"
-    (lists / "default.txt").write_text("default_0000\n")
-    (lists / "Validation.txt").write_text("default_0001\n")
-    dataset = open_dataset(cvat)
-    assert [pair.name for pair in dataset.pairs("train")] == ["train/default_0000"]
-    assert [pair.name for pair in dataset.pairs("val")] == ["val/default_0001"]
 
 
 def test_splits_may_be_links_and_a_link_back_ends_nowhere(written: Path, tmp_path: Path) -> None:

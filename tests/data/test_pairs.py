@@ -1,11 +1,15 @@
-"""Reading ahead: in order, and no further than is said."""
+"""Masks are read as they are stored; reading ahead is in order and no further than the limit."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import struct
 from itertools import count
+from pathlib import Path
 
-from streetseg.data.pairs import read_ahead
+import numpy as np
+import pytest
+
+from streetseg.data.pairs import read_ahead, read_pixels
 
 
 def test_little_is_read_ahead_and_all_in_order() -> None:
@@ -26,7 +30,23 @@ def test_little_is_read_ahead_and_all_in_order() -> None:
 def test_who_stops_taking_stops_the_reading() -> None:
     begun: list[int] = []
     taken = read_ahead(begun.append, count(), threads=1, ahead=3)
-    assert isinstance(taken, Generator)
     next(taken)
     taken.close()
     assert len(begun) <= 4
+
+
+@pytest.mark.parametrize("content", [b"P5 4 1 255\n\0\1\2\3", b"P2 4 1 255\n0 1 2 3\n"], ids=["binary", "plain"])
+def test_a_pgm_of_255_is_what_is_stored(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mask.pgm").write_bytes(content)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "mask.pgm"), [[0, 1, 2, 3]])
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_small_grey_values_of_a_tiff_are_what_is_stored(bits: int, tmp_path: Path) -> None:
+    values = np.arange(4, dtype=np.uint8)
+    packed = np.packbits(np.unpackbits(values[:, None], axis=1)[:, 8 - bits :]).tobytes().ljust(4, b"\0")
+    entries = {256: 4, 257: 1, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: bits // 2}
+    tags = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, at) for tag, at in entries.items())
+    header = struct.pack("<2sHI", b"II", 42, 12) + packed + struct.pack("<H", len(entries))
+    (tmp_path / "mask.tif").write_bytes(header + tags + bytes(4))
+    np.testing.assert_array_equal(read_pixels(tmp_path / "mask.tif"), values[None])

@@ -1,0 +1,103 @@
+"""Every layout is recognised as one dataset and read back; other folders give one clear line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streetseg.data.camvid import LABELS
+from streetseg.data.datasets import DATASETS, open_dataset
+from streetseg.errors import DatasetError
+from streetseg.streets.datasets import (
+    write_camvid_original,
+    write_camvid_tutorial,
+    write_cityscapes,
+    write_cocostuff,
+    write_cvat,
+    write_folder,
+    write_imagenet,
+)
+from streetseg.streets.scene import Scene, render
+
+ROAD = LABELS.names.index("road")
+SMALL = (90, 120)
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "camvid": lambda root: write_camvid_tutorial(root, {"train": 1, "val": 1}, size=SMALL),
+    "cityscapes": lambda root: write_cityscapes(root, {"train": 1, "val": 1}, size=SMALL),
+    "cocostuff": lambda root: write_cocostuff(root, {"train": 1, "val": 1}, size=SMALL),
+    "cvat": lambda root: write_cvat(root, {"Train": 1, "Validation": 1}, size=SMALL),
+    "images-masks": lambda root: write_folder(root, {"train": 1, "val": 1}, size=SMALL),
+}
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return [render(seed, SMALL) for seed in range(2)]
+
+
+@pytest.fixture(scope="module", params=DATASETS)
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    root = tmp_path_factory.mktemp(request.param)
+    WRITERS[request.param](root)
+    return request.param, root
+
+
+def test_every_layout_is_recognised_as_one_and_read(written: tuple[str, Path], scenes: list[Scene]) -> None:
+    """Scene 0 is train, scene 1 is val; where the scene has road, so has the label, under its own index."""
+    kind, root = written
+    assert [key for key, one in DATASETS.items() if one.recognises(root)] == [kind]
+    dataset = open_dataset(root)
+    assert (len(dataset.pairs("train")), len(dataset.pairs("val"))) == (1, 1)
+    assert len(dataset.labels.names) == len(dataset.labels.colours) == len(set(dataset.labels.names))
+    road = dataset.labels.names.index("road")
+    for seed, pair in enumerate(dataset.pairs("trainval")):
+        frame, label = dataset.read(pair, 360)
+        scene = scenes[seed]
+        assert frame.shape == scene.frame.shape
+        assert np.abs(frame.astype(int) - scene.frame).mean() < 12  # a JPEG may lie between
+        np.testing.assert_array_equal(label == road, scene.label == ROAD)
+
+
+@pytest.mark.parametrize("kind", DATASETS)
+def test_a_folder_that_is_called_what_it_is_not_is_one_line(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        open_dataset(tmp_path, kind)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is no known dataset; looked for camvid: train/ with trainannot/"):
+        open_dataset(tmp_path)
+    write_cityscapes(tmp_path / "both", {"train": 1}, size=(16, 32))
+    write_folder(tmp_path / "both", {"": 2}, size=(16, 32))
+    with pytest.raises(DatasetError, match="could be cityscapes or images-masks; choose one with --dataset"):
+        open_dataset(tmp_path / "both")
+    assert open_dataset(tmp_path / "both", "cityscapes").name == "cityscapes"
+    write_imagenet(tmp_path / "sorted", {"train": 1}, classes=2, size=(16, 32))
+    with pytest.raises(DatasetError, match="holds images sorted by class, without label maps"):
+        open_dataset(tmp_path / "sorted")
+    (tmp_path / "empty" / "leftImg8bit").mkdir(parents=True)
+    (tmp_path / "empty" / "gtFine").mkdir()
+    with pytest.raises(DatasetError, match="holds no cityscapes frames; looked for leftImg8bit/SPLIT/CITY"):
+        open_dataset(tmp_path / "empty")
+
+
+def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
+    """macOS leaves a ._NAME beside each file that it copies to a foreign disk."""
+    write_camvid_tutorial(tmp_path / "tutorial", {"train": 1, "val": 1, "test": 1}, size=(16, 32))
+    write_camvid_original(tmp_path / "original", {"train": 1, "val": 1, "test": 1}, size=(16, 32))
+    write_cityscapes(tmp_path / "cityscapes", {"train": 1}, size=(16, 32))
+    for place, name in (("images", "a.jpg"), ("annotations", "a_labelTrainIds.png")):
+        folder = tmp_path / "converted" / place / "train2014"
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(b"")
+    before = {root: open_dataset(root).splits for root in tmp_path.iterdir()}
+    for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(b"no picture")
+    assert {root: open_dataset(root).splits for root in tmp_path.iterdir()} == before
