@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import streetseg
 from streetseg.errors import ImageError, UsageError
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import read_frame
-from streetseg.runtime.predict import FailedImage, PredictedImage, predict
+from streetseg.runtime.predict import FailedImage, PredictedImage, live_name, predict
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.streets.scene import render
 
@@ -104,3 +105,15 @@ def test_a_video_comes_back_with_its_figures(tmp_path: Path, segmenter: Segmente
     assert facts["frames"] == 2
     assert facts["frames_per_second"] == pytest.approx(2 / video.report.seconds, abs=0.01)
     assert done.table() == video.table()
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("/dev/video0", "video0"),
+        ("/dev/v4l/by-id/usb-A_B-video-index0", "v4l_by-id_usb-A_B-video-index0"),
+        ("rtsp://me:secret@cam.local:554/a/b?key=secret", "cam.local_554_a_b"),
+    ],
+)
+def test_a_recordings_name_is_its_cameras_and_its_times(source: str, name: str) -> None:
+    assert re.fullmatch(rf"{name}_\d{{8}}-\d{{6}}", live_name(source))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
 import subprocess
 import sys
@@ -18,7 +17,6 @@ import pytest
 import safetensors.numpy
 from matplotlib.patches import Rectangle
 
-import streetseg
 from streetseg.errors import ArtefactError, EngineError, MissingExtraError, StreetsegError, UsageError
 from streetseg.runtime.artefact import METADATA_KEY, read_card, safetensors_content_hash
 from streetseg.runtime.classmap import class_map
@@ -320,55 +318,3 @@ def test_unfolded_weights_are_no_artefact(tmp_path: Path) -> None:
     path.write_bytes(safetensors.numpy.save(tensors, {METADATA_KEY: card.to_json()}))
     assert f"first: streetseg export {path}" in refusal(ArtefactError, artefact=path)
     assert "does not exist" in refusal(ArtefactError, artefact=tmp_path / "missing.onnx")
-
-
-# The package's names
-
-
-def test_public_names() -> None:
-    assert streetseg.__all__ == [
-        "ComparedTable",
-        "Converted",
-        "EagerSpeed",
-        "EngineOptions",
-        "Export",
-        "FrameSpeed",
-        "ModelCard",
-        "NetworkList",
-        "PaperSizes",
-        "PredictedImage",
-        "PredictedVideo",
-        "Predictions",
-        "Prepared",
-        "Quantization",
-        "Recipe",
-        "RenderedStreets",
-        "Result",
-        "Segmenter",
-        "StreetsegError",
-        "TrainingSpeed",
-        "bench",
-        "bench_eager",
-        "bench_training",
-        "convert",
-        "evaluate",
-        "export",
-        "list_networks",
-        "list_recipes",
-        "list_weights",
-        "paper_sizes",
-        "paper_tables",
-        "predict",
-        "quantize",
-        "read_card",
-        "read_frame",
-        "render_streets",
-        "train",
-    ]
-    assert set(streetseg.__all__) <= set(dir(streetseg))
-    for name in streetseg.__all__:
-        assert getattr(streetseg, name).__name__ == name
-    assert streetseg.Segmenter is Segmenter
-    assert streetseg.__version__ == importlib.metadata.version("streetseg")
-    with pytest.raises(AttributeError, match="has no attribute 'Segmentor'"):
-        streetseg.Segmentor  # noqa: B018
