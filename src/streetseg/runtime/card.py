@@ -70,7 +70,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a user of the weights must know.
+    """The card of an artefact: all that a user of the weights must know.
 
     Attributes:
         network: The network's name.
@@ -135,6 +135,9 @@ class ModelCard:
         """Return the card as one JSON object with the schema's keys.
 
         Characters of a file's name that are no valid text become "?".
+
+        Returns:
+            The text.
         """
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode(errors="replace").decode()
 
@@ -172,7 +175,14 @@ class ModelCard:
         return card
 
     def check(self, source: str) -> None:
-        """Raise ArtefactError if a value is not of its field's type, or the card contradicts itself."""
+        """Check the card.
+
+        Args:
+            source: The file's name for the error.
+
+        Raises:
+            ArtefactError: If a value is not of its field's type, or the card contradicts itself.
+        """
         for name, kind in typing.get_type_hints(type(self)).items():
             if not fits(getattr(self, name), kind):
                 raise ArtefactError(f"{source} has a card whose {name} is not of its type; get the file again")

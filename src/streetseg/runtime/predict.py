@@ -58,7 +58,11 @@ class PredictedImage(Printable):
     overlay: Path
 
     def facts(self) -> Facts:
-        """Return all fields, paths as text; milliseconds with 2 digits, shares with 6."""
+        """Return the figures as JSON's types.
+
+        Returns:
+            All fields, paths as text; milliseconds with 2 digits, shares with 6.
+        """
         return {
             "image": str(self.image),
             "width": self.width,
@@ -70,7 +74,11 @@ class PredictedImage(Printable):
         }
 
     def table(self) -> str:
-        """Return one line: size, milliseconds, shares."""
+        """Return the figures as text for a terminal.
+
+        Returns:
+            One line: size, milliseconds, shares.
+        """
         times = ", ".join(f"{stage} {round(value, 2):.1f}" for stage, value in self.milliseconds.items())
         shares = ", ".join(f"{name} {percent(round(part, 6))}" for name, part in self.share.items())
         return f"{self.image}: {self.width} x {self.height}; ms: {times}; {shares}"
@@ -107,11 +115,19 @@ class PredictedVideo(Printable):
 
     @property
     def frames_per_second(self) -> float:
-        """Segmented frames a second, decoding and writing included."""
+        """Return the segmented frames a second, decoding and writing included.
+
+        Returns:
+            The rate.
+        """
         return self.report.frames / self.report.seconds
 
     def facts(self) -> Facts:
-        """Return source, overlay, the report's fields, and frames a second."""
+        """Return the figures as JSON's types.
+
+        Returns:
+            "video", "overlay", the report's fields, "frames_per_second".
+        """
         return {
             "video": self.video,
             "overlay": str(self.overlay),
@@ -120,7 +136,11 @@ class PredictedVideo(Printable):
         }
 
     def table(self) -> str:
-        """Return one line: size, frames, seconds, frames a second, overlay."""
+        """Return the figures as text for a terminal.
+
+        Returns:
+            One line: size, frames, seconds, frames a second, overlay.
+        """
         report = self.report
         dropped = f", {report.dropped} late ones dropped" if self.live else ""
         return (
@@ -131,7 +151,7 @@ class PredictedVideo(Printable):
 
 @dataclass(frozen=True)
 class Predictions(Printable):
-    """What `predict` made.
+    """The results of `predict`.
 
     Attributes:
         images: The segmented images, in natural order.
@@ -144,7 +164,11 @@ class Predictions(Printable):
     video: PredictedVideo | None = None
 
     def facts(self) -> Facts:
-        """Return the facts of each image and of the video, and the errors by file."""
+        """Return the figures as JSON's types.
+
+        Returns:
+            "images", the facts of each; "failed", the errors by file; "video", its facts or None.
+        """
         return {
             "images": [image.facts() for image in self.images],
             "failed": {str(failed.image): str(failed.error) for failed in self.failed},
@@ -152,7 +176,11 @@ class Predictions(Printable):
         }
 
     def table(self) -> str:
-        """Return one line for each image, error and video."""
+        """Return the figures as text for a terminal.
+
+        Returns:
+            One line for each image, error and video.
+        """
         lines = [image.table() for image in self.images] + [str(failed.error) for failed in self.failed]
         return "\n".join(lines if self.video is None else [*lines, self.video.table()])
 

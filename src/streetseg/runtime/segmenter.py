@@ -265,7 +265,11 @@ class Segmenter:
 
     @property
     def workers(self) -> int:
-        """The frames that are under way at once: those in the network, and one that enters or leaves it."""
+        """Return the number of frames under way at once: those in the network, and one that enters or leaves it.
+
+        Returns:
+            The number.
+        """
         return self.streams + 1
 
     def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -331,7 +335,17 @@ class Segmenter:
         return logits
 
     def content_size(self, frame: NDArray[np.uint8]) -> tuple[int, int]:
-        """Return H, W to which a frame is resized; UsageError if it is no frame."""
+        """Return the size to which a frame is resized.
+
+        Args:
+            frame: H x W x 3 uint8 RGB, of any size.
+
+        Returns:
+            H, W in pixels.
+
+        Raises:
+            UsageError: If it is no such frame.
+        """
         if not isinstance(frame, np.ndarray):
             raise UsageError(f"a frame is an array, H x W x 3 uint8 RGB, got {frame!r:.40}")
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:

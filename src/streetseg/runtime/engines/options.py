@@ -15,7 +15,7 @@ NUMBERED = ("cuda",)  # devices of which there may be several, named with a numb
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How an artefact is run.
+    """Options by which an engine runs an artefact.
 
     Args:
         engine: "openvino", "onnxruntime" or "torch"; None: the first that runs the file on the device.
