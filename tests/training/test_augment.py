@@ -103,10 +103,10 @@ def test_what_is_cut_out_is_all_that_a_view_shows(view: View) -> None:
     labels = torch.full((2, 25, 40), IGNORE, dtype=torch.uint8)
     frames[0, : part.shape[0], : part.shape[1]], labels[0, : part.shape[0], : part.shape[1]] = part, part_label
     sizes = [(part.shape[0], part.shape[1]), (25, 40)]
-    found, found_label = augment(Batch(frames, labels, sizes, [cut_view, plain()]), (12, 18))
+    seen_part, seen_label = augment(Batch(frames, labels, sizes, [cut_view, plain()]), (12, 18))
     whole, whole_label = seen(view, (12, 18))
-    torch.testing.assert_close(found[0] * 255, whole, atol=1e-2, rtol=0)
-    assert torch.equal(found_label[0], whole_label)
+    torch.testing.assert_close(seen_part[0] * 255, whole, atol=1e-2, rtol=0)
+    assert torch.equal(seen_label[0], whole_label)
     assert view.left < 0 or part.shape[1] < 30
 
 

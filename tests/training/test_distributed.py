@@ -41,9 +41,9 @@ from streetseg.training.distributed import join, leave, rank
 
 device = choose_device()
 join(device)
-found = steps_and_evaluation(Path(sys.argv[1]), device)
+figures = steps_and_evaluation(Path(sys.argv[1]), device)
 if rank() == 0:
-    print(json.dumps(found))
+    print(json.dumps(figures))
 leave()
 """
 
@@ -126,15 +126,7 @@ def test_what_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.slow
 def test_a_count_of_processes_alone_is_no_job(camvid: Path, tmp_path: Path) -> None:
-    command: list[str | Path] = [
-        "train",
-        "--recipe",
-        "ddrnet_23_slim_camvid",
-        "--data",
-        camvid,
-        "--out",
-        tmp_path / "run",
-    ]
+    command = ["train", "--recipe", "ddrnet_23_slim_camvid", "--data", str(camvid), "--out", str(tmp_path / "run")]
     environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "MASTER_ADDR")}
     done = subprocess.run(
         [sys.executable, "-m", "streetseg", *command],

@@ -156,8 +156,8 @@ def test_the_cross_entropy_in_bands_is_the_plain_one(
     )
     banded = upsampled_cross_entropy(logits, label, down, across, weights, smoothing)
     torch.testing.assert_close(banded, plain)
-    expected, found = (torch.autograd.grad(losses, logits, of_pixel)[0] for losses in (plain, banded))
-    torch.testing.assert_close(found, expected)
+    expected, ours = (torch.autograd.grad(losses, logits, of_pixel)[0] for losses in (plain, banded))
+    torch.testing.assert_close(ours, expected)
 
 
 def test_the_cross_entropy_of_sure_and_of_huge_logits() -> None:
@@ -202,7 +202,7 @@ def test_only_void_gives_zero_and_no_nan_gradient() -> None:
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
     void = torch.full((1, 4, 4), IGNORE)
     loss = ohem_cross_entropy(pixels(logits, void), void, threshold=0.7, min_kept=4)
-    loss.backward()
+    torch.autograd.backward(loss)
     assert loss.item() == 0
     assert logits.grad is not None
     assert not logits.grad.isnan().any()
@@ -312,7 +312,7 @@ def terms_and_gradient(fields: dict[str, Any], outputs: Outputs, labels: Tensor)
     terms = loss_of(torch.linspace(0.5, 1.5, 5), True, **fields)(
         Outputs(logits, outputs.aux), labels, torch.Generator()
     )
-    terms["total"].backward()
+    torch.autograd.backward(terms["total"])
     assert logits.grad is not None
     return {name: term.item() for name, term in terms.items()}, logits.grad
 

@@ -43,7 +43,7 @@ class Decoded:
     Attributes:
         names: Names of the samples.
         decode: Returns a sample by its index.
-        kept: All samples once `keep` has found that they fit in memory; otherwise empty.
+        kept: All samples once `keep` has decoded them; otherwise empty.
     """
 
     def __init__(self, names: tuple[str, ...], decode: Callable[[int], Sample]) -> None:

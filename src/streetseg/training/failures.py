@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from streetseg.errors import TrainingError
 from streetseg.training.distributed import lost_another, world
+
+
+@contextmanager
+def explained(*, network: str, compiled: bool, batch: int, accumulate: int, crop: tuple[int, int]) -> Iterator[None]:
+    """Turn torch's errors of a run into the user's, where there is one; see `explain`."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        known = explain(error, network=network, compiled=compiled, batch=batch, accumulate=accumulate, crop=crop)
+        if known is None:
+            raise
+        raise known from None
 
 
 def explain(

@@ -16,7 +16,8 @@ class TrainingResult(Printable):
     Attributes:
         weights: The averaged weights, unfolded, with their card: NAME.safetensors.
         best_weights: Those of the best evaluation; None where the recipe never evaluates.
-        best: Figures of the best evaluation, 0 to 1, the one that decides first; empty without evaluation.
+        best: The figure that decides ("miou", or a classifier's "accuracy") at the best evaluation, 0 to 1; empty
+            without evaluation.
         best_step: Step of the best evaluation; None without evaluation.
         steps: Steps of the whole run.
         seconds: Wall time of this call's steps and evaluations; a resumed run's earlier part is not in it.

@@ -216,6 +216,16 @@ class Run:
         self.best = {figure: judged[figure], "step": self.step}
         return True
 
+    @property
+    def best_figures(self) -> dict[str, float]:
+        """The figure that decides, at the best evaluation; empty before the first one."""
+        return {name: value for name, value in self.best.items() if name != "step"}
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the best evaluation; None before the first one."""
+        return int(self.best["step"]) if self.best else None
+
     def start_from(self, path: Path) -> str:
         """Take over other weights as far as they fit; return a line that says how far."""
         with torch.device("meta"):

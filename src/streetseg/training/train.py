@@ -20,7 +20,7 @@ from streetseg.runtime.files import make_folder
 from streetseg.training.checkpoint import clear_unfinished, load_checkpoint, only_run, save_checkpoint
 from streetseg.training.device import choose_device
 from streetseg.training.distributed import join, leave, rank, summed
-from streetseg.training.failures import explain
+from streetseg.training.failures import explained
 from streetseg.training.interrupt import interrupts
 from streetseg.training.log import Log
 from streetseg.training.recipe import Recipe, resolve
@@ -86,36 +86,30 @@ def train(
     task = open_task(recipe, data, dataset=dataset, cache=None if cache is None else Path(cache))
     if checkpoint.exists() and not resume:
         raise OutputError(f"{out} already holds a run; go on with it by --resume, or choose another --out")
-    with ExitStack() as locks:
-        try:
-            join(place)
-            progress = progress and rank() == 0
-            if progress and task.note:
-                tqdm.write(f"streetseg: note: {task.note}", file=sys.stderr)
-            if rank() == 0:
-                make_folder(out)
-                locks.enter_context(only_run(out))
-                clear_unfinished(out)
-            run = Run.open(task, place, workers=workers)
-            if recipe.evaluate_every:  # report what is wrong with its frames now, not after hours
-                task.open_validation()
-            if begun is not None:
-                run.load_state(begun, checkpoint)
-            del begun  # as large as the network, its average and the optimiser together
-            result = carry_out(run, out, progress)
-            leave()
-        except (RuntimeError, MemoryError) as error:
-            known = explain(
-                error,
-                network=recipe.network,
-                compiled=recipe.compile,
-                batch=recipe.batch,
-                accumulate=recipe.accumulate,
-                crop=recipe.crop,
-            )
-            if known is None:
-                raise
-            raise known from None
+    known = explained(
+        network=recipe.network,
+        compiled=recipe.compile,
+        batch=recipe.batch,
+        accumulate=recipe.accumulate,
+        crop=recipe.crop,
+    )
+    with ExitStack() as locks, known:
+        join(place)
+        progress = progress and rank() == 0
+        if progress and task.note:
+            tqdm.write(f"streetseg: note: {task.note}", file=sys.stderr)
+        if rank() == 0:
+            make_folder(out)
+            locks.enter_context(only_run(out))
+            clear_unfinished(out)
+        run = Run.open(task, place, workers=workers)
+        if recipe.evaluate_every:  # report what is wrong with its frames now, not after hours
+            task.open_validation()
+        if begun is not None:
+            run.load_state(begun, checkpoint)
+        del begun  # as large as the network, its average and the optimiser together
+        result = carry_out(run, out, progress)
+        leave()
     return result
 
 
@@ -155,7 +149,7 @@ def carry_out(run: Run, out: Path, progress: bool) -> TrainingResult:
                     run.save_average(best_weights)
             if due(run.step, LOG_EVERY, recipe.iterations) or judged:
                 entry["images_per_second"] = round((run.step - first) * recipe.batch / (time.monotonic() - start), 2)
-                best = {f"best {name}": value for name, value in run.best.items() if name != "step"}
+                best = {f"best {name}": value for name, value in run.best_figures.items()}
                 figures = {name: f"{value:.4g}" for name, value in (entry | best).items()}
                 bar.set_postfix(figures, refresh=False)  # at the bar's own pace, for those who keep it in a file
                 if log:
@@ -166,10 +160,14 @@ def carry_out(run: Run, out: Path, progress: bool) -> TrainingResult:
                 raise KeyboardInterrupt
     if main:
         run.save_average(weights)
-    figures_of_best = {name: value for name, value in run.best.items() if name != "step"}
-    best_step = int(run.best["step"]) if run.best else None
-    seconds = time.monotonic() - start
-    return TrainingResult(weights, run.step, seconds, best_weights if run.best else None, figures_of_best, best_step)
+    return TrainingResult(
+        weights=weights,
+        steps=run.step,
+        seconds=time.monotonic() - start,
+        best_weights=best_weights if run.best else None,
+        best=run.best_figures,
+        best_step=run.best_step,
+    )
 
 
 def keep(run: Run, log: Log, checkpoint: Path) -> None:

@@ -1,8 +1,8 @@
 """BiSeNetV2's recipes (arXiv 2004.02147).
 
-What the paper leaves open: it mines hard pixels (Table 2) and weighs its boosters, both without numbers. They are
-CoinCheung/BiSeNet's: 0.7, a sixteenth of the pixels that are not void, and 1. That code and mmsegmentation warm up
-for 1000 steps, of which the paper says nothing; so does this.
+The paper mines hard pixels (Table 2) and weighs its boosters, both without numbers. The numbers here are
+CoinCheung/BiSeNet's: 0.7, a sixteenth of the pixels that are not void, and 1. The warm-up of 1000 steps is that code's
+and mmsegmentation's; the paper does not mention one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """DDRNet's recipes (arXiv 2101.06085; sections and tables are the first version's).
 
-What the paper leaves open: OHEM's numbers and its place on both heads are those of mmsegmentation's DDRNet, which are
-HRNet's: probabilities below 0.9, at least 131072 pixels a process, here a share of the crops that each of the paper's
-processes had: three of a batch's twelve on Cityscapes, all twelve on CamVid. Weight decay on norms, too, is theirs as
-well; their class weights are left out, the paper has none.
+The paper leaves some numbers open. OHEM on both heads is that of mmsegmentation's DDRNet, which is HRNet's:
+probabilities below 0.9, at least 131072 pixels a process. Here the minimum is a share of the crops that each of the
+paper's processes had: three of a batch's twelve on Cityscapes, all twelve on CamVid. Weight decay on norms is
+mmsegmentation's, too. Its class weights are left out, because the paper has none.
 """
 
 from __future__ import annotations
@@ -148,10 +148,9 @@ def ddrnet_23_cocostuff() -> Recipe:
     streetseg train --recipe ddrnet_23_cocostuff --data COCOSTUFF --out RUN
 
     The paper's last version (IEEE Transactions on Intelligent Transportation Systems, 2022), Section IV, cited but not
-    checked: rate 0.001, weight decay 0.0001, 110 epochs (82 500 steps of 12), short side 640, crop 640. Frames
-    are never enlarged here before augmentation, and most short sides are 480; the scale makes up for it: 0.5 to 2
-    times 640 / 480. How many processes there were is not known: OHEM keeps Cityscapes' share of the pixels, not their
-    number.
+    checked: rate 0.001, weight decay 0.0001, 110 epochs (82 500 steps of 12), short side 640, crop 640. Training does
+    not enlarge frames before augmentation, and most short sides are 480. The scale makes up for it: 0.5 to 2 times
+    640 / 480. The number of processes is not known: OHEM keeps Cityscapes' share of the pixels, not their number.
     """
     return Recipe(
         name="ddrnet_23_cocostuff",

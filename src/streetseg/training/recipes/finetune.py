@@ -6,19 +6,19 @@ from streetseg.training.recipe import Recipe
 
 
 def finetune() -> Recipe:
-    """From any NAME.safetensors on your own data: a few minutes on two CPU cores.
+    """Any network on your own data, from its NAME.safetensors: a few minutes on two CPU cores.
 
     streetseg train --recipe finetune --init NAME.safetensors --data DIR --out RUN
 
-    Network, statistics of the input, short side and operating scale come from the weights' card, but where they are
-    set; the head starts anew where the classes are others. Ours, not a paper's: ddrnet_23_slim_camvid made short, at a
-    third of its rate.
+    The weights' card gives network, short side, operating scale and statistics of the input; fields that are set win.
+    The head starts anew for classes that the weights do not know. No paper has this recipe: it is ddrnet_23_slim_camvid
+    made short, at a third of its rate.
     """
     return Recipe(
         name="finetune",
         network="",
         left_to_card=("native_short_side", "operating_scale", "mean", "std"),
-        native_short_side=1024,  # where `network` is set, too
+        native_short_side=1024,  # if `network` is set
         crop=(256, 384),  # a multiple of every network's size_multiple
         scale=(0.5, 2.0),
         max_category_ratio=0.75,

@@ -1,9 +1,9 @@
 """STDC-Seg's recipes (arXiv 2104.13188).
 
 The numbers are the official code's (MichaelFan01/STDC-Seg: train.py, optimizer_loss.py, models/model_stages.py and the
-README's commands), but for CamVid, which it has not; see there. Its colour jitter of brightness, contrast and
-saturation by 0.5 is about our strength 0.7. Its poly schedule begins after the warm-up, ours with it: its rate is up to
-2 % above ours.
+README's commands). It has none for CamVid; see stdc1_camvid_720. Its colour jitter of brightness, contrast and
+saturation by 0.5 is about our strength 0.7. Its poly schedule begins after the warm-up, ours with it, so its rate is up
+to 2 % above ours.
 """
 
 from __future__ import annotations
