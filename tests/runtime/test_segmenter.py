@@ -139,6 +139,7 @@ def test_threads_do_not_change_the_logits(onnxruntime: Segmenter) -> None:
     assert np.abs(one - onnxruntime.logits(frame)).max() < 1e-3 * one.std()
 
 
+@pytest.mark.slow
 def test_more_sizes_than_are_kept_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streetseg.runtime.engines.openvino.COMPILED_SIZES", 1)
     segmenter = plain(engine="openvino", precision="float32", threads=1)
@@ -259,6 +260,7 @@ def test_options_travel_as_one() -> None:
         options.threads = 1  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_bfloat16_where_the_cpu_has_it() -> None:
     native = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert Segmenter.open().engine.precision == ("bfloat16" if native else "float32")
@@ -285,6 +287,7 @@ os.kill(os.getpid(), signal.SIGINT)
 """
 
 
+@pytest.mark.slow
 def test_signals_arrive_after_segmenters_have_gone() -> None:
     run = subprocess.run(
         [sys.executable, "-c", CLOSED_IN_THE_ORDER_OPENED], capture_output=True, text=True, check=False

@@ -44,12 +44,13 @@ def engine_options(options: argparse.Namespace, *, engine: str | None = None, st
 
 
 def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add --data and --dataset."""
     verb.add_argument("--data", required=required, type=path, metavar="DIR", help="the dataset's folder")
-    verb.add_argument("--dataset", help="which dataset it is (default: told by its layout)")
+    verb.add_argument("--dataset", help="which dataset it is (default: its layout decides)")
 
 
 def size(text: str) -> tuple[int, int]:
-    """Height and width of "HxW"."""
+    """Return height and width of "HxW"."""
     height, cross, width = text.lower().partition("x")
     if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; give height and width, as 1024x2048")
@@ -61,14 +62,14 @@ def size(text: str) -> tuple[int, int]:
 
 
 def path(text: str) -> Path:
-    """A path; an empty text, a shell's variable that is not set, would be the current folder."""
+    """Return a path; refuse an empty text, a shell's variable that is not set: it would be the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("a path is empty; name a file or folder, . for the current one")
     return Path(text)
 
 
 def need_torch(purpose: str) -> None:
-    """Say how to get PyTorch where it is missing."""
+    """Raise MissingExtraError if PyTorch is not installed."""
     from importlib.util import find_spec
 
     if find_spec("torch") is None:

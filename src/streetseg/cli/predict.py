@@ -29,7 +29,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     video = verb.add_argument_group("for a video")
     video.add_argument("--classmap", type=path, metavar="PLACE", help="NAME.mkv (lossless) or a folder for PNGs")
-    video.add_argument("--every", type=int, metavar="N", help="segment each Nth frame only")
+    video.add_argument("--every", type=int, metavar="N", help="segment every Nth frame only")
     video.add_argument("--max-frames", type=int, metavar="N", help="stop after N segmented frames")
     verb.add_argument("--weights", type=path, metavar="WEIGHTS", help="an artefact, or a name (default: the package's)")
     add_engine_options(verb)

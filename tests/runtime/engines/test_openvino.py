@@ -153,6 +153,7 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(
     assert str(caught.value) == message
 
 
+@pytest.mark.slow
 def test_auto_runs_on_this_machine() -> None:
     """The real OpenVINO, whatever device it chooses."""
     exact = Segmenter.open(precision="float32", threads=1).logits(FRAME)

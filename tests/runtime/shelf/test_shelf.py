@@ -145,6 +145,7 @@ def test_names_and_paths(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert Segmenter.open(NAME, engine="onnxruntime").card == read_card(DEFAULT_WEIGHTS)
 
 
+@pytest.mark.slow
 def test_predict_fetches_once(
     server: Server, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +259,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shelf.cache_folder() == Path("/own")
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_fetches(server: Server, cache: Path, tmp_path: Path) -> None:
     server.may_answer.clear()
     code = (
