@@ -13,6 +13,7 @@ from streetseg.data.pairs import IGNORE
 from streetseg.measure.metrics import confusion_matrix, scores
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(2, 255), st.integers(2, 2000), st.floats(0, 1))
 def test_agrees_with_scikit_learn(seed: int, classes: int, pixels: int, void: float) -> None:

@@ -90,6 +90,7 @@ def test_a_frame_counts_once(parts: list[Path], tmp_path: Path) -> None:
             pool([edited])
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_line(
     parts: list[Path], camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

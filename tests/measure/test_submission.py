@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import streetseg
 from streetseg.data import cityscapes
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError
 from streetseg.measure.frames import evaluate_frames
 from streetseg.measure.submission import write_server_files
+from streetseg.runtime.segmenter import Segmenter
 from streetseg.streets.datasets import write_cityscapes
 
 
@@ -64,3 +67,14 @@ def test_what_no_server_takes(streets: Path, camvid: Path, tmp_path: Path) -> No
     with pytest.raises(DatasetError, match="has no frames in split 'trainval'"):
         write_server_files(lambda frame: frame[..., 0], ("road",), open_dataset(tmp_path / "test"), "trainval", out)
     assert not out.exists()
+
+
+def test_an_artefact_writes_its_submission_in_one_call(streets: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="test server of cityscapes does not know tree"):
+        streetseg.write_submission(data=streets, out=tmp_path / "out")
+    shipped = Segmenter.open(engine="onnxruntime")
+    names = open_dataset(streets).labels.names[: len(shipped.card.classes)]
+    segmenter = Segmenter(dataclasses.replace(shipped.card, classes=names), shipped.engine)
+    submission = streetseg.write_submission(segmenter, data=streets, split="test", out=tmp_path / "out")
+    assert submission.table() == f"3 files for the test server: {tmp_path / 'out'}"
+    assert submission.facts() == {"folder": str(tmp_path / "out"), "files": len(list((tmp_path / "out").iterdir()))}

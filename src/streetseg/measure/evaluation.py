@@ -155,13 +155,12 @@ class Evaluation(Printable):
             miou, mean_f1, class_accuracy, pixel_accuracy and fwiou, with borders also boundary_miou: shares from 0 to
             1, rounded to 6 digits; None where there is nothing to judge.
         """
-        found = self.scores
         means = {
-            "miou": found.miou,
-            "mean_f1": found.mean_f1,
-            "class_accuracy": found.class_accuracy,
-            "pixel_accuracy": found.pixel_accuracy,
-            "fwiou": found.fwiou,
+            "miou": self.scores.miou,
+            "mean_f1": self.scores.mean_f1,
+            "class_accuracy": self.scores.class_accuracy,
+            "pixel_accuracy": self.scores.pixel_accuracy,
+            "fwiou": self.scores.fwiou,
         }
         if self.boundary is not None:
             means["boundary_miou"] = mean(judged_boundary_iou(self.boundary, self.judged))
@@ -174,8 +173,7 @@ class Evaluation(Printable):
             iou, f1 and accuracy, with borders also boundary_iou, each by class: shares from 0 to 1, rounded to 6
             digits; None where there is nothing to judge.
         """
-        found = self.scores
-        columns = {"iou": found.iou, "f1": found.f1, "accuracy": found.accuracy}
+        columns = {"iou": self.scores.iou, "f1": self.scores.f1, "accuracy": self.scores.accuracy}
         if self.boundary is not None:
             columns["boundary_iou"] = judged_boundary_iou(self.boundary, self.judged)
         return {

@@ -87,14 +87,14 @@ class ViewSegmenter:
         for top in range(0, height, step):
             bottom = min(height, top + step)
             total = np.zeros((bottom - top, width, channels), np.float32)
-            seen = np.zeros((bottom - top, width, 1), np.float32)
+            views_at = np.zeros((bottom - top, width, 1), np.float32)
             for view in views:
                 first, last = max(top, view.top), min(bottom, view.top + view.rows.frame)
                 if first < last:
                     place = slice(first - top, last - top), slice(view.left, view.left + view.columns.frame)
                     total[place] += view.softmax(first - view.top, last - view.top)
-                    seen[place] += 1
-            classes[top:bottom] = (total / seen).argmax(2)
+                    views_at[place] += 1
+            classes[top:bottom] = (total / views_at).argmax(2)
         return classes
 
     def run(self, frame: NDArray[np.uint8]) -> Iterator[ViewLogits]:
