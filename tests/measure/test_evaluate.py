@@ -14,6 +14,7 @@ from streetseg import EngineOptions
 from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import IGNORE
 from streetseg.errors import ArtefactError, OutputError, ReportError, UsageError
+from streetseg.measure.evaluate import describe_engine
 from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.frames import evaluate_frames
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
@@ -111,3 +112,9 @@ def test_what_was_decided_about_a_dataset_is_a_warning(camvid: Path, tmp_path: P
     with pytest.warns(UserWarning, match="note: no split is given"):
         result = streetseg.evaluate(data=tmp_path, options=FLOAT32, trimap=())
     assert result.frames == 1
+
+
+def test_another_device_is_named() -> None:
+    segmenter = Segmenter.open(engine="onnxruntime")
+    assert describe_engine(segmenter, None) == describe_engine(segmenter, "cpu") == "onnxruntime, float32"
+    assert describe_engine(segmenter, "cuda:1") == "onnxruntime, float32, cuda:1"

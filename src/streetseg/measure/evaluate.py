@@ -26,6 +26,7 @@ from streetseg.measure.views import Views, ViewSegmenter
 from streetseg.progress import Progress, silent
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import make_folder
+from streetseg.runtime.segmenter import Segmenter
 
 WORST = 8  # frames with pictures in a report
 
@@ -111,7 +112,7 @@ def evaluate(
     setup = Setup(
         measured_on=describe_data(opened.name, split, evaluation.frames, card.training_data),
         weights=card.content_hash,
-        engine=f"{segmenter.engine.name}, {segmenter.engine.precision}",
+        engine=describe_engine(segmenter, options.device),
         views=views.describe(),
         command=command_line(artefact, opened, dataset, split, options, views, trimap),
     )
@@ -122,6 +123,12 @@ def evaluate(
         except OutputError as error:
             raise ReportError(str(error), evaluation) from None
     return evaluation
+
+
+def describe_engine(segmenter: Segmenter, device: str | None) -> str:
+    """Return the engine and its precision, and the device if it was chosen and is not the CPU."""
+    engine = segmenter.engine
+    return ", ".join([engine.name, engine.precision, *([] if device in (None, "cpu") else [str(device)])])
 
 
 def command_line(
