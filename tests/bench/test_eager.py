@@ -6,14 +6,13 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from streetseg.bench import eager, machine, timing
+from streetseg.bench import eager, machine
 from streetseg.bench.eager import Eager, EagerRow, bench_eager, open_at, with_verdicts
 from streetseg.bench.timing import street_frame
 from streetseg.cli import main
@@ -24,15 +23,6 @@ from streetseg.runtime.card import ModelCard
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
-
-
-@pytest.fixture(scope="module", autouse=True)
-def brief() -> Iterator[None]:
-    """What takes time for the sake of good figures only."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "STREAM_SECONDS", 0.05)
-        patch.setattr(machine, "SIDE", 16)
-        yield
 
 
 @pytest.fixture(scope="module")

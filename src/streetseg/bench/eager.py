@@ -128,7 +128,11 @@ class EagerSpeed(Printable):
     rows: tuple[EagerRow, ...]
 
     def facts(self) -> Facts:
-        """Return the figures as they stand in speed.json."""
+        """Return the figures as they stand in speed.json.
+
+        Returns:
+            machine, frame, threads, rounds, convolution_gmacs_per_cpu_second and rows.
+        """
         return {
             "machine": self.machine.facts(),
             "frame": {"height": self.size[0], "width": self.size[1], "what": self.content},
@@ -139,7 +143,11 @@ class EagerSpeed(Printable):
         }
 
     def table(self) -> str:
-        """Return the machine in a few lines, then the times and the targets."""
+        """Return the machine in a few lines, then the times and the targets.
+
+        Returns:
+            Text that folds at the terminal's width.
+        """
         head = [
             f"{self.machine.cpu}, {self.threads} threads, {self.machine.load_text()}",
             self.machine.version_text(["openvino", "torch"]),

@@ -172,6 +172,7 @@ def speed_row(
         content_hash=card.content_hash,
         engine=engine.name,
         precision=entry.precision,
+        device=entry.options.device,
         threads=entry.options.cpu_threads,
         accuracy=card.accuracy,
         network_input=network_input,

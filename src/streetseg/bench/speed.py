@@ -56,6 +56,7 @@ class SpeedRow:
         content_hash: SHA-256 of graph and weights.
         engine: Name of the engine.
         precision: "float32", "bfloat16", "float16", or "int8" for an int8 artefact on any engine.
+        device: The device that was asked for, None: the engine's default.
         threads: CPU threads, and frames that work at once in `frames_per_second`.
         accuracy: What the card says.
         network_input: Height and width that the network sees.
@@ -74,6 +75,7 @@ class SpeedRow:
     content_hash: str
     engine: str
     precision: str
+    device: str | None
     threads: int
     accuracy: tuple[Accuracy, ...]
     network_input: tuple[int, int]
@@ -88,8 +90,9 @@ class SpeedRow:
 
     @property
     def label(self) -> str:
-        """The artefact's name with engine and precision."""
-        return f"{Path(self.artefact).with_suffix('').as_posix()}, {self.engine} {self.precision}"
+        """The artefact's name with engine, precision and, if one was asked for, device."""
+        on = f" on {self.device}" if self.device else ""
+        return f"{Path(self.artefact).with_suffix('').as_posix()}, {self.engine} {self.precision}{on}"
 
     def facts(self) -> Facts:
         """Return the row as it stands in speed.json."""
@@ -99,6 +102,7 @@ class SpeedRow:
             "content_hash": self.content_hash,
             "engine": self.engine,
             "precision": self.precision,
+            **({"device": self.device} if self.device else {}),
             "threads": self.threads,
             "accuracy": [{"measured_on": one.measured_on, "miou": one.miou} for one in self.accuracy],
             "network_input": self.network_input,
@@ -134,7 +138,11 @@ class FrameSpeed(Printable):
     rows: tuple[SpeedRow, ...]
 
     def facts(self) -> Facts:
-        """Return the figures as they stand in speed.json."""
+        """Return the figures as they stand in speed.json.
+
+        Returns:
+            machine, frame, rounds, ceilings and rows; see docs/speed.md.
+        """
         return {
             "machine": self.machine.facts(),
             "frame": {"height": self.size[0], "width": self.size[1], "what": self.content},
@@ -144,7 +152,11 @@ class FrameSpeed(Printable):
         }
 
     def table(self) -> str:
-        """Return the machine in a few lines, then the latencies, the other figures and the cards' accuracies."""
+        """Return the machine in a few lines, then the latencies, the other figures and the cards' accuracies.
+
+        Returns:
+            Text that folds at the terminal's width.
+        """
         convolutions = self.ceilings.convolution_gmacs_per_second
         head = [
             f"{self.machine.cpu}, {self.machine.cores} cores, {self.machine.load_text()}",
@@ -152,14 +164,22 @@ class FrameSpeed(Printable):
             f"flags: {' '.join(self.machine.flags)}",
             f"frame: {self.size[0]} x {self.size[1]}, {self.content}; {self.rounds} rounds, one frame at a time",
             f"class map by {self.machine.class_map}",
-            f"ceilings: copy {self.ceilings.copy_gb_per_second:.1f} GB/s; 3 x 3 convolution "
-            + ", ".join(f"{precision} {value:.0f} GMACs/s" for precision, value in convolutions.items()),
+            ", ".join(
+                [
+                    f"ceilings: copy {self.ceilings.copy_gb_per_second:.1f} GB/s",
+                    *(f"3 x 3 convolution {name} {value:.0f} GMACs/s" for name, value in convolutions.items()),
+                ]
+            ),
         ]
         tables = [self.latency_table(), self.resource_table(), self.accuracy_table()]
         return "\n\n".join(["\n".join(head), *filter(None, tables)])
 
     def latency_table(self) -> str:
-        """Return the times of each row in each way."""
+        """Return the times of each row in each way.
+
+        Returns:
+            A table of milliseconds, and of ratios to the first row.
+        """
         lines = [["artefact", "timed", "median ms", "p90", "p99", "to the first"]]
         for row in self.rows:
             for way, words in WAYS.items():
@@ -169,7 +189,11 @@ class FrameSpeed(Printable):
         return text_table(lines)
 
     def resource_table(self) -> str:
-        """Return streams, cold start, memory, work and shares of the ceilings."""
+        """Return streams, cold start, memory, work and shares of the ceilings.
+
+        Returns:
+            A table with a line a row.
+        """
         lines = [["artefact", "network sees", "threads", "frames/s in streams", "cold start s", "peak memory MB",
                   "GMACs", "of convolution", "of copy bandwidth"]]  # fmt: skip
         for row in self.rows:
@@ -181,13 +205,20 @@ class FrameSpeed(Printable):
         return text_table(lines)
 
     def accuracy_table(self) -> str:
-        """Return what the cards say of accuracy, each artefact once; empty where they say nothing."""
+        """Return what the cards say of accuracy, each artefact once; empty where they say nothing.
+
+        Returns:
+            A table of mIoU in percent; an empty text without any.
+        """
         artefacts = {row.content_hash: row for row in self.rows}.values()
         lines = [[row.artefact, one.measured_on, f"{100 * one.miou:.2f}"] for row in artefacts for one in row.accuracy]
         return text_table([["artefact", "accuracy measured on, says its card", "mIoU %"], *lines]) if lines else ""
 
     def save(self, folder: Path) -> None:
         """Write speed.json, then the figures speed and accuracy as SVG and PNG.
+
+        Args:
+            folder: The place of the files.
 
         Raises:
             OutputError: A file cannot be written.
@@ -201,6 +232,9 @@ class FrameSpeed(Printable):
     def plot(self) -> Figure:
         """Return the median latencies as bars.
 
+        Returns:
+            A figure of matplotlib.
+
         Raises:
             MissingExtraError: matplotlib is missing.
         """
@@ -208,7 +242,10 @@ class FrameSpeed(Printable):
         return draw_bars(f"Frames of {self.size[0]} x {self.size[1]}, one at a time", "milliseconds, median", bars)
 
     def plot_accuracy(self) -> Figure | None:
-        """Return a scatter of the cards' accuracies over the measured speed, None where no card has an accuracy.
+        """Return a scatter of the cards' accuracies over the measured speed.
+
+        Returns:
+            A figure of matplotlib; None where no card has an accuracy.
 
         Raises:
             MissingExtraError: matplotlib is missing.

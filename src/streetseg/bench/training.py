@@ -102,7 +102,11 @@ class TrainingSpeed(Printable):
     rows: tuple[TrainingRow, ...]
 
     def facts(self) -> Facts:
-        """Return the figures as JSON's types."""
+        """Return the figures as JSON's types.
+
+        Returns:
+            machine, threads, batch, rounds and rows.
+        """
         return {
             "machine": self.machine.facts(),
             "threads": self.threads,
@@ -112,7 +116,11 @@ class TrainingSpeed(Printable):
         }
 
     def table(self) -> str:
-        """Return the machine in a few lines, then the steps."""
+        """Return the machine in a few lines, then the steps.
+
+        Returns:
+            Text that folds at the terminal's width.
+        """
         rates = [f"{words}, images/s" for words in WAYS.values()]
         lines = [["network", "crop", "precision", *rates, "times the better", "input's share"]]
         for row in self.rows:

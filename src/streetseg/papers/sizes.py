@@ -25,7 +25,11 @@ class PaperSizes(Printable):
     counts: Mapping[Subject, NetworkCost]
 
     def facts(self) -> Facts:
-        """Return the sizes as JSON's types."""
+        """Return the sizes as JSON's types.
+
+        Returns:
+            table, source and rows: parameters in millions, multiply-adds in billions.
+        """
         return {
             "table": self.printed.name,
             "source": self.printed.source,
@@ -44,7 +48,11 @@ class PaperSizes(Printable):
         }
 
     def table(self) -> str:
-        """Return the sizes in Markdown: ours, the paper's, the difference, and the reason that the table gives."""
+        """Return the sizes in Markdown: ours, the paper's, the difference, and the reason that the table gives.
+
+        Returns:
+            A heading and a table.
+        """
         cells = [["model", "network", "M parameters", "in training", "paper", "", "GMACs", "at", "paper", "", "why"]]
         for row in self.printed.rows:
             subject = row.subject

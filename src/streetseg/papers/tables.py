@@ -85,7 +85,11 @@ class ComparedTable(Printable):
     rows: tuple[ComparedRow, ...]
 
     def facts(self) -> Facts:
-        """Return name, source and rows as JSON's types."""
+        """Return name, source and rows as JSON's types.
+
+        Returns:
+            table, source and rows: the paper's figures, ours, and the ratios of frames a second.
+        """
         return {
             "table": self.printed.name,
             "source": self.printed.source,
@@ -100,7 +104,11 @@ class ComparedTable(Printable):
         }
 
     def table(self) -> str:
-        """Return the table in Markdown; every column says whether it is the paper's or ours."""
+        """Return the table in Markdown; every column says whether it is the paper's or ours.
+
+        Returns:
+            Title, source, notes and a table.
+        """
         printed, rows = self.printed, self.rows
         columns = {
             heading if key == "model" else f"{heading}, paper": [
@@ -124,9 +132,12 @@ class ComparedTable(Printable):
         return f"{about}\n\n{markdown_table([list(columns), *zip(*columns.values(), strict=True)])}"
 
     def plot(self) -> Figure | None:
-        """Return the paper's figure with our speeds as rings; None for a table.
+        """Return the paper's figure with our speeds as rings.
 
         A ring stands at the speed that our ratio to the reference gives, so that the ratio shows, not the machine.
+
+        Returns:
+            A figure of matplotlib; None for a table.
 
         Raises:
             MissingExtraError: matplotlib is missing.
