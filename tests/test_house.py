@@ -47,7 +47,6 @@ OF_WEIGHTS_FILES = {
 LONGEST = 400  # lines of a file
 # A network's file may be longer.
 MAY_BE_LONGER = {f"models/{name}.py" for name in ("bisenetv2", "ddrnet", "fassdnet", "hardnet", "stdc")}
-MAY_BE_LONGER |= {"streets/scene.py"}  # it holds several subjects still
 # Names that say nothing of what a module holds.
 BANNED = {"utils", "util", "misc", "core", "common", "helpers", "table"}
 

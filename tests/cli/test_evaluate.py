@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import confusion_matrix
 
 from streetseg.measure.evaluation_json import read_accuracy
 from streetseg.runtime.frames import read_frame
@@ -22,6 +21,8 @@ UNFOLDED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretra
 
 
 def test_evaluate_agrees_with_scikit_learn(camvid: Path, run: Run) -> None:
+    from sklearn.metrics import confusion_matrix  # here, for it takes seconds
+
     command = ["evaluate", DEFAULT_WEIGHTS, "--data", camvid, *ONNXRUNTIME]
     code, lines, errors = run(*command, "--json")
     assert (code, errors) == (0, [])

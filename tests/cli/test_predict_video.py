@@ -16,7 +16,7 @@ from PIL import Image
 
 from streetseg.cli import main
 from streetseg.errors import StreetsegError, VideoError
-from tests.support.videos import STREET, frames_of, steady, write_ride, write_video
+from tests.support.videos import frames_of, steady, street, write_ride, write_video
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_mistakes_are_told_in_one_line(
     arguments: list[str], complaint: str, ride: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = {"ride": ride, "out": tmp_path / "o", "picture": tmp_path / "p.png", "sound": tmp_path / "s.mp4"}
-    Image.fromarray(STREET).save(places["picture"])
+    Image.fromarray(street()).save(places["picture"])
     with av.open(places["sound"], "w") as container:
         stream = container.add_stream("aac", rate=8000, layout="mono")
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), "fltp", "mono")
@@ -116,7 +116,7 @@ def test_mistakes_are_told_in_one_line(
 
 def test_a_folder_that_is_called_like_a_video(tmp_path: Path) -> None:
     (tmp_path / "drive.mp4").mkdir()
-    Image.fromarray(STREET).save(tmp_path / "drive.mp4" / "a.png")
+    Image.fromarray(street()).save(tmp_path / "drive.mp4" / "a.png")
     command = ["predict", str(tmp_path / "drive.mp4"), "--out", str(tmp_path / "out"), "--engine", "onnxruntime"]
     assert main(command) == 0
     assert (tmp_path / "out" / "a_classes.png").is_file()

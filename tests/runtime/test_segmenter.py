@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ import openvino as ov
 import pytest
 import safetensors.numpy
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, EngineError, MissingExtraError, StreetsegError, UsageError
 from streetseg.runtime.artefact import METADATA_KEY, read_card, safetensors_content_hash
@@ -25,8 +27,6 @@ from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import decode_frame
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.scene import render
-
-STREET = render(7, (720, 960)).frame
 
 # Few, and some of one padded size, for OpenVINO compiles the network once for each.
 SIZES = [(1, 1), (3, 5000), (37, 53), (101, 131), (97, 129), (360, 480), (720, 960)]
@@ -57,9 +57,15 @@ def segmenter(request: pytest.FixtureRequest) -> Segmenter:
     return opened
 
 
+@cache  # here, for at import it would delay every run of tests
+def street() -> NDArray[np.uint8]:
+    """Return a street, 720 x 960 x 3."""
+    return render(7, (720, 960)).frame
+
+
 def part(height: int, width: int) -> np.ndarray:
     """Height x width pixels of a street, which is repeated where it is not wide enough."""
-    return np.ascontiguousarray(np.tile(STREET, (1, width // 960 + 1, 1))[:height, :width])
+    return np.ascontiguousarray(np.tile(street(), (1, width // 960 + 1, 1))[:height, :width])
 
 
 def refusal(kind: type[StreetsegError], **options: Any) -> str:

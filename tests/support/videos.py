@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from streetseg.streets.scene import render
 
 TICK = Fraction(1, 12800)
 SIZE = (48, 64)
-STREET = render(5, (96, 256)).frame
+
+
+@cache  # here, for at import it would delay every run of tests
+def street() -> NDArray[np.uint8]:
+    """Return a street, 96 x 256 x 3."""
+    return render(5, (96, 256)).frame
 
 
 def write_video(
@@ -32,7 +38,9 @@ def write_video(
         audio = container.add_stream("aac", rate=8000, layout="mono") if path.suffix == ".mp4" else None
         for index, at in enumerate(pts):
             left = index % (256 - size[1])
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(STREET[: size[0], left : left + size[1]]), "rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(street()[: size[0], left : left + size[1]]), "rgb24"
+            )
             frame.pts, frame.time_base = at, TICK
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

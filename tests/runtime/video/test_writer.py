@@ -14,7 +14,7 @@ from streetseg.errors import VideoError
 from streetseg.runtime.video.reader import upright_rgb
 from streetseg.runtime.video.writer import VideoWriter
 from streetseg.streets.scene import render
-from tests.support.videos import STREET, TICK
+from tests.support.videos import TICK, street
 
 
 @pytest.mark.parametrize("height", [360, 720])
@@ -47,8 +47,8 @@ def test_timestamps_too_far_apart_for_a_container_are_told(tmp_path: Path) -> No
 def test_a_rate_of_large_numbers(tmp_path: Path) -> None:
     rate = Fraction(1_702_483_403, 56_759_743)  # of a phone's 13 minutes at about 30 a second
     for every in (1, 100, 10_000):
-        with VideoWriter(tmp_path / "o.mp4", STREET[:48, :64], rate / every, Fraction(1, 90_000)) as writer:
-            writer.add(STREET[:48, :64], 0)
+        with VideoWriter(tmp_path / "o.mp4", street()[:48, :64], rate / every, Fraction(1, 90_000)) as writer:
+            writer.add(street()[:48, :64], 0)
         with av.open(tmp_path / "o.mp4") as container:
             assert container.streams.video[0].frames == 1
 
