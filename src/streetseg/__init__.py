@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from streetseg.runtime.shelf.shelf import list_weights
     from streetseg.streets.datasets import RenderedStreets, render_streets
     from streetseg.training.recipe import Recipe
-    from streetseg.training.recipes.recipes import list_recipes
+    from streetseg.training.recipes.recipes import RecipeList, list_recipes
+    from streetseg.training.result import TrainingResult
     from streetseg.training.train import train
 
     __version__: str
@@ -69,11 +70,13 @@ __all__ = [
     "Prepared",
     "Quantization",
     "Recipe",
+    "RecipeList",
     "RenderedStreets",
     "Result",
     "Segmenter",
     "StreetsegError",
     "Submission",
+    "TrainingResult",
     "TrainingSpeed",
     "bench",
     "bench_eager",
@@ -122,11 +125,13 @@ HOMES = {
     "Prepared": "streetseg.runtime.segmenter",
     "Quantization": "streetseg.export.quantize",
     "Recipe": "streetseg.training.recipe",
+    "RecipeList": "streetseg.training.recipes.recipes",
     "RenderedStreets": "streetseg.streets.datasets",
     "Result": "streetseg.runtime.segmenter",
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
     "Submission": "streetseg.measure.submission",
+    "TrainingResult": "streetseg.training.result",
     "TrainingSpeed": "streetseg.bench.training",
     "bench": "streetseg.bench.frames",
     "bench_eager": "streetseg.bench.eager",

@@ -77,6 +77,14 @@ def test_a_run_returns_its_files_and_best_figures(camvid: Path, tmp_path: Path) 
     assert "best miou" in result.table()
 
 
+def test_what_was_decided_about_the_data_is_said(
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = dataclasses.replace(open_dataset(camvid), note="unlabelled frames are left out")
+    train(small("iterations=1"), dataset, tmp_path)
+    assert "streetseg: note: unlabelled frames are left out" in capsys.readouterr().err.splitlines()
+
+
 def test_fields_are_replaced_by_name_from_python_too(camvid: Path, tmp_path: Path) -> None:
     settings = {"crop": [64, 64], "batch": "4", "iterations": 1}
     result = train("ddrnet_23_slim_camvid", camvid, tmp_path, init="", settings=settings, progress=False)

@@ -31,7 +31,11 @@ class TrainingResult(Printable):
     best_step: int | None = None
 
     def facts(self) -> Facts:
-        """Return the attributes, paths as text."""
+        """Convert the result to JSON's types.
+
+        Returns:
+            The attributes by name; paths as text, None where there is nothing.
+        """
         return {
             "weights": str(self.weights),
             "best_weights": None if self.best_weights is None else str(self.best_weights),
@@ -42,7 +46,11 @@ class TrainingResult(Printable):
         }
 
     def table(self) -> str:
-        """Return a row a fact."""
+        """Lay the result out for a terminal.
+
+        Returns:
+            A row an attribute, and one for each figure.
+        """
         rows = [("weights", str(self.weights)), ("steps", f"{self.steps:,}"), ("seconds", f"{self.seconds:.1f}")]
         if self.best_weights is not None:
             rows.append(("best weights", f"{self.best_weights} (step {self.best_step:,})"))

@@ -123,11 +123,19 @@ class RecipeList(Printable):
         return len(self.recipes)
 
     def facts(self) -> Facts:
-        """Return name -> sentence."""
+        """Convert the list to JSON's types.
+
+        Returns:
+            Name of each recipe -> its sentence.
+        """
         return {recipe.name: recipe.summary for recipe in self.recipes}
 
     def table(self) -> str:
-        """Return a row a recipe; sentences fold at the terminal's width, names do not."""
+        """Lay the list out for a terminal.
+
+        Returns:
+            A row a recipe; sentences fold at the terminal's width, names do not.
+        """
         indent = max(len(recipe.name) for recipe in self.recipes) + 2
         width = max(shutil.get_terminal_size().columns, indent + MIN_SUMMARY)
         rows = (f"{recipe.name:<{indent}}{recipe.summary}" for recipe in self.recipes)
