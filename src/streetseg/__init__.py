@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streetseg.bench.training import TrainingSpeed, bench_training
     from streetseg.data.check import CheckReport, check_dataset
     from streetseg.data.datasets import open_dataset
+    from streetseg.data.pairs import Dataset
     from streetseg.data.stats import DatasetStats, dataset_stats
     from streetseg.errors import StreetsegError
     from streetseg.export.convert import Converted, convert
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.predict import PredictedImage, PredictedVideo, Predictions, predict
     from streetseg.runtime.segmenter import Prepared, Result, Segmenter
-    from streetseg.runtime.shelf.shelf import list_weights
+    from streetseg.runtime.shelf.shelf import WeightList, list_weights
     from streetseg.streets.datasets import RenderedStreets, render_streets
     from streetseg.training.recipe import Recipe
     from streetseg.training.recipes.recipes import RecipeList, list_recipes
@@ -55,6 +56,7 @@ __all__ = [
     "ComparedTable",
     "Comparison",
     "Converted",
+    "Dataset",
     "DatasetStats",
     "EagerSpeed",
     "EngineOptions",
@@ -78,6 +80,7 @@ __all__ = [
     "Submission",
     "TrainingResult",
     "TrainingSpeed",
+    "WeightList",
     "bench",
     "bench_eager",
     "bench_training",
@@ -110,6 +113,7 @@ HOMES = {
     "ComparedTable": "streetseg.papers.tables",
     "Comparison": "streetseg.measure.compare",
     "Converted": "streetseg.export.convert",
+    "Dataset": "streetseg.data.pairs",
     "DatasetStats": "streetseg.data.stats",
     "EagerSpeed": "streetseg.bench.eager",
     "EngineOptions": "streetseg.runtime.engines.options",
@@ -133,6 +137,7 @@ HOMES = {
     "Submission": "streetseg.measure.submission",
     "TrainingResult": "streetseg.training.result",
     "TrainingSpeed": "streetseg.bench.training",
+    "WeightList": "streetseg.runtime.shelf.shelf",
     "bench": "streetseg.bench.frames",
     "bench_eager": "streetseg.bench.eager",
     "bench_training": "streetseg.bench.training",

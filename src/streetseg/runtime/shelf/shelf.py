@@ -71,7 +71,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class WeightsList(Printable):
+class WeightList(Printable):
     """The weights by name that this package knows.
 
     Attributes:
@@ -108,14 +108,14 @@ class WeightsList(Printable):
         return f"{text_table(rows)}\n\n{text_table(accuracy)}"
 
 
-def list_weights() -> WeightsList:
+def list_weights() -> WeightList:
     """List the weights that can be given by name. Nothing is fetched.
 
     Returns:
         Name, network, training data, accuracy and size of each, and which are on this machine.
     """
     known = known_weights()
-    return WeightsList(
+    return WeightList(
         tuple(known[name] for name in sorted(known)),
         frozenset(name for name, weights in known.items() if weights.path() is not None),
     )
