@@ -18,6 +18,8 @@ from PIL import Image
 from streetseg.cli import main
 from streetseg.data.datasets import open_dataset
 from streetseg.measure.metrics import scores
+from streetseg.measure.pool import pool
+from streetseg.measure.report.files import write_report
 from streetseg.measure.report.pictures import heat_map, tiles
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 
@@ -113,6 +115,14 @@ def test_the_page_needs_nothing_beside_it(report: Path) -> None:
     assert len(sources) == 1 + 2 * 4
     assert all(source.startswith("data:image/") for source in sources)
     assert "url(" not in page
+
+
+def test_a_pooled_evaluation_has_a_report_without_pictures(report: Path, tmp_path: Path) -> None:
+    written = pool([report / "evaluation.json"])
+    page = write_report(tmp_path / "pooled", written).read_text()
+    assert (tmp_path / "pooled" / "confusion.csv").read_bytes() == (report / "confusion.csv").read_bytes()
+    assert "The worst frames" not in page
+    assert page.count("class=swatch") == len(written.names)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
