@@ -23,6 +23,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "BATCH", 2)
 
 
+@pytest.mark.slow
 def test_it_measures_what_it_says(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["bench", "train", "--network", "ddrnet_23_slim", "--network", "stdc1", "--data", str(camvid)]
     assert main([*command, "--rounds", "1", "--threads", "1", "--json"]) == 0

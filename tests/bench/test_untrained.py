@@ -20,6 +20,7 @@ def test_an_untrained_artefact_has_the_work_of_its_network(tmp_path: Path) -> No
     assert count_work(tmp_path / "a.onnx", subject.size).gmacs == pytest.approx(network_cost(*subject).gmacs, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_networks_are_timed_in_rounds() -> None:
     subjects = [Subject("bisenetv2", (("branches", "semantic"),), 3, size) for size in ((32, 32),)]
     times = network_times(subjects, 4, EngineOptions(engine="onnxruntime", threads=1))

@@ -117,6 +117,7 @@ def by_group(table: PaperTable) -> list[PaperRow]:
     return sorted(table.rows, key=lambda row: 2 if row.searched else 0 if row.subject else 1)
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_printed_where_it_cannot_be_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

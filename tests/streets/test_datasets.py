@@ -56,6 +56,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["tutorial", "original"])
 def test_layouts_are_read_back(layout: str, scenes: list[Scene], request: pytest.FixtureRequest) -> None:
     """Pairs are named as CamVid's, fall into its splits, and hold the scenes of seeds 1, 2, ... in this order."""
@@ -108,6 +109,7 @@ def test_names_in_the_original_layout_say_the_split(tmp_path: Path) -> None:
 KINDS = {"camvid-original": "camvid", "folder": "images-masks"}  # layout -> dataset, where they are called otherwise
 
 
+@pytest.mark.slow
 def test_rendered_on_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "streets"
     assert main(["data", "render", str(root), "--val", "2", "--train", "3", "--size", "48x64", "--seed", "5"]) == 0

@@ -27,6 +27,7 @@ def digest(scene: Scene) -> str:
     return hashlib.sha256(scene.frame.tobytes() + scene.label.tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_seed_is_a_scene(scenes: list[Scene]) -> None:
     assert digest(render(3, SMALL)) == digest(scenes[3])
     assert len({digest(scene) for scene in scenes}) == len(scenes)
