@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,33 @@ from PIL import Image
 from torch import Tensor
 
 from streetseg.cli import main
+from streetseg.export.convert import convert
+from streetseg.models.weights import open_weights
 from streetseg.streets.scene import render
 from tests.support.checkpoints import save
 from tests.support.reference_rules import Reference
+
+
+def test_a_conversion_says_what_it_took(tmp_path: Path) -> None:
+    checkpoint = save(tmp_path / "x.pth", Reference("ddrnet-23-slim-cls").state_dict())
+    out = tmp_path / "x.safetensors"
+    converted = convert(str(checkpoint), out=str(out), classes=["road", "sky"])
+    network, card = open_weights(out)
+    assert json.loads(converted.to_json()) == {
+        "path": str(out),
+        "source": "x.pth",
+        "network": "ddrnet_23_slim",
+        "origin": "ydhongHIT/DDRNet",
+        "classes": ["road", "sky"],
+        "taken": converted.taken,
+        "left_out": {"down5": 12, "last_layer": 6, "linear": 2},
+        "untrained": dict(converted.untrained),
+    }
+    assert converted.taken + sum(converted.untrained.values()) == len(network.state_dict())
+    assert converted.untrained.keys() == {"context", "head"}
+    assert card.classes == converted.classes == ("road", "sky")
+    assert "to be trained before use" in converted.table()
+    assert convert(checkpoint, out=out, classes=3).classes == ("class_0", "class_1", "class_2")
 
 
 @pytest.mark.slow
@@ -37,6 +62,7 @@ def one_logit(fixture: str) -> dict[str, Tensor]:
     return {key: tensor[:1] if ".conv_seg." in key else tensor for key, tensor in tensors.items()}
 
 
+@pytest.mark.slow
 def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint = save(tmp_path / "x.pth", Reference("stdc1-cls").state_dict())
     out = ["--out", str(tmp_path / "x.safetensors")]

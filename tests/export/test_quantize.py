@@ -91,7 +91,11 @@ def test_every_convolution_is_int8_and_the_rest_is_explained(shipped: tuple[Path
     assert convolutions == 55
     assert made.int8 >= convolutions
     assert {one.operation for one in made.stayed} == {"Sub", "Mul", "BatchNormalization"}
-    facts: Any = made.facts()
+    facts = json.loads(made.to_json())
+    assert list(facts) == [
+        "network", "calibrated_on", "measured_on", "miou_before", "miou", "drop_points", "int8_operations",
+        "float_operations",
+    ]  # fmt: skip
     assert facts["float_operations"][0] == {
         "operation": "Sub",
         "place": "after input",
@@ -165,6 +169,7 @@ def bright_or_dark(path: Path, outlier: float, *, blue: float = 1.0) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_operations_that_cost_too_much_go_back_to_float(
     dataset: Dataset, camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +197,7 @@ def test_a_first_frame_without_labels_is_no_obstacle(camvid: Path, tmp_path: Pat
     assert found.before - found.after <= 0.005
 
 
+@pytest.mark.slow
 def test_a_drop_that_stays_too_large_is_an_error(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +209,7 @@ def test_a_drop_that_stays_too_large_is_an_error(
     assert [path.name for path in tmp_path.iterdir()] == ["harsh.onnx"]
 
 
+@pytest.mark.slow
 def test_an_artefact_with_nothing_in_int8_is_none(dataset: Dataset, tmp_path: Path) -> None:
     both = bright_or_dark(tmp_path / "both.onnx", 3000, blue=1e5)
     with pytest.raises(VerificationError, match=r"by whatever of it is in int8; nothing was written; allow more by"):
@@ -252,6 +259,7 @@ def test_widened_weights_are_the_halved_ones() -> None:
     assert not [t for t in after.values() if t.dtype == np.float16]
 
 
+@pytest.mark.slow
 def test_on_real_frames_little_is_lost(real_camvid: Path, tmp_path: Path) -> None:
     dataset = open_dataset(real_camvid)
     some = dataclasses.replace(dataset, splits={**dataset.splits, "val": dataset.pairs("val")[::10]})

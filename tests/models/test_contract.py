@@ -36,7 +36,8 @@ AUX = {
     "stdc": {"arm16": 8, "arm32": 16, "detail8": 8},
 }
 POOLED = {"bisenetv", "ddrnet", "stdc"}
-FAST = ["ddrnet_23_slim", "stdc1"]  # to export; of either convention of the upsampling
+FAST = ["ddrnet_23_slim", "stdc1"]  # one of either convention of the upsampling
+NETWORKS = [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in MODELS]
 SMALLEST = ["bisenetv2", "ddrnet_23_slim", "fassd_net_l2", "fc_hardnet_70_l2", "stdc1"]
 
 
@@ -76,10 +77,7 @@ def rounded_up(size: int, stride: int) -> int:
 # One export a network, for all that runs it.
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in MODELS],
-)
+@pytest.fixture(scope="module", params=NETWORKS)
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Network, Path]]:
@@ -159,7 +157,7 @@ def interpolated(segmenter: Segmenter, frame: NDArray[np.uint8]) -> NDArray[np.f
 # What `forward` returns and refuses.
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_outputs(name: str) -> None:
     """Any number of classes and channels; auxiliary heads whatever the mode where asked for, else none."""
     for aux in (False, True):
@@ -181,7 +179,7 @@ def test_outputs(name: str) -> None:
             }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_other_sizes_and_single_images(name: str) -> None:
     network = build(name, 2).eval()
     multiple = network.size_multiple
@@ -224,7 +222,7 @@ def test_what_a_network_cannot_be_built_with(name: str, classes: Any, arguments:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_another_number_of_classes_changes_the_heads_alone(name: str) -> None:
     with torch.device("meta"):
         one, other = (build(name, classes, aux=True).state_dict() for classes in (2, 5))
@@ -238,6 +236,7 @@ def test_another_number_of_classes_changes_the_heads_alone(name: str) -> None:
 # What PyTorch's compilers make of it.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_compiles_without_a_break_and_exports(name: str) -> None:
     network, image, expected = small(name)
@@ -250,6 +249,7 @@ def test_compiles_without_a_break_and_exports(name: str) -> None:
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of its own, when it starts
 @pytest.mark.parametrize("name", SMALLEST)
 def test_the_real_compiler(name: str) -> None:
@@ -288,6 +288,7 @@ ROWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "arguments"), ROWS.values(), ids=ROWS)
 def test_every_row_of_the_papers_tables_trains_and_exports(
     name: str, arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -314,6 +315,7 @@ def test_every_row_of_the_papers_tables_trains_and_exports(
         assert verify_artefact(path, network, card, "onnxruntime") <= 2e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_classifier_trains_compiles_and_exports(name: str) -> None:
     torch.manual_seed(0)

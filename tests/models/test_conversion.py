@@ -120,6 +120,7 @@ def test_imagenet_starts() -> None:
 # Converting
 
 
+@pytest.mark.slow
 def test_forks_of_stdc_with_ordinary_norms_keep_their_scales() -> None:
     theirs = Reference("stdc1-seg").state_dict()
     norms = [name.removesuffix("running_var") for name in theirs if name.endswith("running_var")]
@@ -129,6 +130,7 @@ def test_forks_of_stdc_with_ordinary_norms_keep_their_scales() -> None:
         assert (scale - theirs["ffm.convblk.bn.weight"]).max().item() == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.slow
 def test_another_class_count_keeps_all_but_the_head() -> None:
     found, net, card, untrained = converted("stdc1-seg", "camvid")
     assert untrained == {"head.classifier": 1}

@@ -49,6 +49,10 @@ CASES: list[tuple[str, str, Origin, dict[str, str | None]]] = [
     ("mmseg-bisenetv2", "bisenetv2", bisenetv2.MMSEGMENTATION, MMSEG_BISENETV2_HEADS),
 ]
 
+# The fast lane compares two networks.
+FAST = ("ddrnet-23-slim", "fassd-net-l2")
+MARKED = [pytest.param(*case, marks=[pytest.mark.slow] * (case[0] not in FAST), id=case[0]) for case in CASES]
+
 CLASSIFIER_CASES = [
     ("ddrnet-23-slim-cls", "ddrnet_23_slim_classifier", ddrnet.OFFICIAL_CLASSIFIER),
     ("ddrnet-23-cls", "ddrnet_23_classifier", ddrnet.OFFICIAL_CLASSIFIER),
@@ -77,7 +81,7 @@ LEFT_OUT = {
 }
 
 
-@pytest.mark.parametrize(("fixture", "network", "origin", "heads"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("fixture", "network", "origin", "heads"), MARKED)
 def test_same_function(fixture: str, network: str, origin: Origin, heads: dict[str, str | None]) -> None:
     reference = Reference(fixture)
     ours = build(network, reference.facts["num_classes"], aux=True, **origin.arguments, **origin.aux_arguments).eval()
@@ -99,6 +103,7 @@ def test_parameters(fixture: str, network: str, origin: Origin) -> None:
         assert sum(p.numel() for p in net.parameters()) == official + ADDED.get(fixture, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fixture", "network", "origin"), CLASSIFIER_CASES, ids=[c[0] for c in CLASSIFIER_CASES])
 def test_same_classifier(fixture: str, network: str, origin: Origin) -> None:
     reference = Reference(fixture)
@@ -116,6 +121,7 @@ def test_the_weights_rule_gives_the_published_check_values() -> None:
     np.testing.assert_allclose(first, [-0.332808, -0.111746, 0.315678], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_wrong_detail_is_caught() -> None:
     """The comparison can fail: batch norm's eps 1e-3 instead of 1e-5 is seen."""
     reference = Reference("ddrnet-23-slim")

@@ -18,13 +18,13 @@ from tests.support.reference_rules import Reference
 @pytest.mark.parametrize(
     ("fixture", "network", "bgr"),
     [
-        ("ddrnet-23-slim", None, False),
-        ("stdc1-seg", None, False),
-        ("mmseg-stdc1", None, False),
-        ("bisenetv2", None, False),
-        ("mmseg-bisenetv2", None, False),
+        pytest.param("ddrnet-23-slim", None, False, marks=pytest.mark.slow),
+        pytest.param("stdc1-seg", None, False, marks=pytest.mark.slow),
+        pytest.param("mmseg-stdc1", None, False, marks=pytest.mark.slow),
+        pytest.param("bisenetv2", None, False, marks=pytest.mark.slow),
+        pytest.param("mmseg-bisenetv2", None, False, marks=pytest.mark.slow),
         ("fassd-net", "fassd_net", True),
-        ("fc-hardnet-70", None, True),
+        pytest.param("fc-hardnet-70", None, True, marks=pytest.mark.slow),
     ],
 )
 def test_weights_of_ours_are_the_same_function(fixture: str, network: str | None, bgr: bool, tmp_path: Path) -> None:
@@ -43,6 +43,7 @@ def test_weights_of_ours_are_the_same_function(fixture: str, network: str | None
     assert (card.align_corners, card.precision) == (net.align_corners, "float32")
 
 
+@pytest.mark.slow
 def test_a_card_that_the_network_does_not_take(tmp_path: Path) -> None:
     _, net, card, _ = converted("mmseg-bisenetv2")
     assert card.network_arguments == {"interpolation": "bilinear", "aggregation_bias": True}

@@ -1,4 +1,4 @@
-"""Measured figures go on the card if they are sound, and a note says where they come from."""
+"""export: targets, suffixes, and measured figures, which go on the card if they are sound."""
 
 from __future__ import annotations
 
@@ -15,8 +15,15 @@ from streetseg.cli import main
 from streetseg.errors import UsageError, VerificationError
 from streetseg.export.targets import export
 from streetseg.measure.evaluation import Evaluation, FrameScore, Setup
-from streetseg.measure.evaluation_json import read_accuracy
+from streetseg.measure.evaluation_json import read_accuracy, read_evaluation
 from streetseg.runtime.artefact import read_card
+
+
+def test_targets_and_suffixes(weights: Path) -> None:
+    with pytest.raises(UsageError, match="no target 'coreml'; there are onnx, torch"):
+        export(weights, target="coreml")
+    with pytest.raises(UsageError, match=r"a\.onnx must be named NAME\.pt2"):
+        export(weights, target="torch", out=weights.with_name("a.onnx"))
 
 
 def evaluated(present: str, absent: str) -> dict[str, Any]:
@@ -34,6 +41,24 @@ def test_figures_of_other_classes_are_refused(weights: Path, tmp_path: Path) -> 
     with pytest.raises(UsageError, match="figures of 'cat', no class of "):
         export(weights, out=tmp_path / "a.onnx", accuracy=[tmp_path / "cats.json"])
     assert not (tmp_path / "a.onnx").exists()
+
+
+@pytest.mark.slow
+def test_an_evaluation_goes_on_the_card(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "val.json").write_text(json.dumps(evaluated("road", "sky")))
+    evaluation = read_evaluation(tmp_path / "val.json")
+    exported = export(str(weights), out=str(tmp_path / "a.onnx"), accuracy=[evaluation])
+    assert exported.card.accuracy == (evaluation.card_entry(),)
+    note = f"a result is of other weights than {tmp_path / 'a.onnx'}: x; not judged: sky"
+    assert exported.notes == (note,)
+    assert json.loads(exported.to_json()) == {
+        "path": str(tmp_path / "a.onnx"),
+        "network": "ddrnet_23_slim",
+        "classes": 11,
+        "content_hash": read_card(tmp_path / "a.onnx").content_hash,
+        "logit_difference": pytest.approx(exported.difference, rel=1e-2),
+        "notes": [note],
+    }
 
 
 @pytest.mark.slow
