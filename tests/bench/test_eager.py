@@ -109,6 +109,7 @@ def test_of_int8_no_bound_is_known() -> None:
     assert verdicts["ratio"].cells()[-2:] == ["missed by 4.0", "-"]
 
 
+@pytest.mark.slow
 def test_an_artefact_takes_the_place_of_the_shelfs(tmp_path: Path) -> None:
     mine = tmp_path / "mine.onnx"
     shutil.copy(DEFAULT_WEIGHTS, mine)

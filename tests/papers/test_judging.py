@@ -18,6 +18,7 @@ from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 from streetseg.streets.datasets import write_camvid_tutorial, write_cityscapes, write_folder
 
 
+@pytest.mark.slow
 def test_accuracy_fills_the_row_of_the_network_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_camvid_tutorial(tmp_path, {"train": 1, "test": 2}, size=(72, 96), seed=3)
     data = ["--data", str(tmp_path), "--engine", "onnxruntime"]
