@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import signal
 import sys
 import threading
@@ -12,13 +13,23 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import streetseg
-from streetseg.cli import bench, data, evaluate, predict, tables, train, weights
 from streetseg.cli.output import DONE, INTERRUPTED, complain, discard_output, say
 from streetseg.errors import StreetsegError, UsageError
 
+# File of this folder -> the verbs that its `add_verbs` adds, in the order of the help.
+VERBS = {
+    "predict": ("predict",),
+    "evaluate": ("evaluate", "pool", "compare"),
+    "bench": ("bench",),
+    "tables": ("tables", "models"),
+    "train": ("train", "recipes"),
+    "weights": ("convert", "export", "quantize"),
+    "data": ("data",),
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted."""
+    """Run a command; return its exit code: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted."""
     warnings.showwarning = lambda message, *_, **__: complain(message)
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
@@ -38,8 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def ends_as_interrupts() -> Iterator[None]:
-    """Inside, what ends a service or a closed terminal's commands (SIGTERM, SIGHUP) is an interruption as Ctrl-C is, so
-    that a recording is finished and no half-written file is left. Signals that are ignored (nohup) stay so."""
+    """Inside, SIGTERM and SIGHUP, which end services and the commands of a closed terminal, interrupt as Ctrl-C does.
+
+    A recording is then finished, and no half-written file is left. Signals that are ignored (nohup) stay so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -55,8 +68,8 @@ def ends_as_interrupts() -> Iterator[None]:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """A command's verb and options; UsageError for a wrong one."""
-    return parser().parse_args(arguments)
+    """Return a command's verb and options; UsageError for a wrong one."""
+    return parser(arguments[0] if arguments else None).parse_args(arguments)
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,18 +93,18 @@ class Parser(argparse.ArgumentParser):
 
 
 class Version(argparse.Action):
-    """Looks the version up only when asked: what that imports would delay every command."""
+    """Looks the version up only when asked: its imports would delay every command."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         say(f"streetseg {streetseg.__version__}")
         parser.exit()
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every verb and its options."""
+def parser(first: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all verbs; where a command begins with a verb, only that file's: the others take time."""
     top = Parser(prog="streetseg", description="Real-time semantic segmentation of road scenes.")
     top.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(required=True, metavar="VERB")
-    for part in (predict, evaluate, bench, tables, train, weights, data):
-        part.add_verbs(verbs)
+    for file in [file for file, names in VERBS.items() if first in names] or VERBS:
+        importlib.import_module(f"streetseg.cli.{file}").add_verbs(verbs)
     return top
