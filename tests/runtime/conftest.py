@@ -1,4 +1,4 @@
-"""What several of the runtime's tests share."""
+"""Fixtures that several of the runtime's tests share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streetseg.runtime.kernel import binding
 
 @pytest.fixture(params=["compiled", "python"], scope="module")
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Everything once with the compiled kernel and once with what stands in for it."""
+    """Run a test with the compiled kernel, and again with numpy and Pillow in its place."""
     if request.param == "compiled":
         if binding.load() is None:
             pytest.skip("needs the compiled kernel, which this installation was built without")

@@ -64,8 +64,8 @@ class TorchEngine:
         half = self.precision != "float32"
         with torch.inference_mode(), torch.autocast(self.kind, getattr(torch, self.precision), enabled=half):
             pixels = torch.from_numpy(frame if frame.flags.writeable else frame.copy())  # or PyTorch warns
-            found = self.module(pixels[None].to(self.device))[0]
-        logits: NDArray[np.float32] = found.float().contiguous().cpu().numpy()
+            output = self.module(pixels[None].to(self.device))[0]
+        logits: NDArray[np.float32] = output.float().contiguous().cpu().numpy()
         return logits
 
 

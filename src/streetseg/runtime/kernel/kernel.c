@@ -1,7 +1,7 @@
-/* The inner loops of classmap.py and overlay.py, compiled; kernel.py loads and calls them.
+/* The inner loops of classmap.py and overlay.py, compiled; binding.py loads and calls them.
  *
- * They compute what the numpy and Pillow forms compute, operation by operation (-ffp-contract=off keeps the compiler
- * from fusing a product and a sum), so the results are the same to the bit, whatever the machine.
+ * They do the same operations as the numpy and Pillow forms, so the results are the same to the bit on every machine.
+ * -ffp-contract=off keeps the compiler from fusing a product and a sum.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -114,7 +114,7 @@ typedef struct {
     const cells *rows, *columns;
     uint8_t *out;
     int64_t stride;
-    int failed; /* memory was short */
+    int failed; /* out of memory */
 } class_map_job;
 
 /* The class map of the cell rows from `from` to `to`. */
@@ -164,7 +164,7 @@ FAST static void class_map_band(void *argument, int64_t from, int64_t to)
     free(above);
 }
 
-/* See classmap.class_map. The rows of `out` are `stride` bytes apart. Returns 0, or 1 where memory is short. */
+/* See classmap.class_map. The rows of `out` are `stride` bytes apart. Returns 0, or 1 if out of memory. */
 int streetseg_class_map(
     const float *logits, int64_t classes, const cells *rows, const cells *columns, uint8_t *out, int64_t stride,
     int64_t threads)
@@ -182,7 +182,7 @@ typedef struct {
      * channel makes an entry one load and one store; the store runs into the next pixel, which overwrites it. */
     uint8_t factor[2][4];
     uint16_t colour[2][256][4];
-    int failed; /* memory was short */
+    int failed; /* out of memory */
 } paint_job;
 
 /* The rows of the picture from `from` to `to`. */
@@ -216,7 +216,7 @@ FAST static void paint_band(void *argument, int64_t from, int64_t to)
 }
 
 /* overlay.overlay without the legend. colours: 256 x 3. opacity: inside a class, on a border; of 255. Returns 0, or 1
- * where memory is short. */
+ * if out of memory. */
 int streetseg_paint(
     const uint8_t *frame, const uint8_t *classmap, int64_t height, int64_t width, const uint8_t *colours,
     const uint8_t *opacity, uint8_t *out, int64_t threads)
