@@ -122,6 +122,9 @@ class Dataset:
                 trainval that are, or are not, of that sequence. To evaluate on a left-out sequence S, train on
                 "without:S" and evaluate on "only:S".
 
+        Returns:
+            The pairs, at least one.
+
         Raises:
             DatasetError: There is no such split, or it is empty.
         """
@@ -145,13 +148,30 @@ class Dataset:
         return pairs
 
     def unlabelled(self, split: str) -> DatasetError:
-        """Return the error for a split that has no pixel of any class."""
+        """Return the error for a split that has no pixel of any class.
+
+        Args:
+            split: Its name.
+
+        Returns:
+            The error, to be raised.
+        """
         return DatasetError(
             f"{self.root} ({self.name}) has no labelled pixel in split {split!r}; label some, or choose another split"
         )
 
     def read_label(self, pair: Pair) -> np.ndarray:
-        """Return the label map of a pair, H x W uint8; DatasetError if it has none or the file cannot be used."""
+        """Return the label map of a pair.
+
+        Args:
+            pair: A pair of this dataset.
+
+        Returns:
+            H x W uint8, class indices; 255 where a pixel does not count.
+
+        Raises:
+            DatasetError: The pair has no label, or its file cannot be used.
+        """
         if pair.label is None:
             raise DatasetError(
                 f"{pair.image} has no label, as in published test splits; choose another split, or add labels"
@@ -170,9 +190,14 @@ class Dataset:
             raise DatasetError(f"{pair.label}: {error}") from None
 
     def read(self, pair: Pair, short_side: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a pair's frame, H x W x 3 uint8, and its label map, H x W uint8.
+        """Return a pair's frame and its label map, reduced to a short side.
 
-        A frame whose short side is longer than `short_side` pixels is reduced to it.
+        Args:
+            pair: A pair of this dataset.
+            short_side: Pixels; a longer short side is reduced to it, a shorter one stays.
+
+        Returns:
+            The frame, H x W x 3 uint8 RGB, and its label map, H x W uint8.
         """
         frame, label = read_frame(pair.image), self.read_label(pair)
         check_sizes(pair, frame, label)

@@ -83,11 +83,19 @@ class WeightList(Printable):
     here: frozenset[str]
 
     def facts(self) -> Facts:
-        """Return the shelf's entries, each with "here": True if its file is on this machine."""
+        """Return the shelf's entries.
+
+        Returns:
+            A list below "weights"; each entry's "here" is True if its file is on this machine.
+        """
         return {"weights": [asdict(one) | {"here": one.name in self.here} for one in self.weights]}
 
     def table(self) -> str:
-        """Return a row for each name, and below it what its accuracy was measured on."""
+        """Return the shelf for a terminal.
+
+        Returns:
+            A row for each name, and below it what its accuracy was measured on.
+        """
         rows = [["name", "network", "trained on", "MB", "here"]]
         rows += [
             [
