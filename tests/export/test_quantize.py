@@ -181,10 +181,10 @@ def test_operations_that_cost_too_much_go_back_to_float(
     out = tmp_path / "saved.onnx"
     command = ["quantize", harsh, "--data", camvid, "--frames", "4", "--out", out, "--json"]
     assert main([str(word) for word in command]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["drop_points"] <= 0.5
-    assert {"operation": "Conv", "place": "brightness", "reason": "accuracy"} in found["float_operations"]
-    assert found["miou"] == read_card(out).accuracy[0].miou
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["drop_points"] <= 0.5
+    assert {"operation": "Conv", "place": "brightness", "reason": "accuracy"} in facts["float_operations"]
+    assert facts["miou"] == read_card(out).accuracy[0].miou
 
 
 def test_a_first_frame_without_labels_is_no_obstacle(camvid: Path, tmp_path: Path) -> None:
@@ -193,8 +193,8 @@ def test_a_first_frame_without_labels_is_no_obstacle(camvid: Path, tmp_path: Pat
     label = min((tmp_path / "camvid" / "valannot").iterdir())
     Image.fromarray(np.full((96, 128), 11, np.uint8)).save(label)
     harsh = bright_or_dark(tmp_path / "harsh.onnx", 3000)
-    found = quantize(harsh, data=open_dataset(tmp_path / "camvid"), out=tmp_path / "saved.onnx", frames=4)
-    assert found.before - found.after <= 0.005
+    quantization = quantize(harsh, data=open_dataset(tmp_path / "camvid"), out=tmp_path / "saved.onnx", frames=4)
+    assert quantization.before - quantization.after <= 0.005
 
 
 @pytest.mark.slow

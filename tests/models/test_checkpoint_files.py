@@ -108,9 +108,9 @@ def test_averaged_weights_are_taken_wherever_they_are(tmp_path: Path) -> None:
         {"ema": {}, "model": averaged},
         {"ema": {"decay": 0.99}, "state_dict": averaged},
     ):
-        found = read_tensors(save(tmp_path / "x.pth", content))
-        assert found.keys() == {"a.weight"}
-        assert torch.equal(found["a.weight"], torch.ones(3)), content
+        tensors = read_tensors(save(tmp_path / "x.pth", content))
+        assert tensors.keys() == {"a.weight"}
+        assert torch.equal(tensors["a.weight"], torch.ones(3)), content
 
 
 def test_a_hole_in_a_download_is_found(tmp_path: Path) -> None:

@@ -45,15 +45,15 @@ def test_every_fixture_is_recognised_whatever_is_around_it(fixture: str) -> None
         assert state_dict_in(content, HERE, 1 << 40).keys() == theirs.keys()
 
     name = fixture.removeprefix("mmseg-").removesuffix("-cls").removesuffix("-seg").replace("-", "_")
-    found = recognise_checkpoint(theirs, fixture, name if name in ALIKE else None)
-    assert found.network == name
-    assert found.origin.name == OFFICIAL[fixture.split("-")[0]]
-    assert found.num_classes == (None if fixture.endswith("-cls") else 19)
+    recognised = recognise_checkpoint(theirs, fixture, name if name in ALIKE else None)
+    assert recognised.network == name
+    assert recognised.origin.name == OFFICIAL[fixture.split("-")[0]]
+    assert recognised.num_classes == (None if fixture.endswith("-cls") else 19)
     if not fixture.endswith("-cls"):
         training_only = [
             beginning.removesuffix(".") for beginning in Reference(fixture).facts["training_only_prefixes"]
         ]
-        assert all(any(left.startswith(beginning) for left in found.left_out) for beginning in training_only)
+        assert all(any(left.startswith(beginning) for left in recognised.left_out) for beginning in training_only)
 
 
 def test_networks_that_are_alike_are_asked_for() -> None:
@@ -97,9 +97,9 @@ def test_training_wrappers_of_ddrnet_pytorch() -> None:
     inner = shapes("ddrnet-23-slim")
     wrapped = {f"model.{name}": tensor for name, tensor in inner.items()} | {"loss.criterion.weight": torch.ones(19)}
     theirs = state_dict_in({"state_dict": wrapped}, HERE, 1 << 40)
-    found = recognise_checkpoint(theirs, "x.pth", origin="chenjun2hao/DDRNet.pytorch")
-    assert found.network == "ddrnet_23_slim"
-    assert found.left_out == {"seghead_extra": 13, "loss": 1}
+    recognised = recognise_checkpoint(theirs, "x.pth", origin="chenjun2hao/DDRNet.pytorch")
+    assert recognised.network == "ddrnet_23_slim"
+    assert recognised.left_out == {"seghead_extra": 13, "loss": 1}
 
 
 def test_imagenet_starts() -> None:
@@ -112,9 +112,9 @@ def test_imagenet_starts() -> None:
     assert recognise_checkpoint(hardnet, "x.pth", "fc_hardnet_70").left_out == {}
     assert recognise_checkpoint(hardnet, "x.pth", "fassd_net_l2").left_out == {"16": 48, "17": 6}
     resnet = ResNet18().state_dict() | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
-    found = recognise_checkpoint(resnet, "x.pth")
-    assert (found.network, found.origin.arguments) == ("bisenetv2", {"semantic": "resnet18"})
-    assert found.left_out == {"fc": 2}
+    recognised = recognise_checkpoint(resnet, "x.pth")
+    assert (recognised.network, recognised.origin.arguments) == ("bisenetv2", {"semantic": "resnet18"})
+    assert recognised.left_out == {"fc": 2}
 
 
 # Converting
@@ -132,12 +132,12 @@ def test_forks_of_stdc_with_ordinary_norms_keep_their_scales() -> None:
 
 @pytest.mark.slow
 def test_another_class_count_keeps_all_but_the_head() -> None:
-    found, net, card, untrained = converted("stdc1-seg", "camvid")
+    recognised, net, card, untrained = converted("stdc1-seg", "camvid")
     assert untrained == {"head.classifier": 1}
     assert card.classes == label_space("camvid").names
     assert "head.classifier" in card.limits[0]
     state = net.state_dict()
-    assert all(torch.equal(state[key], found.tensors[key]) for key in state if key != "head.classifier.weight")
+    assert all(torch.equal(state[key], recognised.tensors[key]) for key in state if key != "head.classifier.weight")
     again = converted("stdc1-seg", "camvid")[1].state_dict()
     assert all(torch.equal(tensor, again[key]) for key, tensor in state.items())
 

@@ -66,8 +66,8 @@ def test_the_dilated_convolutions_have_a_gradient_in_bfloat16(channels: int) -> 
     with torch.autocast("cpu", torch.bfloat16):
         out = conv(x)
     assert out.dtype == torch.bfloat16
-    (found,) = torch.autograd.grad(out, conv.weight, direction.bfloat16())
-    torch.testing.assert_close(found, expected, rtol=0, atol=0.02 * expected.abs().max().item())
+    (gradient,) = torch.autograd.grad(out, conv.weight, direction.bfloat16())
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=0.02 * expected.abs().max().item())
 
 
 def test_the_activation_trains_as_torchs() -> None:

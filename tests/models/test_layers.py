@@ -18,8 +18,8 @@ def test_a_strided_depthwise_convolution_keeps_its_function_and_gradient_in_bflo
     theirs = plain(x.float())
     theirs.backward(gradient.float())
     with torch.autocast("cpu", torch.bfloat16):
-        found = ours(x)
-    found.backward(gradient)
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found, theirs.bfloat16())
+        output = ours(x)
+    output.backward(gradient)
+    assert output.dtype == torch.bfloat16
+    torch.testing.assert_close(output, theirs.bfloat16())
     torch.testing.assert_close(ours.weight.grad, plain.weight.grad)

@@ -35,6 +35,6 @@ def save(path: Path, content: object, **options: Any) -> Path:
 
 
 def converted(fixture: str, classes: str | None = None, network: str | None = None) -> tuple[Conversion, Any, Any, Any]:
-    found = recognise_checkpoint(Reference(fixture).state_dict(), f"{fixture}.pth", network)
-    labels = label_space(classes) if classes else likely_labels(found.num_classes or 0)
-    return found, *build_converted(found, labels.names, labels.colours)
+    conversion = recognise_checkpoint(Reference(fixture).state_dict(), f"{fixture}.pth", network)
+    labels = label_space(classes) if classes else likely_labels(conversion.num_classes or 0)
+    return conversion, *build_converted(conversion, labels.names, labels.colours)
