@@ -6,6 +6,8 @@ import ast
 import inspect
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -47,6 +49,14 @@ def test_type_checkers_see_the_same_names() -> None:
         for alias in node.names
     }
     assert seen == streetseg.HOMES
+
+
+def test_a_name_that_needs_pytorch_says_how_to_install_it() -> None:
+    code = "import sys; sys.modules['torch'] = None; import streetseg; streetseg.Segmenter; streetseg.train"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines()[-1].startswith(
+        "streetseg.errors.MissingExtraError: streetseg.train needs PyTorch, which is not installed; install it with"
+    )
 
 
 @cache

@@ -164,6 +164,8 @@ HOMES = {
     "write_submission": "streetseg.measure.submission",
 }
 
+WITH_TRAIN = ("torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "safetensors")  # come with the extra "train"
+
 
 class Package(ModuleType):
     """The package, in which a public function wins over a room of the same name: `streetseg.export(...)` is the
@@ -184,7 +186,15 @@ def __getattr__(name: str) -> Any:
         return version("streetseg")
     if name not in HOMES:
         raise AttributeError(f"module 'streetseg' has no attribute {name!r}")
-    return getattr(importlib.import_module(HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name not in WITH_TRAIN:
+            raise
+        from streetseg.errors import MissingExtraError
+
+        package = "PyTorch" if error.name == "torch" else error.name
+        raise MissingExtraError(package, f"streetseg.{name}", "train") from None
 
 
 def __dir__() -> list[str]:

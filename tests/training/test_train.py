@@ -65,7 +65,7 @@ def test_training_learns_and_writes_weights_with_their_card(camvid: Path, tmp_pa
 
 def test_a_run_returns_its_files_and_best_figures(camvid: Path, tmp_path: Path) -> None:
     result = train(small("iterations=2", "evaluate_every=1"), camvid, str(tmp_path), progress=False)
-    assert result.weights == tmp_path / "ddrnet_23_slim_camvid.safetensors"
+    assert result.weights == Path(result) == tmp_path / "ddrnet_23_slim_camvid.safetensors"
     assert result.best_weights == tmp_path / "ddrnet_23_slim_camvid_best.safetensors"
     assert result.weights.is_file()
     assert result.best_weights.is_file()

@@ -30,6 +30,10 @@ class TrainingResult(Printable):
     best: Mapping[str, float] = field(default_factory=dict)
     best_step: int | None = None
 
+    def __fspath__(self) -> str:
+        """Return the weights' path, so that `streetseg.export(result)` and `open(result)` take a result itself."""
+        return str(self.weights)
+
     def facts(self) -> Facts:
         """Convert the result to JSON's types.
 
