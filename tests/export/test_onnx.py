@@ -18,7 +18,8 @@ from streetseg.models.outputs import Network
 from streetseg.models.weights import open_weights, save_weights
 from streetseg.runtime.artefact import METADATA_KEY, read_card
 from streetseg.runtime.card import ModelCard
-from streetseg.runtime.engines.engines import ENGINES, open_engine
+from streetseg.runtime.engines.engines import ENGINES
+from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
 
 

@@ -11,7 +11,7 @@ from streetseg.errors import ArtefactError, VerificationError
 from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
-from streetseg.runtime.engines.engines import open_engine
+from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import write_whole
 

@@ -19,7 +19,7 @@ from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engine import Engine
-from streetseg.runtime.engines.engines import open_engine
+from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import encode_png, resize
 from streetseg.runtime.overlay import overlay, percent, share

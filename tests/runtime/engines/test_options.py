@@ -9,7 +9,7 @@ import pytest
 from streetseg.errors import EngineError
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.engines.engine import cores
-from streetseg.runtime.engines.engines import open_engine
+from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from streetseg.data.imagenet import LabelledImages, open_imagenet
-from streetseg.data.pairs import reduced_size
-from streetseg.errors import NetworkError
+from streetseg.data.pairs import Dataset, reduced_size
+from streetseg.errors import DatasetError, NetworkError
 from streetseg.models.networks import CLASSIFIERS
 from streetseg.models.outputs import Network, Outputs
 from streetseg.runtime.frames import read_frame, resize
@@ -46,10 +46,21 @@ class Classification(Task):
             appearance=appearance(recipe),
         )
 
-    @staticmethod
-    def open_data(root: Path, name: str | None = None) -> LabelledImages:
-        """Return the images in a folder, sorted by class."""
-        return open_imagenet(root)
+    @classmethod
+    def open(
+        cls,
+        recipe: Recipe,
+        data: Dataset | LabelledImages | Path | str,
+        *,
+        dataset: str | None = None,
+        cache: Path | None = None,
+    ) -> Classification:
+        """Return the task on images, or on the images in a folder; see `open_task`."""
+        if isinstance(data, Path | str):
+            data = open_imagenet(Path(data))
+        if isinstance(data, Dataset):
+            raise DatasetError(f"{data.root} holds class maps; classification trains on images sorted by class")
+        return cls(recipe, data, cache)
 
     def open_samples(self) -> Samples:
         """Return the images of the split to train on."""

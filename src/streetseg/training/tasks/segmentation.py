@@ -15,6 +15,7 @@ from torch import Tensor
 
 from streetseg.data.cache import open_cache
 from streetseg.data.datasets import open_dataset
+from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import IGNORE, Dataset, read_ahead, readable
 from streetseg.data.stats import class_weights
 from streetseg.errors import DatasetError
@@ -55,10 +56,21 @@ class Segmentation(Task):
             appearance=appearance(recipe),
         )
 
-    @staticmethod
-    def open_data(root: Path, name: str | None = None) -> Dataset:
-        """Return the dataset in a folder; name: see `open_dataset`."""
-        return open_dataset(root, name)
+    @classmethod
+    def open(
+        cls,
+        recipe: Recipe,
+        data: Dataset | LabelledImages | Path | str,
+        *,
+        dataset: str | None = None,
+        cache: Path | None = None,
+    ) -> Segmentation:
+        """Return the task on a dataset, or on the dataset in a folder; see `open_task`."""
+        if isinstance(data, Path | str):
+            data = open_dataset(data, dataset)
+        if isinstance(data, LabelledImages):
+            raise DatasetError(f"{data.root} holds images sorted by class; segmentation trains on class maps")
+        return cls(recipe, data, cache)
 
     def open_samples(self) -> Samples:
         """Return the samples of the split to train on."""

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streetseg.data.pairs import readable
+from streetseg.data.imagenet import LabelledImages
+from streetseg.data.pairs import Dataset, readable
 from streetseg.errors import RecipeError
 from streetseg.models.outputs import Network
 from streetseg.training.augment import Appearance, Views
@@ -40,6 +41,18 @@ class Task(ABC):
     classes: tuple[str, ...]
     views: Views
     note: str = ""
+
+    @classmethod
+    @abstractmethod
+    def open(
+        cls,
+        recipe: Recipe,
+        data: Dataset | LabelledImages | Path | str,
+        *,
+        dataset: str | None = None,
+        cache: Path | None = None,
+    ) -> Task:
+        """Return the task on a dataset or a folder; see `open_task`."""
 
     @abstractmethod
     def open_samples(self) -> Samples:

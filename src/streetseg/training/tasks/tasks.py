@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import Dataset
@@ -12,7 +11,7 @@ from streetseg.training.tasks.classification import Classification
 from streetseg.training.tasks.segmentation import Segmentation
 from streetseg.training.tasks.task import Task
 
-TASKS: dict[str, Any] = {"segmentation": Segmentation, "classification": Classification}
+TASKS: dict[str, type[Task]] = {"segmentation": Segmentation, "classification": Classification}
 
 
 def open_task(
@@ -31,10 +30,6 @@ def open_task(
         cache: Folder of a memory-mapped cache of the decoded samples; None keeps them in memory.
 
     Raises:
-        DatasetError: The folder holds no dataset for the task.
+        DatasetError: The folder holds no dataset for the task, or the dataset is another task's.
     """
-    kind = TASKS[recipe.task]
-    if isinstance(data, str | Path):
-        data = kind.open_data(Path(data), dataset)
-    task: Task = kind(recipe, data, cache)
-    return task
+    return TASKS[recipe.task].open(recipe, data, dataset=dataset, cache=cache)
