@@ -160,7 +160,7 @@ def test_evaluate_names_the_splits(val: Path, run: Run) -> None:
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "kitti"], "unknown dataset 'kitti'"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "camvid"], "holds no camvid frames; looked"),
         (["evaluate", "{weights}", "--data", "{empty}", "--scale", "0"], "above 0 and at most 4, got 0.0"),
-        (["evaluate", "{weights}", "--data", "{empty}", "--trimap", "3", "0"], "bands of 1 to 150 pixels, got 3, 0"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--trimap", "3", "0"], "widths of 1 to 150 pixels, got 3, 0"),
         (["evaluate", "{weights}", "--data", "{empty}", "--worst", "-1"], "0 or more, got -1"),
         (["evaluate", "{weights}", "--data", "{empty}", "--worst", "3"], "--worst is for the report; add --report DIR"),
         (["evaluate", "{weights}", "--data", "{empty}", "--overlap", "0.5"], "--overlap is that of windows; add"),

@@ -89,15 +89,15 @@ def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path, capsy
         ({"confusion": [[1, 2], [0, 0]]}, "do not add up to the confusion matrix"),
     ):
         path.write_text(json.dumps({**good_facts, **wrong}))
-        with pytest.raises(UsageError, match=f"no result of streetseg evaluate.*{complaint}"):
+        with pytest.raises(UsageError, match=f"not a result of streetseg evaluate.*{complaint}"):
             read_accuracy(path)
     path.write_text(json.dumps({**good_facts, "miou": 0.99}))
-    with pytest.raises(UsageError, match="scores that are not those of its confusion matrix; evaluate anew"):
+    with pytest.raises(UsageError, match="scores that contradict its confusion matrix; evaluate anew"):
         read_accuracy(path)
     path.write_text(json.dumps({**good_facts, "views": "scale 1, 1.5, mirrored too"}))
     assert read_accuracy(path).measured_on == "x; scale 1, 1.5, mirrored too; not judged: sky"
     path.write_text("{}")
-    with pytest.raises(UsageError, match="no result of streetseg evaluate"):
+    with pytest.raises(UsageError, match="not a result of streetseg evaluate"):
         read_accuracy(path)
     unfit = dataclasses.replace(card.accuracy[0], miou=74.5)
     with pytest.raises(VerificationError, match=r"a\.onnx was not written, .* an accuracy beyond 0 to 1") as caught:

@@ -150,13 +150,13 @@ def test_a_class_that_is_nowhere_has_no_difference(write: Callable[..., Path]) -
 
 def test_what_cannot_be_compared(write: Callable[..., Path], tmp_path: Path) -> None:
     a = write("a.json", matrices(0, 0.6))
-    with pytest.raises(UsageError, match="not judge the same frames: 1 are in one only, such as f29"):
+    with pytest.raises(UsageError, match="not of the same frames: 1 are in one only, such as f29"):
         compare(a, write("b.json", matrices(0, 0.6, frames=29)))
     with pytest.raises(UsageError, match="no class in common"):
         compare(a, write("c.json", matrices(0, 0.6), ["bus", "train", "tram"]))
     for text in ("", "[]", "{}", "[" * 100_000):
         (tmp_path / "bad.json").write_text(text)
-        with pytest.raises(UsageError, match="is no result of streetseg evaluate") as caught:
+        with pytest.raises(UsageError, match="is not a result of streetseg evaluate") as caught:
             compare(a, tmp_path / "bad.json")
         assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match=r"missing\.json cannot be read: No such file"):

@@ -64,7 +64,7 @@ def test_the_command_names_what_was_asked_for(camvid: Path) -> None:
     ("wrong", "complaint"),
     [
         ({"worst": -1}, "0 or more, got -1"),
-        ({"trimap": (3, 151)}, "bands of 1 to 150 pixels, got 3, 151"),
+        ({"trimap": (3, 151)}, "widths of 1 to 150 pixels, got 3, 151"),
         ({"scales": [0]}, "above 0 and at most 4, got 0.0"),
         ({"options": FLOAT32, "engine": "openvino"}, "give either options, or engine"),
     ],

@@ -14,7 +14,7 @@ from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import IGNORE, Dataset
 from streetseg.errors import DatasetError
 from streetseg.measure import frames as frames_module
-from streetseg.measure.frames import JudgedFrame, Predict, evaluate_frames
+from streetseg.measure.frames import EvaluatedFrame, Predict, evaluate_frames
 from streetseg.runtime.frames import read_frame
 
 
@@ -60,9 +60,9 @@ def test_each_frame_is_decoded_once_and_its_matrix_kept(camvid: Path, monkeypatc
         read.append(path)
         return real(path)
 
-    def watch(judged: JudgedFrame) -> None:
-        seen.append((judged.name, judged.scores.miou))
-        np.testing.assert_array_equal(judged.prediction, 1)
+    def watch(frame: EvaluatedFrame) -> None:
+        seen.append((frame.name, frame.scores.miou))
+        np.testing.assert_array_equal(frame.prediction, 1)
 
     monkeypatch.setattr(frames_module, "read_frame", counting)
     ones = evaluate_frames(lambda frame: np.ones_like(frame[..., 0]), dataset.labels.names, dataset, "val", watch=watch)

@@ -75,7 +75,7 @@ def test_an_edited_file_is_refused(parts: list[Path], tmp_path: Path, place: str
     (found if place == "file" else found["images"][0])[key] = wrong
     edited.write_text(json.dumps(found))
     for call in (lambda: pool([edited]), lambda: compare(edited, edited)):
-        with pytest.raises(UsageError, match=r"edited\.json is no result of streetseg evaluate") as caught:
+        with pytest.raises(UsageError, match=r"edited\.json is not a result of streetseg evaluate") as caught:
             call()
         assert "\n" not in str(caught.value)
 
@@ -84,7 +84,7 @@ def test_a_frame_counts_once(parts: list[Path], tmp_path: Path) -> None:
     edited = tmp_path / "edited.json"
     found = json.loads(parts[1].read_text())
     images = found["images"]
-    for wrong, complaint in (([*images, images[0]], "is there twice"), (images[1:], "do not add up to the confusion")):
+    for wrong, complaint in (([*images, images[0]], "occurs twice"), (images[1:], "do not add up to the confusion")):
         edited.write_text(json.dumps(found | {"images": wrong}))
         with pytest.raises(UsageError, match=complaint):
             pool([edited])
@@ -101,9 +101,9 @@ def test_mistakes_are_one_line(
     (tmp_path / "nameless.json").write_text(json.dumps(nameless))
     for given, complaint in (
         ([train, whole], "is in several of the evaluations"),
-        ([train, other], "differ in views; pool evaluations of one kind"),
-        ([train, val.with_name("classes.csv")], "classes.csv is no result of streetseg evaluate"),
-        ([train, tmp_path / "nameless.json"], "nameless.json is no result of streetseg evaluate"),
+        ([train, other], "differ in views; pool evaluations that agree in these"),
+        ([train, val.with_name("classes.csv")], "classes.csv is not a result of streetseg evaluate"),
+        ([train, tmp_path / "nameless.json"], "nameless.json is not a result of streetseg evaluate"),
         ([tmp_path / "none.json"], "none.json cannot be read: No such file or directory"),
     ):
         capsys.readouterr()

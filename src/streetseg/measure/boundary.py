@@ -8,7 +8,7 @@ pixel centres) from a border pixel: k pixels to either side of a border.
 - Boundary IoU (Cheng, Girshick, Dollar, Berg, Kirillov, CVPR 2021, section 4): for each class, the IoU of the true
   class within the labels' band and the predicted class within the prediction's band. It measures the outline of an
   object, whatever its size. As in the paper, the band is a share of the frame's diagonal. Unlike in the paper,
-  distances are Euclidean, the frame's edge is no border, and pixels are counted over the whole split.
+  distances are Euclidean, the frame's edge is not a border, and pixels are counted over the whole split.
 """
 
 from __future__ import annotations
@@ -82,16 +82,16 @@ def boundary_width(height: int, width: int) -> int:
 def border_distance(classes: NDArray[np.uint8], limit: int) -> NDArray[np.uint16]:
     """Return each pixel's squared Euclidean distance to the nearest border pixel, H x W; 0 on border pixels.
 
-    Distances of `limit` pixels and more are some value of at least limit ** 2. limit: 1 to WIDEST.
+    Distances of `limit` pixels (1 to WIDEST) and more are not exact: each is at least limit ** 2.
     """
     border = border_pixels(classes)
     # Felzenszwalb and Huttenlocher's two passes: along columns, then along rows as far as `limit`.
-    along = np.where(border, np.uint16(0), np.uint16(limit))
-    for y in range(1, len(along)):
-        np.minimum(along[y], along[y - 1] + np.uint16(1), out=along[y])
-    for y in range(len(along) - 2, -1, -1):
-        np.minimum(along[y], along[y + 1] + np.uint16(1), out=along[y])
-    square = along * along
+    vertical = np.where(border, np.uint16(0), np.uint16(limit))
+    for y in range(1, len(vertical)):
+        np.minimum(vertical[y], vertical[y - 1] + np.uint16(1), out=vertical[y])
+    for y in range(len(vertical) - 2, -1, -1):
+        np.minimum(vertical[y], vertical[y + 1] + np.uint16(1), out=vertical[y])
+    square = vertical * vertical
     distance = square.copy()
     for x in range(1, min(limit, classes.shape[1])):
         step = np.uint16(x * x)

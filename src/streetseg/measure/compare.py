@@ -1,4 +1,4 @@
-"""Compare two evaluations of the same frames: which differences are real?"""
+"""Compare two evaluations of the same frames, and say which differences are real."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-# With fewer frames the resamples are too alike: of three frames that differ by chance, a fourth would be called real.
+# With fewer frames the resamples are too alike. With three frames, a quarter of all chance differences would count as
+# real.
 LEAST_FRAMES = 10
 
 
@@ -61,7 +62,7 @@ class Difference:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Printable):
-    """The differences between two evaluations A and B of the same frames. `comparison["road"]` is that of a class.
+    """The differences between two evaluations A and B of the same frames. `comparison["road"]` is one of them.
 
     Attributes:
         differences: mIoU first, then each class.
@@ -76,7 +77,7 @@ class Comparison(Printable):
         """Return the difference in "mIoU", or in the IoU of a class.
 
         Raises:
-            KeyError: There is no such class in both evaluations.
+            KeyError: The class is not in both evaluations.
         """
         return {one.name: one for one in self.differences}[name]
 
@@ -147,17 +148,17 @@ class Comparison(Printable):
 def compare(a: Path | str | Evaluation, b: Path | str | Evaluation) -> Comparison:
     """Compare two evaluations of the same frames.
 
-    The intervals are those of a paired bootstrap (Efron, Tibshirani, 1993, chapter 13's percentile interval). Runs of
-    neighbouring frames are drawn with replacement, the same ones for A and B, RESAMPLES times, and their confusion
-    matrices are added. There is no interval for a class that fewer than LEAST_FRAMES frames show, and none at all with
-    fewer frames. The result is deterministic.
+    The intervals come from a paired bootstrap (percentile interval; Efron, Tibshirani, 1993, chapter 13). It draws runs
+    of neighbouring frames with replacement, the same ones for A and B, and adds their confusion matrices, RESAMPLES
+    times. A class that fewer than LEAST_FRAMES frames show has no interval. With fewer frames, mIoU has none either.
+    The result is deterministic.
 
     Args:
         a: A result of `evaluate`, or a JSON file that `streetseg evaluate --json` or `--report` wrote.
         b: Another one, of the same frames.
 
     Returns:
-        mIoU over the classes that both evaluations judge, then each of these classes.
+        The difference in mIoU over the classes that both evaluations have, then in each class's IoU.
 
     Raises:
         UsageError: A file holds something else, or the evaluations are of other frames or count other pixels.
@@ -171,8 +172,8 @@ def compare(a: Path | str | Evaluation, b: Path | str | Evaluation) -> Compariso
     if set(first.frames) != set(second.frames):
         lone = sorted(set(first.frames) ^ set(second.frames))
         raise UsageError(
-            f"{both} do not judge the same frames: {len(lone)} are in one only, such as {lone[0]}; evaluate both "
-            "on one split"
+            f"{both} are not of the same frames: {len(lone)} are in one only, such as {lone[0]}; evaluate both on "
+            "one split"
         )
     classes = tuple(name for name in first.classes if name in second.classes)
     if not classes:
@@ -226,37 +227,37 @@ class FrameCounts:
 
 
 def frame_counts(evaluation: Evaluation) -> FrameCounts:
-    """Return the counts of an evaluation's frames, for the classes that it judges."""
+    """Return the counts of an evaluation's frames, for the classes that the labels know."""
     names = evaluation.names
     matrices = (frame.matrix(len(names)) for frame in evaluation.frame_scores)
     per_frame = np.array([(np.diag(matrix), matrix.sum(1), matrix.sum(0)) for matrix in matrices], np.float64)
     right, true, predicted = per_frame.transpose(1, 0, 2)
     frames = tuple(frame.name for frame in evaluation.frame_scores)
-    judged = tuple(name for name, known in zip(names, evaluation.judged, strict=True) if known)
-    return FrameCounts(frames, names, right, true, predicted, true.sum(1)).select(frames, judged)
+    labelled = tuple(name for name, judged in zip(names, evaluation.judged, strict=True) if judged)
+    return FrameCounts(frames, names, right, true, predicted, true.sum(1)).select(frames, labelled)
 
 
 def differences(first: FrameCounts, second: FrameCounts) -> Iterator[Difference]:
-    """Give the difference in mIoU, then that of each class."""
+    """Yield the difference in mIoU, then in each class's IoU."""
     resampled = resampled_differences(first, second)
     tail = 100 * (1 - CONFIDENCE) / 2
     whole = np.ones((1, len(first.frames)))
     ious = first.iou(whole)[0], second.iou(whole)[0]
-    for name, place in (("mIoU", -1), *((name, i) for i, name in enumerate(first.classes))):
-        values = resampled[:, place]
+    for name, column in (("mIoU", -1), *((name, i) for i, name in enumerate(first.classes))):
+        values = resampled[:, column]
         values = values[~np.isnan(values)]
-        shown = len(first.frames) if place < 0 else np.count_nonzero(first.true[:, place])
+        shown = len(first.frames) if column < 0 else np.count_nonzero(first.true[:, column])
         low, high = np.percentile(values, (tail, 100 - tail)) if shown >= LEAST_FRAMES else (np.nan, np.nan)
-        a, b = (mean_iou(iou[None])[0] if place < 0 else iou[place] for iou in ious)
+        a, b = (mean_iou(iou[None])[0] if column < 0 else iou[column] for iou in ious)
         yield Difference(name, float(a), float(b), float(low), float(high))
 
 
 def resampled_differences(first: FrameCounts, second: FrameCounts) -> NDArray[np.float64]:
     """Return B's IoU minus A's in each resample: RESAMPLES x (C + 1), the last column for mIoU.
 
-    Neighbouring frames of a drive are alike; drawn one by one they would make the interval too narrow. Therefore runs
-    of frames are drawn, the last frame followed by the first (circular block bootstrap; Politis, Romano, 1992). A run
-    is as long as the cube root of the number of frames (the order that Hall, Horowitz, Jing, 1995, recommend).
+    Neighbouring frames of a drive are alike: if they were drawn one by one, the interval would be too narrow. So whole
+    runs of frames are drawn. The last frame is followed by the first (circular block bootstrap; Politis, Romano, 1992).
+    A run is as long as the cube root of the number of frames (the order that Hall, Horowitz, Jing, 1995, recommend).
     """
     rng = np.random.default_rng(0)
     frames = len(first.frames)
@@ -270,7 +271,7 @@ def resampled_differences(first: FrameCounts, second: FrameCounts) -> NDArray[np
 
 
 def mean_iou(iou: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return mIoU, R, of R x C IoUs: the mean over the classes that occur."""
+    """Return the mIoU of R x C IoUs, R values: the mean over the classes that occur."""
     known = ~np.isnan(iou)
     with np.errstate(invalid="ignore"):
         mean: NDArray[np.float64] = np.where(known, iou, 0).sum(1) / known.sum(1)

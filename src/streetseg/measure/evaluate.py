@@ -64,8 +64,8 @@ def evaluate(
         flip: Average with the mirrored frame.
         window: H, W in pixels of windows that the frame is evaluated in; None: the whole frame at once.
         overlap: Least share of its size by which a window overlaps the next one, from 0 to below 1.
-        trimap: Widths in pixels, 1 to 150, of the bands near borders; None: 1, 3, 5 and 10. With none at all, borders
-            are not evaluated, which is quicker.
+        trimap: Widths in pixels, 1 to 150, of the bands near borders; None: 1, 3, 5 and 10. An empty sequence skips the
+            borders, which is quicker.
         report: Folder for a report: JSON, CSV and a page with pictures.
         worst: Number of frames with pictures in the report, those with the lowest mIoU; 0 or more.
         options: How the artefact is run, in place of the four keywords that follow.
@@ -74,7 +74,7 @@ def evaluate(
         threads: CPU threads.
         precision: The arithmetic.
         export: `streetseg.export`, if the artefact is NAME.safetensors, which is exported first.
-        progress: Shows how far the evaluation is.
+        progress: Shows the progress over the frames.
 
     Returns:
         The confusion matrix, the scores of the split and of each frame.
@@ -87,10 +87,10 @@ def evaluate(
         ReportError: The report cannot be written; its `result` is the evaluation.
         UsageError: A value is out of range.
     """
-    views = Views(tuple(map(float, scales)) if scales else None, flip, window, float(overlap))
+    views = Views.of(scales, flip, window, overlap)
     trimap_widths = tuple(TRIMAP_WIDTHS if trimap is None else trimap)
     if not all(1 <= width <= WIDEST for width in trimap_widths):
-        raise UsageError(f"trimap takes bands of 1 to {WIDEST} pixels, got {', '.join(map(str, trimap_widths))}")
+        raise UsageError(f"trimap takes widths of 1 to {WIDEST} pixels, got {', '.join(map(str, trimap_widths))}")
     if worst < 0:
         raise UsageError(f"worst takes a number of frames, 0 or more, got {worst}")
     options = engine_options(options, engine, device, threads, precision)

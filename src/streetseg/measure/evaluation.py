@@ -1,4 +1,4 @@
-"""The result of an evaluation: one confusion matrix over all pixels of a split, and the scores it gives."""
+"""The result of an evaluation: one confusion matrix over all pixels of a split, and its scores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from streetseg.runtime.overlay import Colour
 
 VOID_RULE = "pixels whose label is void, or a class left out, do not count, whatever was predicted there"
-Rounded = dict[str, float | None]  # name -> share from 0 to 1, None where there is nothing to judge
+Rounded = dict[str, float | None]  # name -> share from 0 to 1, None where undefined
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Evaluation(Printable):
 
         Returns:
             miou, mean_f1, class_accuracy, pixel_accuracy and fwiou, with borders also boundary_miou: shares from 0 to
-            1, rounded to 6 digits; None where there is nothing to judge.
+            1, rounded to 6 digits; None where undefined.
         """
         means = {
             "miou": self.scores.miou,
@@ -171,7 +171,7 @@ class Evaluation(Printable):
 
         Returns:
             iou, f1 and accuracy, with borders also boundary_iou, each by class: shares from 0 to 1, rounded to 6
-            digits; None where there is nothing to judge.
+            digits; None where undefined.
         """
         columns = {"iou": self.scores.iou, "f1": self.scores.f1, "accuracy": self.scores.accuracy}
         if self.boundary is not None:
@@ -194,8 +194,7 @@ class Evaluation(Printable):
         """Return all figures as JSON's types.
 
         Returns:
-            The setup, the scores, the confusion matrix and the frames; shares are 0 to 1, None where there is nothing
-            to judge.
+            The setup, the scores, the confusion matrix and the frames; shares are 0 to 1, None where undefined.
         """
         means, columns = self.means(), self.class_scores()
         boundary: Facts = {}
@@ -278,8 +277,8 @@ class Evaluation(Printable):
     def card_entry(self) -> Accuracy:
         """Return the accuracy as a model card states it.
 
-        The entry's `measured_on` also names what makes the figure unusual: views other than the card's own, classes
-        that are not judged, classes that are left out.
+        The entry's `measured_on` also names views other than the card's own, classes that are not judged, and classes
+        that are left out.
 
         Returns:
             The card's entry.

@@ -1,4 +1,4 @@
-"""Read the JSON that `streetseg evaluate` and `streetseg pool` write, also that of earlier versions."""
+"""Read the JSON that `streetseg evaluate` and `streetseg pool` write, in this version and in earlier ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streetseg.errors import UsageError
 from streetseg.measure.evaluation import Evaluation, FrameScore, Setup
 from streetseg.runtime.card import Accuracy
 
-DESCRIPTIONS = ("measured_on", "weights", "engine", "views")  # that every file has; a command is optional
+DESCRIPTIONS = ("measured_on", "weights", "engine", "views")  # every file has these; a command is optional
 
 
 def read_evaluation(path: Path | str) -> Evaluation:
@@ -27,7 +27,7 @@ def read_evaluation(path: Path | str) -> Evaluation:
         path: The JSON file.
 
     Returns:
-        The evaluation, without what it counted near borders and without pictures.
+        The evaluation, without the counts near borders and without pictures.
 
     Raises:
         UsageError: The file cannot be read, holds something else, or contradicts itself.
@@ -46,27 +46,26 @@ def read_accuracy(path: Path | str) -> Accuracy:
         The card's entry.
 
     Raises:
-        UsageError: The file cannot be read, holds something else, or has scores that do not follow from its confusion
-            matrix.
+        UsageError: The file cannot be read, holds something else, or has scores that contradict its confusion matrix.
     """
     with written_evaluation(Path(path)) as written:
         stated, evaluation = Accuracy.of(written), parsed_evaluation(written)
     if stated != Accuracy.of(evaluation.facts()):
-        raise UsageError(f"{path} has scores that are not those of its confusion matrix; evaluate anew")
+        raise UsageError(f"{path} has scores that contradict its confusion matrix; evaluate anew")
     return evaluation.card_entry()
 
 
 @contextmanager
 def written_evaluation(path: Path) -> Iterator[Any]:
-    """Give the JSON in a file to be parsed; raise UsageError if it is not an evaluation's."""
+    """Open the JSON in a file for parsing; UsageError if it is not of an evaluation."""
     try:
         yield json.loads(path.read_text())
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror}; give what streetseg evaluate --json or --report wrote"
+            f"{path} cannot be read: {error.strerror}; give a file that streetseg evaluate --json or --report wrote"
         ) from None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        raise UsageError(f"{path} is no result of streetseg evaluate --json or --report ({error})") from None
+        raise UsageError(f"{path} is not a result of streetseg evaluate --json or --report ({error})") from None
 
 
 def parsed_evaluation(written: Any) -> Evaluation:
@@ -80,10 +79,10 @@ def parsed_evaluation(written: Any) -> Evaluation:
         raise ValueError("the images' counts do not add up to the confusion matrix, or there are none")
     uncounted = written["uncounted_pixels"]
     if type(uncounted) is not int or uncounted < 0:
-        raise ValueError("uncounted_pixels is no number of pixels")
+        raise ValueError("uncounted_pixels is not a number of pixels")
     descriptions = {key: written[key] for key in DESCRIPTIONS} | {"command": written.get("command", "")}
     if not all(isinstance(text, str) for text in descriptions.values()):
-        raise ValueError(f"{', '.join(descriptions)} are not all text")
+        raise ValueError(f"not all of {', '.join(descriptions)} are text")
     return Evaluation(
         names=names,
         judged=np.array([name not in not_judged for name in names]),
@@ -106,11 +105,11 @@ def parsed_frame(image: Any) -> FrameScore:
 
 
 def distinct_texts(value: object) -> tuple[str, ...]:
-    """Return a list of names, none of them twice; ValueError for anything else."""
+    """Return a list of different names as a tuple; ValueError for anything else."""
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"{value!r:.40} is no list of names")
+        raise ValueError(f"{value!r:.40} is not a list of names")
     if twice := [name for name, times in Counter(value).items() if times > 1]:
-        raise ValueError(f"{twice[0]!r} is there twice")
+        raise ValueError(f"{twice[0]!r} occurs twice")
     return tuple(value)
 
 
@@ -118,7 +117,7 @@ def pixel_counts(value: object, columns: int) -> NDArray[np.int64]:
     """Return rows of whole numbers, none below 0, as an array n x columns; ValueError for anything else."""
     counts = np.array(value) if value != [] else np.zeros((0, columns), np.int64)
     if counts.dtype.kind != "i" or counts.shape[1:] != (columns,) or counts.min(initial=0) < 0:
-        raise ValueError(f"{value!r:.40} are no counts of pixels in rows of {columns}")
+        raise ValueError(f"{value!r:.40} is not a list of rows of {columns} pixel counts")
     return counts
 
 
@@ -127,5 +126,5 @@ def parsed_share(value: object) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"{value!r:.40} is no share of 0 to 1")
+        raise ValueError(f"{value!r:.40} is not a share from 0 to 1")
     return value

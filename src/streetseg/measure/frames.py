@@ -20,7 +20,7 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]  # frame H x W x 3 ->
 
 
 @dataclass(frozen=True)
-class JudgedFrame:
+class EvaluatedFrame:
     """A frame with its label, its prediction and its scores.
 
     Attributes:
@@ -47,7 +47,7 @@ def evaluate_frames(
     split: str,
     *,
     trimap_widths: tuple[int, ...] = (),
-    watch: Callable[[JudgedFrame], object] | None = None,
+    watch: Callable[[EvaluatedFrame], object] | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Run a predictor over a split and return its scores.
@@ -61,14 +61,14 @@ def evaluate_frames(
         dataset: The labelled dataset.
         split: One of the dataset's splits, see `Dataset.pairs`.
         trimap_widths: Widths in pixels of the bands near borders; with none, borders are not evaluated.
-        watch: Called with each judged frame.
-        progress: Shows how far the loop is.
+        watch: Called with each evaluated frame.
+        progress: Shows the progress over the frames.
 
     Returns:
         The evaluation, with an empty setup.
 
     Raises:
-        DatasetError: No class is common, no pixel is labelled, or a frame or label cannot be used.
+        DatasetError: `names` and the labels share no class, no pixel is labelled, or a frame or label cannot be used.
     """
     pairs = dataset.pairs(split)
     labelled = dataset.labels.names
@@ -89,18 +89,17 @@ def evaluate_frames(
         frame, label = read_frame(pair.image), dataset.read_label(pair)
         check_sizes(pair, frame, label)
         label, prediction = to_predicted[label], predict(frame)
-        of_frame = confusion_matrix(label, prediction, len(names))
-        score = scores(of_frame, judged)
-        matrix += of_frame
-        uncounted += label.size - int(of_frame.sum())
+        frame_matrix = confusion_matrix(label, prediction, len(names))
+        frame_score = scores(frame_matrix, judged)
+        matrix += frame_matrix
+        uncounted += label.size - int(frame_matrix.sum())
         if boundary is not None:
             boundary.add(label, prediction)
-        cells = np.argwhere(of_frame)
-        frame_scores.append(
-            FrameScore(pair.name, np.column_stack([cells, of_frame[*cells.T]]), score.miou, score.pixel_accuracy)
-        )
+        places = np.argwhere(frame_matrix)
+        cells = np.column_stack([places, frame_matrix[*places.T]])
+        frame_scores.append(FrameScore(pair.name, cells, frame_score.miou, frame_score.pixel_accuracy))
         if watch is not None:
-            watch(JudgedFrame(pair.name, frame, label, prediction, of_frame, score))
+            watch(EvaluatedFrame(pair.name, frame, label, prediction, frame_matrix, frame_score))
     if not matrix.any():
         raise dataset.unlabelled(split)
     left_out = tuple(name for name in labelled if name not in names)

@@ -1,4 +1,4 @@
-"""Open what an evaluation takes: the artefact, exported first if it must be, and the dataset."""
+"""Open the inputs of an evaluation: the artefact, which may have to be exported first, and the dataset."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def engine_options(
 
 @contextmanager
 def opened_artefact(artefact: Artefact, options: EngineOptions, export: Exporter | None) -> Iterator[Segmenter]:
-    """Give a Segmenter of the artefact. Unfolded weights are exported for it, for as long as it is needed."""
+    """Open a Segmenter of the artefact. Unfolded weights are exported to a temporary file first."""
     if isinstance(artefact, Segmenter):
         if options != EngineOptions():
             raise UsageError("a Segmenter is open already; give its engine options to Segmenter.open")
@@ -61,7 +61,7 @@ def artefact_name(artefact: Artefact) -> str:
 
 
 def opened_dataset(data: Dataset | Path | str, name: str | None) -> Dataset:
-    """Return the dataset in a folder, and warn of what was decided about it; an open dataset as it is."""
+    """Return the dataset in a folder, with its note as a warning; an open dataset is returned as it is."""
     if isinstance(data, Dataset):
         return data
     dataset = open_dataset(data, name)

@@ -36,14 +36,14 @@ def confusion_matrix(label: NDArray[np.uint8], prediction: NDArray[np.uint8], nu
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of a confusion matrix, all from 0 to 1; NaN where there is nothing to judge.
+    """The scores of a confusion matrix, all from 0 to 1; NaN where undefined.
 
-    They are those of Long, Shelhamer, Darrell, CVPR 2015, section 5, where `class_accuracy` is called mean accuracy.
+    Long, Shelhamer, Darrell (CVPR 2015, section 5) define them; they call `class_accuracy` mean accuracy.
 
     Attributes:
         iou: IoU of each class, C values; NaN if the class is neither true nor predicted.
-        f1: F1 (Dice) of each class; NaN as `iou`.
-        accuracy: Share of each class's true pixels that are predicted right; NaN if the class is not true anywhere.
+        f1: F1 (Dice) of each class; NaN where `iou` is.
+        accuracy: Share of each class's true pixels that are predicted right; NaN if the class has no true pixel.
         miou: Mean of `iou` without NaN.
         mean_f1: Mean of `f1` without NaN.
         class_accuracy: Mean of `accuracy` without NaN.
@@ -66,8 +66,8 @@ def scores(matrix: NDArray[np.int64], judged: NDArray[np.bool_] | None = None) -
 
     Args:
         matrix: C x C pixel counts: rows are true classes, columns are predicted classes.
-        judged: C booleans; False for a class that the labels do not know. Such a class has NaN and is in no mean, and
-            a pixel predicted as this class is wrong. None: all classes are judged.
+        judged: C booleans; False for a class that the labels do not know. Its scores are NaN and no mean contains
+            them. A pixel predicted as this class is wrong. None: all classes are judged.
 
     Returns:
         The scores of each class and over all classes.

@@ -1,4 +1,4 @@
-"""One evaluation from several of different frames, such as sequences that were left out in turn."""
+"""Pool evaluations of different frames into one: of the sequences that were left out in turn, for instance."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def pool(evaluations: Sequence[Path | str | Evaluation]) -> Evaluation:
     parts = [one if isinstance(one, Evaluation) else read_evaluation(one) for one in evaluations]
     sources = source_names(evaluations)
     for source, part in zip(sources, parts, strict=True):
-        if differing := differing_kinds(parts[0], part):
+        if differing := differing_properties(parts[0], part):
             raise UsageError(
-                f"{sources[0]} and {source} differ in {', '.join(differing)}; pool evaluations of one kind"
+                f"{sources[0]} and {source} differ in {', '.join(differing)}; pool evaluations that agree in these"
             )
     frame_scores = tuple(frame for part in parts for frame in part.frame_scores)
     if twice := [name for name, times in Counter(frame.name for frame in frame_scores).items() if times > 1]:
@@ -67,19 +67,19 @@ def source_names(evaluations: Sequence[Path | str | Evaluation]) -> list[str]:
     ]
 
 
-def differing_kinds(one: Evaluation, other: Evaluation) -> list[str]:
-    """Return what differs between two evaluations that must be the same to pool them."""
+def differing_properties(one: Evaluation, other: Evaluation) -> list[str]:
+    """Return the properties that differ between two evaluations, of those that pooling needs to be the same."""
     same = {
         "classes": one.names == other.names,
         "not_judged": one.judged.tolist() == other.judged.tolist(),
         "left_out": one.left_out == other.left_out,
         "views": one.setup.views == other.setup.views,
     }
-    return [kind for kind, equal in same.items() if not equal]
+    return [name for name, equal in same.items() if not equal]
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Return the names of files, each with as many of its folders as it takes to distinguish it from the others."""
+    """Return the names of files, each with as many of its folders as distinguish it from the others."""
     different = set(paths)
 
     def short(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Write class maps for a benchmark's test server, which does not publish its labels: `streetseg.write_submission`."""
+"""Write class maps for the test server of a benchmark that keeps its labels secret: `streetseg.write_submission`."""
 
 from __future__ import annotations
 
@@ -69,10 +69,11 @@ def write_submission(
     export: Exporter | None = None,
     progress: Progress = silent,
 ) -> Submission:
-    """Write the class maps of a split as a benchmark's test server takes them.
+    """Write the class maps of a split in the format of a benchmark's test server.
 
     Args:
-        artefact: As for `evaluate`, and so are all arguments that are not listed here.
+        artefact: NAME.onnx, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors together with
+            `export`. None: the weights that come with the package.
         data: The dataset's folder, or an open dataset.
         out: Folder for the class maps: FRAME.png, 8-bit grey, in the server's values.
         dataset: The name of the dataset; None: its layout decides.
@@ -87,7 +88,7 @@ def write_submission(
         threads: CPU threads.
         precision: The arithmetic.
         export: `streetseg.export`, if the artefact is NAME.safetensors, which is exported first.
-        progress: Shows how far the loop is.
+        progress: Shows the progress over the frames.
 
     Returns:
         The folder and the number of files.
@@ -99,7 +100,7 @@ def write_submission(
         OutputError: A file cannot be written.
         UsageError: A value is out of range.
     """
-    views = Views(tuple(map(float, scales)) if scales else None, flip, window, float(overlap))
+    views = Views.of(scales, flip, window, overlap)
     options = engine_options(options, engine, device, threads, precision)
     opened = opened_dataset(data, dataset)
     with opened_artefact(artefact, options, export) as segmenter:
@@ -115,7 +116,7 @@ def write_server_files(
     folder: Path,
     progress: Progress = silent,
 ) -> int:
-    """Write the class map of each frame of a split as folder/FRAME.png, and return their number.
+    """Write the class map of each frame of a split as folder/FRAME.png; return the number of files.
 
     names: Class names of the predicted indices. Raises as `write_submission` does.
     """

@@ -1,13 +1,13 @@
 """Evaluate as papers do: several scales, the mirrored frame, windows.
 
-The softmax of all views is averaged at full size. This costs many times what one view costs, so its accuracy is not
+The softmax of all views is averaged at full size. This takes many times as long as one view, so the accuracy is not
 that of a real-time network.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import ceil
@@ -49,8 +49,13 @@ class Views:
         if not 0 <= self.overlap < 1:
             raise UsageError(f"windows overlap by 0 to below 1 of their size, got {self.overlap}")
 
+    @classmethod
+    def of(cls, scales: Sequence[float] | None, flip: bool, window: tuple[int, int] | None, overlap: float) -> Views:
+        """Return the views of a caller's arguments: no scales, or an empty sequence, means the card's scale."""
+        return cls(tuple(map(float, scales)) if scales else None, flip, window, float(overlap))
+
     def describe(self) -> str:
-        """Return the views in words, as the JSON states them."""
+        """Return the views in words, as in `Setup.views`."""
         scales = "the card's scale" if self.scales is None else f"scale {', '.join(f'{s:g}' for s in self.scales)}"
         flip = ", mirrored too" if self.flip else ""
         window = "" if self.window is None else f", windows of {self.window[0]} x {self.window[1]}"
@@ -58,7 +63,7 @@ class Views:
 
 
 class ViewSegmenter:
-    """Segments frames by averaging several views of each."""
+    """A segmenter that averages several views of each frame."""
 
     def __init__(self, segmenter: Segmenter, views: Views) -> None:
         self.views = views
@@ -98,7 +103,7 @@ class ViewSegmenter:
         return classes
 
     def run(self, frame: NDArray[np.uint8]) -> Iterator[ViewLogits]:
-        """Give the network's logits of every view of a frame."""
+        """Yield the network's logits of every view of a frame."""
         height, width = frame.shape[:2]
         window = self.views.window or (height, width)
         tops, lefts = (starts(*sizes, self.views.overlap) for sizes in zip((height, width), window, strict=True))
@@ -116,7 +121,7 @@ class ViewSegmenter:
 
 
 def starts(frame: int, window: int, overlap: float) -> list[int]:
-    """Return where windows begin along one axis: as few as cover it, evenly spread, the last one at the end."""
+    """Return the start of each window along one axis: as few as cover it, evenly spread, the last one at the end."""
     if window >= frame:
         return [0]
     step = max(1, int(window * (1 - overlap)))
@@ -126,7 +131,7 @@ def starts(frame: int, window: int, overlap: float) -> list[int]:
 
 @dataclass(frozen=True)
 class Axis:
-    """For each pixel along one axis: the two logits that it lies between, and the weight of the second."""
+    """The interpolation along one axis: for each pixel, the logits on either side, and the weight of the second."""
 
     first: NDArray[np.intp]
     second: NDArray[np.intp]
@@ -137,7 +142,7 @@ class Axis:
         cells: Cells = cells_along(logits, frame, content, padded, align_corners)
         cell = np.repeat(np.arange(logits + 1), cells.count)
         first, second = cells.ends(cell)
-        return cls(first, second, cells.weight[:frame])  # beyond, there is padding
+        return cls(first, second, cells.weight[:frame])  # the rest is padding
 
     def mirrored(self) -> Axis:
         """Return the axis of a frame that was mirrored along it."""
@@ -168,7 +173,7 @@ class ViewLogits:
     def softmax(self, first: int, last: int) -> NDArray[np.float32]:
         """Return the class probabilities of the rows from `first` to below `last` at full size.
 
-        The logits are interpolated bilinearly, as for a class map, and go through the softmax.
+        It interpolates the logits bilinearly, as for a class map, before the softmax.
         """
         part = slice(first, last)
         left = self.logits[self.rows.first[part]]

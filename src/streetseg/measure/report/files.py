@@ -52,5 +52,5 @@ def write_worst(folder: Path, evaluation: Evaluation) -> None:
     for path, content in sheets.items():
         write_file(path, content)
     for other in set(folder.glob("*.jpg")) - sheets.keys():
-        if re.match(r"\d\d+_", other.name) and other.is_file():  # of another evaluation
+        if re.match(r"\d\d+_", other.name) and other.is_file():  # only names that this function gives
             other.unlink()

@@ -21,7 +21,7 @@ WRONG = (255, 60, 60)
 def tiles(
     frame: NDArray[np.uint8], label: NDArray[np.uint8], prediction: NDArray[np.uint8], colours: Sequence[Colour]
 ) -> dict[str, Image.Image]:
-    """Return a judged frame as four pictures by caption.
+    """Return an evaluated frame as four pictures by caption.
 
     They show the frame, its label and its prediction in class colours (void is black), and the errors in red over the
     grey frame.

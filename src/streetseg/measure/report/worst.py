@@ -7,20 +7,20 @@ import math
 from itertools import count
 
 from streetseg.measure.evaluation import WorstFrame
-from streetseg.measure.frames import JudgedFrame
+from streetseg.measure.frames import EvaluatedFrame
 from streetseg.measure.report.pictures import tiles
 from streetseg.runtime.overlay import Colour
 
 
 class WorstFrames:
-    """Sees each judged frame and keeps the pictures of the `number` worst ones."""
+    """The pictures of the `number` worst frames, out of all frames that it is called with."""
 
     def __init__(self, number: int, colours: tuple[Colour, ...]) -> None:
         self.number, self.colours = number, colours
-        self.kept: list[tuple[float, int, WorstFrame]] = []  # a heap; the best of the kept frames comes first
-        self.order = count()  # decides between equal frames, so that pictures are never compared
+        self.kept: list[tuple[float, int, WorstFrame]] = []  # a heap: the best of the kept frames comes first
+        self.order = count()  # breaks ties, because pictures cannot be compared
 
-    def __call__(self, frame: JudgedFrame) -> None:
+    def __call__(self, frame: EvaluatedFrame) -> None:
         miou = frame.scores.miou
         full = len(self.kept) == self.number
         if math.isnan(miou) or not self.number or (full and -miou <= self.kept[0][0]):
