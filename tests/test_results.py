@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streetseg.results import Facts, Printable, rounded, text_table
+from streetseg.results import Facts, Printable, rounded, text_list, text_table
 
 words = st.text("abcdefgh0123456789", min_size=1, max_size=12)
 texts = st.lists(words, min_size=0, max_size=4).map(" ".join)
@@ -58,3 +58,12 @@ class Two(Printable):
 def test_a_result_prints_itself() -> None:
     assert Two().to_json() == '{\n  "two": 2,\n  "nothing": null,\n  "third": 0.333333\n}'
     assert Two()._repr_html_() == "<pre>2 &lt; 3</pre>"
+
+
+def test_sentences_of_a_list_fold_beside_their_names() -> None:
+    text = text_list({"a_long_name_of_a_network": "one two three four five", "b": "six"}, width=44)
+    assert text.splitlines() == [
+        "a_long_name_of_a_network  one two three four",
+        "                          five",
+        "b                         six",
+    ]

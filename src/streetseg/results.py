@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
+import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
@@ -14,6 +16,7 @@ Facts: TypeAlias = Mapping[str, JSON]
 
 
 GAP = 2  # spaces between the columns of a table
+NARROWEST_SENTENCE = 20  # characters a line
 
 
 class Printable(ABC):
@@ -60,6 +63,24 @@ def text_table(rows: Sequence[Sequence[str]], *, width: int | None = None) -> st
 
     width = width or Console().width
     return "\n\n".join(aligned(part, width) for part in side_by_side(rows, width))
+
+
+def text_list(entries: Mapping[str, str], *, width: int | None = None) -> str:
+    """Return names, each with a sentence beside it that folds at the terminal's width.
+
+    Args:
+        entries: Name -> sentence.
+        width: Characters a line; None: the terminal's width, 80 where there is no terminal.
+
+    Returns:
+        The names in one column, which is never folded, the sentences in another.
+    """
+    indent = max(map(len, entries)) + GAP
+    width = max(width or shutil.get_terminal_size().columns, indent + NARROWEST_SENTENCE)
+    return "\n".join(
+        textwrap.fill(f"{name:<{indent}}{text}", width, subsequent_indent=" " * indent, break_long_words=False)
+        for name, text in entries.items()
+    )
 
 
 def side_by_side(rows: Sequence[Sequence[str]], width: int) -> list[list[Sequence[str]]]:

@@ -25,7 +25,7 @@ from streetseg.models.fassdnet import fassd_net, fassd_net_l1, fassd_net_l2
 from streetseg.models.hardnet import fc_hardnet_70, fc_hardnet_70_classifier, fc_hardnet_70_l1, fc_hardnet_70_l2
 from streetseg.models.outputs import Network
 from streetseg.models.stdc import stdc1, stdc1_classifier, stdc2, stdc2_classifier
-from streetseg.results import Facts, Printable
+from streetseg.results import Facts, Printable, text_list
 
 MODELS: dict[str, Callable[..., Network]] = {
     "bisenetv2": bisenetv2,
@@ -92,9 +92,9 @@ class NetworkList(Printable):
         """Return the list as text.
 
         Returns:
-            One line a network.
+            Names and descriptions, which fold at the terminal's width.
         """
-        return "\n".join(f"{entry.name:<25}  {entry.description}" for entry in self.networks)
+        return text_list({entry.name: entry.description for entry in self.networks})
 
 
 def list_networks() -> NetworkList:

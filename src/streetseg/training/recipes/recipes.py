@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import shutil
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from streetseg.errors import RecipeError
-from streetseg.results import Facts, Printable
+from streetseg.results import Facts, Printable, text_list
 from streetseg.training.recipe import Recipe
 from streetseg.training.recipe_file import read_recipe
 from streetseg.training.recipes import bisenetv2, camvid, ddrnet, fassdnet, finetune, imagenet, stdc, streets
-
-MIN_SUMMARY = 20  # characters of a line of the list that are left to the sentence
 
 # A recipe's name is its function's.
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -136,12 +132,7 @@ class RecipeList(Printable):
         Returns:
             A row a recipe; sentences fold at the terminal's width, names do not.
         """
-        indent = max(len(recipe.name) for recipe in self.recipes) + 2
-        width = max(shutil.get_terminal_size().columns, indent + MIN_SUMMARY)
-        rows = (f"{recipe.name:<{indent}}{recipe.summary}" for recipe in self.recipes)
-        return "\n".join(
-            textwrap.fill(row, width, subsequent_indent=" " * indent, break_long_words=False) for row in rows
-        )
+        return text_list({recipe.name: recipe.summary for recipe in self.recipes})
 
 
 def list_recipes() -> RecipeList:
