@@ -119,8 +119,8 @@ def test_rounds_are_one_or_more() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--size", "64"], "'64' is no size; give height and width, as 1024x2048"),
-        (["--size", "0x128"], "'0x128' is no size"),
+        (["--size", "64"], "'64' is not a size; give height and width, for example 1024x2048"),
+        (["--size", "0x128"], "'0x128' is not a size"),
         (["--size", "8x64"], "size 8 x 64 is too small for a scene"),
         (["--rounds", "0"], "--rounds must be at least 1, got 0"),
         (["--engine", "tensorflow"], "no engine 'tensorflow'"),

@@ -162,9 +162,9 @@ def test_evaluate_names_the_splits(val: Path, run: Run) -> None:
         (["evaluate", "{weights}", "--data", "{empty}", "--scale", "0"], "above 0 and at most 4, got 0.0"),
         (["evaluate", "{weights}", "--data", "{empty}", "--trimap", "3", "0"], "widths of 1 to 150 pixels, got 3, 0"),
         (["evaluate", "{weights}", "--data", "{empty}", "--worst", "-1"], "0 or more, got -1"),
-        (["evaluate", "{weights}", "--data", "{empty}", "--worst", "3"], "--worst is for the report; add --report DIR"),
-        (["evaluate", "{weights}", "--data", "{empty}", "--overlap", "0.5"], "--overlap is that of windows; add"),
-        (["evaluate", "{weights}", "--data", "{empty}", "--submission", "{out}", "--json"], "so there is no --json"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--worst", "3"], "--worst needs --report DIR; add it"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--overlap", "0.5"], "--overlap needs --window H W; add it"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--submission", "{out}", "--json"], "so it takes no --json"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(refused: Refused, arguments: list[str], complaint: str) -> None:

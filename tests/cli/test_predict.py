@@ -238,7 +238,7 @@ def test_what_is_no_image_from_a_pipe(tmp_path: Path) -> None:
         (["predict", "{drive}", "--out", "{out}", "--precision", "int8"], "there are float32, bfloat16"),
         (["predict", "{drive}/missing.png", "--out", "{out}"], "missing.png is not there"),
         (["predict", "", "--out", "{out}"], "a path is empty"),
-        (["predict", "{drive}", "--out", ""], "argument --out: a path is empty; name a file or folder, . for the"),
+        (["predict", "{drive}", "--out", ""], "argument --out: a path is empty; give a file or folder, . for the"),
         (["predict", "{drive}", "{drive}/c/*.png", "--out", "{out}"], "c/*.png is not there"),
         (["predict", "{empty}", "--out", "{out}"], "empty holds no image"),
         (["predict", "{drive}", "--out", "{out}", "--weights", "net"], "'net' is neither a file nor a name of weights"),

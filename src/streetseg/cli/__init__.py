@@ -1,4 +1,4 @@
-"""The command line: one verb a command. A verb imports its own room only, when it runs."""
+"""The command line: one verb a command. A verb imports its own room, and only when it runs."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
         complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        discard_output()  # whoever read it has had enough
+        discard_output()  # the reader has gone (`| head`)
         return DONE
 
 
 @contextlib.contextmanager
 def ends_as_interrupts() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP, which end services and the commands of a closed terminal, interrupt as Ctrl-C does.
+    """Inside, SIGTERM and SIGHUP interrupt as Ctrl-C does; they end services and the commands of a closed terminal.
 
-    A recording is then finished, and no half-written file is left. Signals that are ignored (nohup) stay so.
+    A recording is then finished, and no half-written file is left. Signals that are ignored (nohup) stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -73,9 +73,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, whose complaint about a wrong option is one line instead of the whole usage.
+    """An argparse parser that reports a wrong option in one line, without the whole usage.
 
-    old_form: returns the command of today for arguments of a form that is no longer there, None for others.
+    old_form: Returns today's command for arguments of a former command, None for all others.
     """
 
     def __init__(self, *, old_form: Callable[[list[str]], str | None] | None = None, **settings: Any) -> None:
@@ -83,7 +83,7 @@ class Parser(argparse.ArgumentParser):
         self.old_form = old_form
 
     def parse_known_args(self, args: Any = None, *rest: Any, **further: Any) -> Any:
-        """Parse, unless the arguments are of an old form: UsageError with the command of today."""
+        """Parse; UsageError with today's command if the arguments are those of a former one."""
         if self.old_form and args is not None and (command := self.old_form(args)):
             raise UsageError(f"the command is now: {command}")
         return super().parse_known_args(args, *rest, **further)
@@ -93,7 +93,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Version(argparse.Action):
-    """Looks the version up only when asked: its imports would delay every command."""
+    """Print the version; looked up only when asked, because its imports would delay every command."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         say(f"streetseg {streetseg.__version__}")
@@ -101,7 +101,7 @@ class Version(argparse.Action):
 
 
 def parser(first: str | None = None) -> argparse.ArgumentParser:
-    """Return the parser of all verbs; where a command begins with a verb, only that file's: the others take time."""
+    """Return the parser of all verbs; of one file's verbs only if `first` is one of them, because imports take time."""
     top = Parser(prog="streetseg", description="Real-time semantic segmentation of road scenes.")
     top.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(required=True, metavar="VERB")

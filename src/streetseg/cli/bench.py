@@ -6,7 +6,18 @@ import argparse
 import shlex
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, engine_options, need_torch, path, size
+from streetseg.cli.options import (
+    add_data_options,
+    add_engine_options,
+    add_json,
+    add_threads,
+    add_verb,
+    engine_options,
+    need_torch,
+    path,
+    sentence,
+    size,
+)
 from streetseg.cli.output import DONE, figures_optional, progress, say, say_at_the_end
 
 if TYPE_CHECKING:
@@ -19,42 +30,47 @@ FORMS = ("frames", "eager", "train")
 
 def add_verbs(verbs: Verbs) -> None:
     """Add bench with its three forms."""
-    bench = verbs.add_parser("bench", help="speed on this machine: frames, eager, train", old_form=todays_command)
+    summary = "measure speed on this machine: frames, eager or train"
+    bench = verbs.add_parser("bench", help=summary, description=sentence(summary), old_form=todays_command)
     forms = bench.add_subparsers(required=True, metavar="frames|eager|train")
 
-    verb = forms.add_parser("frames", help="speed of artefacts, taking turns")
-    add_artefacts(verb, "NAME.onnx, NAME.pt2 or a name (default: the package's)")
+    verb = add_verb(forms, "frames", bench_frames, "measure latency and throughput of artefacts, taking turns")
+    add_artefacts(verb, "NAME.onnx, NAME.pt2 or a name of weights (default: the package's)")
     add_engine_options(verb, several=True)
     verb.add_argument(
-        "--size", type=size, metavar="HxW", help="size of the frames (default: 4:3 at the first artefact's native side)"
-    )
+        "--size", type=size, metavar="HxW",
+        help="size of the frames (default: 4:3 at the first artefact's native short side)",
+    )  # fmt: skip
     add_rounds(verb, 100)
-    verb.add_argument("--out", type=path, metavar="DIR", help="folder for speed.json and figures, SVG and PNG")
-    verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
-    verb.set_defaults(verb=bench_frames)
+    verb.add_argument(
+        "--out", type=path, metavar="DIR", help="folder for speed.json and plots as SVG and PNG (default: none)"
+    )
+    add_json(verb, "one JSON object instead of the tables")
 
-    verb = forms.add_parser("eager", help="artefacts or networks beside eager PyTorch, and our targets")
-    add_artefacts(verb, "NAME.onnx or a name (default: four networks)")
-    verb.add_argument("--network", action="append", default=[], help="a network by its name; can be repeated")
-    verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    verb = add_verb(forms, "eager", bench_eager, "compare artefacts or networks with eager PyTorch and our targets")
+    add_artefacts(verb, "NAME.onnx or a name of weights (default: four networks)")
+    verb.add_argument(
+        "--network", action="append", default=[], metavar="NAME",
+        help="network by its name, with weights of that name or initial ones; can be repeated",
+    )  # fmt: skip
+    add_threads(verb)
     verb.add_argument("--precision", help="our precision, float32 or bfloat16 (default: the fastest)")
     verb.add_argument(
         "--size", type=size, default=(1024, 2048), metavar="HxW", help="size of the frames (default: 1024x2048)"
     )
     add_rounds(verb, 10)
-    verb.add_argument("--out", type=path, metavar="DIR", help="folder for speed.json")
-    verb.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
-    verb.set_defaults(verb=bench_eager)
+    verb.add_argument("--out", type=path, metavar="DIR", help="folder for speed.json (default: none)")
+    add_json(verb, "one JSON object instead of the tables")
 
-    verb = forms.add_parser("train", help="training steps on this CPU, beside the plain way")
+    verb = add_verb(forms, "train", bench_train, "compare our training steps on this CPU with plain PyTorch")
     verb.add_argument(
-        "--network", action="append", default=[], help="one with a recipe for CamVid (default: four); can be repeated"
-    )
+        "--network", action="append", default=[], metavar="NAME",
+        help="network that has a CamVid recipe (default: four networks); can be repeated",
+    )  # fmt: skip
     add_data_options(verb, required=False)
-    verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add_threads(verb)
     add_rounds(verb, 5)
-    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
-    verb.set_defaults(verb=bench_train)
+    add_json(verb)
 
 
 def todays_command(arguments: Sequence[str]) -> str | None:
@@ -72,14 +88,16 @@ def todays_command(arguments: Sequence[str]) -> str | None:
     return shlex.join(["streetseg", "bench", form, *given])
 
 
-def add_artefacts(verb: argparse.ArgumentParser, words: str) -> None:
-    """Add the artefacts that are timed."""
-    verb.add_argument("artefacts", nargs="*", type=path, metavar="ARTEFACT", help=words)
+def add_artefacts(verb: argparse.ArgumentParser, text: str) -> None:
+    """Add the artefacts to time; text: their help."""
+    verb.add_argument("artefacts", nargs="*", type=path, metavar="ARTEFACT", help=text)
 
 
 def add_rounds(verb: argparse.ArgumentParser, rounds: int) -> None:
     """Add --rounds."""
-    verb.add_argument("--rounds", type=int, default=rounds, help=f"number of times that each is timed ({rounds})")
+    verb.add_argument(
+        "--rounds", type=int, default=rounds, metavar="N", help=f"time each of them N times (default: {rounds})"
+    )
 
 
 def bench_frames(options: argparse.Namespace) -> int:
@@ -104,7 +122,7 @@ def bench_frames(options: argparse.Namespace) -> int:
 
 
 def bench_eager(options: argparse.Namespace) -> int:
-    """Measure networks, ours and eager PyTorch, taking turns."""
+    """Measure networks in our engines and in eager PyTorch, taking turns."""
     need_torch("streetseg bench eager")
     from streetseg.bench.eager import bench_eager
     from streetseg.runtime.engines.options import EngineOptions
@@ -127,7 +145,7 @@ def bench_eager(options: argparse.Namespace) -> int:
 
 
 def bench_train(options: argparse.Namespace) -> int:
-    """Measure training steps, ours and the plain way, taking turns."""
+    """Measure our training steps and those of plain PyTorch, taking turns."""
     need_torch("streetseg bench train")
     from streetseg.bench.training import bench_training
 

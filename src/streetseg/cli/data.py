@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import path, size
+from streetseg.cli.options import add_dataset, add_json, add_verb, path, sentence, size
 from streetseg.cli.output import CHECK_FAILED, DONE, progress, say
 
 if TYPE_CHECKING:
@@ -15,36 +15,50 @@ LAYOUTS = "camvid, camvid-original, cityscapes, cocostuff, cvat, folder, imagene
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add the verbs data check, data stats and data render."""
-    actions = verbs.add_parser("data", help="check a dataset, print its figures, or render one").add_subparsers(
-        required=True, metavar="ACTION"
+    """Add data with its three actions."""
+    summary = "check a dataset, print its figures, or render one"
+    data = verbs.add_parser("data", help=summary, description=sentence(summary))
+    actions = data.add_subparsers(required=True, metavar="check|stats|render")
+
+    verb = add_verb(actions, "check", data_check, "list a dataset's faults; exit code 1 if one is an error")
+    add_folder_options(verb)
+
+    verb = add_verb(
+        actions, "stats", data_stats, "print shares and weights of the classes, mean and std of the colours"
     )
-    verb = actions.add_parser("check", help="list what ruins trainings; exit code 1 if there is an error")
     add_folder_options(verb)
-    verb.set_defaults(verb=data_check)
-    verb = actions.add_parser("stats", help="shares and weights of the classes, mean and deviation of the colours")
-    add_folder_options(verb)
-    verb.add_argument("--split", default="train", help="split, as evaluate takes it (default: train)")
-    verb.set_defaults(verb=data_stats)
-    verb = actions.add_parser("render", help="write rendered streets with exact labels")
-    verb.add_argument("folder", type=path, metavar="DIR", help="a new or empty folder")
+    verb.add_argument(
+        "--split", default="train",
+        help="train, val, test, trainval, only:SEQUENCE or without:SEQUENCE (default: train)",
+    )  # fmt: skip
+
+    verb = add_verb(actions, "render", data_render, "render streets with exact labels")
+    verb.add_argument("folder", type=path, metavar="DIR", help="new or empty folder")
     verb.add_argument("--layout", default="camvid", help=f"layout of the files: {LAYOUTS} (default: camvid)")
-    verb.add_argument("--val", type=int, metavar="N", help="streets of split val (default: 50)")
-    verb.add_argument("--train", type=int, metavar="N", help="streets of split train (default: 800)")
-    verb.add_argument("--size", type=size, metavar="HxW", help="size of the frames (default: the real dataset's)")
-    verb.add_argument("--seed", type=int, default=0, help="seed of the first street; the next count up (default: 0)")
-    verb.set_defaults(verb=data_render)
+    verb.add_argument(
+        "--val", type=int, metavar="N", help="number of streets in split val (default: 50; imagenet: 5 of each class)"
+    )
+    verb.add_argument(
+        "--train",
+        type=int,
+        metavar="N",
+        help="number of streets in split train (default: 800; imagenet: 80 of each class)",
+    )
+    verb.add_argument("--size", type=size, metavar="HxW", help="size of the frames (default: as in the real dataset)")
+    verb.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the first street; the next ones count up (default: 0)"
+    )
 
 
 def add_folder_options(verb: argparse.ArgumentParser) -> None:
     """Add the options that check and stats share."""
-    verb.add_argument("folder", type=path, metavar="DIR", help="the dataset's folder")
-    verb.add_argument("--dataset", help="the dataset's name (default: told by the folder's layout)")
-    verb.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    verb.add_argument("folder", type=path, metavar="DIR", help="folder of the dataset")
+    add_dataset(verb)
+    add_json(verb, "one JSON object instead of text")
 
 
 def data_check(options: argparse.Namespace) -> int:
-    """Print what is wrong with a dataset, one finding a line, and a summary."""
+    """Print what is wrong with a dataset, one finding a line, then a summary."""
     from streetseg.data.check import check_dataset
 
     report = check_dataset(options.folder, dataset=options.dataset, progress=progress)

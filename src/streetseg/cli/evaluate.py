@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from streetseg.cli.options import add_data_options, add_engine_options, engine_options, need_torch, path
+from streetseg.cli.options import (
+    add_data_options,
+    add_engine_options,
+    add_json,
+    add_verb,
+    engine_options,
+    need_torch,
+    path,
+)
 from streetseg.cli.output import DONE, progress, say
 from streetseg.errors import ReportError, UsageError
 
@@ -17,36 +25,51 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Verbs) -> None:
     """Add evaluate, pool and compare."""
-    verb = verbs.add_parser("evaluate", help="accuracy of an artefact on a labelled dataset")
+    verb = add_verb(verbs, "evaluate", evaluate, "measure an artefact's accuracy on a labelled dataset")
     verb.add_argument(
-        "artefact", type=path, help="NAME.onnx, NAME.pt2, a name, or NAME.safetensors, which is exported first"
-    )
+        "artefact", type=path, metavar="ARTEFACT",
+        help="NAME.onnx, NAME.pt2 or a name of weights; or NAME.safetensors, which is exported first",
+    )  # fmt: skip
     add_data_options(verb)
-    verb.add_argument("--split", default="val", help="val, test, train, trainval, only:SEQUENCE, without:SEQUENCE")
+    verb.add_argument(
+        "--split", default="val",
+        help="val, test, train, trainval, only:SEQUENCE or without:SEQUENCE (default: val)",
+    )  # fmt: skip
     add_engine_options(verb)
     verb.add_argument(
-        "--scale", type=float, nargs="+", metavar="S", help="input scale instead of the card's; several are averaged"
+        "--scale", type=float, nargs="+", metavar="S",
+        help="scale of the network's input; predictions at several are averaged (default: the card's)",
+    )  # fmt: skip
+    verb.add_argument("--flip", action="store_true", help="average the predictions with those of the mirrored frame")
+    verb.add_argument(
+        "--window", type=int, nargs=2, metavar=("H", "W"),
+        help="segment in windows of H x W pixels (default: the whole frame)",
+    )  # fmt: skip
+    verb.add_argument("--overlap", type=float, metavar="SHARE", help="share by which windows overlap (default: 0.5)")
+    verb.add_argument(
+        "--trimap", type=int, nargs="+", metavar="K",
+        help="score bands of K pixels along the borders of classes (default: 1 3 5 10)",
+    )  # fmt: skip
+    verb.add_argument(
+        "--report", type=path, metavar="DIR",
+        help="folder for a report: JSON, CSV and a page with pictures (default: none)",
+    )  # fmt: skip
+    verb.add_argument("--worst", type=int, metavar="N", help="show the N worst frames in the report (default: 8)")
+    verb.add_argument(
+        "--submission", type=path, metavar="DIR", help="folder for a test server's files; computes no scores"
     )
-    verb.add_argument("--flip", action="store_true", help="average with the mirrored frame")
-    verb.add_argument("--window", type=int, nargs=2, metavar=("H", "W"), help="evaluate the frame in windows")
-    verb.add_argument("--overlap", type=float, metavar="SHARE", help="share by which windows overlap (0.5)")
-    verb.add_argument("--trimap", type=int, nargs="+", metavar="K", help="bands at borders, in pixels (1 3 5 10)")
-    verb.add_argument("--report", type=path, metavar="DIR", help="write JSON, CSV and a page with pictures")
-    verb.add_argument("--worst", type=int, metavar="N", help="frames with pictures in the report (8)")
-    verb.add_argument("--submission", type=path, metavar="DIR", help="only write the files that a test server takes")
-    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
-    verb.set_defaults(verb=evaluate)
+    add_json(verb)
 
-    verb = verbs.add_parser("pool", help="one figure from evaluations of different frames, such as left-out drives")
-    verb.add_argument("evaluations", nargs="+", type=path, metavar="FILE.json", help="from evaluate --json or --report")
-    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
-    verb.set_defaults(verb=pool)
+    verb = add_verb(verbs, "pool", pool, "pool evaluations of different frames into one")
+    verb.add_argument(
+        "evaluations", nargs="+", type=path, metavar="FILE.json", help="output of evaluate --json or --report"
+    )
+    add_json(verb)
 
-    verb = verbs.add_parser("compare", help="tell whether two evaluations of the same frames really differ")
-    verb.add_argument("a", type=path, metavar="A.json", help="from evaluate --json or --report")
-    verb.add_argument("b", type=path, metavar="B.json")
-    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
-    verb.set_defaults(verb=compare)
+    verb = add_verb(verbs, "compare", compare, "test whether two evaluations of the same frames differ")
+    verb.add_argument("a", type=path, metavar="A.json", help="output of evaluate --json or --report")
+    verb.add_argument("b", type=path, metavar="B.json", help="the same of the other artefact")
+    add_json(verb)
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -84,18 +107,18 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def refuse_mixed_options(options: argparse.Namespace) -> None:
-    """Refuse options that only go with another one."""
+    """Raise UsageError if an option needs another one that is not given, or has no use with another."""
     if options.overlap is not None and options.window is None:
-        raise UsageError("--overlap is that of windows; add --window H W")
+        raise UsageError("--overlap needs --window H W; add it, or leave --overlap out")
     for option in ("report", "trimap", "json"):
         if options.submission is not None and getattr(options, option):
-            raise UsageError(f"--submission scores nothing, so there is no --{option}; leave one of them out")
+            raise UsageError(f"--submission computes no scores, so it takes no --{option}; leave one of them out")
     if options.worst is not None and options.worst >= 0 and options.report is None:
-        raise UsageError("--worst is for the report; add --report DIR")
+        raise UsageError("--worst needs --report DIR; add it, or leave --worst out")
 
 
 def exporter(options: argparse.Namespace) -> Exporter | None:
-    """Return what exports unfolded weights; None if the artefact is something else."""
+    """Return the function that exports unfolded weights; None for any other artefact."""
     if options.artefact.suffix != ".safetensors":
         return None
     need_torch(f"evaluating {options.artefact.name}, which must be exported first,")
@@ -105,7 +128,7 @@ def exporter(options: argparse.Namespace) -> Exporter | None:
 
 
 def pool(options: argparse.Namespace) -> int:
-    """Print one evaluation from several."""
+    """Pool evaluations and print the result."""
     from streetseg.measure.pool import pool
 
     say_result(pool(options.evaluations), options)
@@ -113,7 +136,7 @@ def pool(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print two evaluations side by side, and which differences are real."""
+    """Print two evaluations side by side, and which differences are significant."""
     from streetseg.measure.compare import compare
 
     say_result(compare(options.a, options.b), options)

@@ -1,8 +1,9 @@
-"""Options that several verbs share: engine, dataset, size, path; and the check for PyTorch."""
+"""Options that several verbs share: engine, dataset, size, path, JSON; and the check for PyTorch."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,46 +15,75 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
+def add_verb(
+    verbs: Verbs, name: str, run: Callable[[argparse.Namespace], int], summary: str
+) -> argparse.ArgumentParser:
+    """Add a verb; `summary`, an imperative without a full stop, stands in the list of verbs and above its own help."""
+    verb = verbs.add_parser(name, help=summary, description=sentence(summary))
+    verb.set_defaults(verb=run)
+    return verb
+
+
+def sentence(summary: str) -> str:
+    """Return a summary as a sentence."""
+    return f"{summary[0].upper()}{summary[1:]}."
+
+
 def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add --engine, --device, --threads, --precision; several: --engine can be repeated."""
-    engines = "openvino (default) or onnxruntime; torch for NAME.pt2"
+    engines = "openvino or onnxruntime for NAME.onnx; torch for NAME.pt2 (default: the first that fits)"
     if several:
         verb.add_argument("--engine", action="append", help=f"{engines}; can be repeated")
     else:
         verb.add_argument("--engine", help=engines)
     verb.add_argument(
         "--device",
-        help="openvino: cpu, gpu, npu, auto; onnxruntime: cpu, cuda, tensorrt; torch: cpu, cuda, mps; cuda:1 is a "
-        "second one (default: cpu; torch: the first of cuda, mps, cpu)",
+        help="openvino: cpu, gpu, npu, auto; onnxruntime: cpu, cuda, tensorrt; torch: cpu, cuda, mps; cuda:N is GPU "
+        "number N (default: cpu; torch: the first of cuda, mps, cpu)",
     )
-    verb.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add_threads(verb)
     verb.add_argument("--precision", help="float32, bfloat16, or float16 on a GPU (default: the fastest)")
 
 
-def engine_options(options: argparse.Namespace, *, engine: str | None = None, streams: int = 1) -> EngineOptions:
-    """Return what `add_engine_options` parsed, and --cache where the verb has it.
+def add_threads(verb: argparse.ArgumentParser) -> None:
+    """Add --threads."""
+    verb.add_argument("--threads", type=int, metavar="N", help="number of CPU threads (default: all cores)")
 
-    engine: In place of --engine, where that can be repeated. streams: Frames at once; not an option of any verb.
+
+def engine_options(options: argparse.Namespace, *, engine: str | None = None) -> EngineOptions:
+    """Return what `add_engine_options` parsed, and --cache if the verb has it.
+
+    engine: In place of --engine if that can be repeated.
     """
     from streetseg.runtime.engines.options import EngineOptions
 
     if not isinstance(options.engine, list):
         engine = engine or options.engine
     cache = getattr(options, "cache", None)
-    return EngineOptions(engine, options.device, options.threads, options.precision, streams, cache)
+    return EngineOptions(engine, options.device, options.threads, options.precision, cache=cache)
 
 
 def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add --data and --dataset."""
-    verb.add_argument("--data", required=required, type=path, metavar="DIR", help="the dataset's folder")
-    verb.add_argument("--dataset", help="which dataset it is (default: its layout decides)")
+    verb.add_argument("--data", required=required, type=path, metavar="DIR", help="folder of the dataset")
+    add_dataset(verb)
+
+
+def add_dataset(verb: argparse.ArgumentParser) -> None:
+    """Add --dataset."""
+    verb.add_argument("--dataset", metavar="NAME", help="name of the dataset (default: by the folder's layout)")
+
+
+def add_json(verb: argparse.ArgumentParser, output: str = "one JSON object instead of the table") -> None:
+    """Add --json; output: What it prints, for the help."""
+    verb.add_argument("--json", action="store_true", help=f"print {output}")
 
 
 def size(text: str) -> tuple[int, int]:
     """Return height and width of "HxW"."""
     height, cross, width = text.lower().partition("x")
     if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; give height and width, as 1024x2048")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; give height and width, for example 1024x2048")
     from streetseg.runtime.frames import MAX_PIXELS
 
     if int(height) * int(width) > MAX_PIXELS:
@@ -62,9 +92,9 @@ def size(text: str) -> tuple[int, int]:
 
 
 def path(text: str) -> Path:
-    """Return a path; refuse an empty text, a shell's variable that is not set: it would be the current folder."""
+    """Return a path; refuse an empty text: it comes from an unset shell variable and would mean the current folder."""
     if not text:
-        raise argparse.ArgumentTypeError("a path is empty; name a file or folder, . for the current one")
+        raise argparse.ArgumentTypeError("a path is empty; give a file or folder, . for the current one")
     return Path(text)
 
 

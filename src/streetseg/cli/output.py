@@ -1,4 +1,4 @@
-"""Print results, messages and progress. Exit codes of commands that end well or nearly so; errors have their own."""
+"""Print results, messages and progress. Exit codes of commands that raise no error; errors have their own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def progress(items: Iterable[T], unit: str, total: int | None = None) -> Iterabl
 def say(line: str) -> None:
     """Print a line of results, above a progress bar if there is one; OutputError if it cannot be printed.
 
-    A reader that has gone (`| head`) is no error: the work goes on for the files and the exit code.
+    If the reader has gone (`| head`), the work goes on, for the files and the exit code.
     """
     try:
         write(line, sys.stdout)
@@ -43,7 +43,7 @@ def say(line: str) -> None:
 
 @contextlib.contextmanager
 def say_at_the_end(*lines: str) -> Iterator[None]:
-    """Print the results when the block ends, also if it fails: its files may be lost, the figures must not be."""
+    """Print the results when the block ends, also if it fails: the figures must not be lost with its files."""
     try:
         yield
     finally:
@@ -53,7 +53,7 @@ def say_at_the_end(*lines: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def figures_optional() -> Iterator[None]:
-    """Print one line if the block cannot draw figures for want of a package."""
+    """Print one line if the block cannot draw figures because a package is missing."""
     try:
         yield
     except MissingExtraError as error:
@@ -67,7 +67,7 @@ def complain(problem: object) -> None:
 
 
 def discard_output() -> None:
-    """Send what is still printed nowhere; else Python complains when it flushes at its end."""
+    """Discard what is printed from now on; otherwise Python complains when it flushes stdout at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

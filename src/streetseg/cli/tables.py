@@ -1,4 +1,4 @@
-"""`streetseg tables`, the papers' tables with ours beside them, and `streetseg models`."""
+"""`streetseg tables`, the papers' tables beside our figures, and `streetseg models`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_engine_options, engine_options, need_torch, path
+from streetseg.cli.options import (
+    add_data_options,
+    add_engine_options,
+    add_json,
+    add_verb,
+    engine_options,
+    need_torch,
+    path,
+)
 from streetseg.cli.output import DONE, figures_optional, progress, say, say_at_the_end
 
 if TYPE_CHECKING:
@@ -15,28 +23,26 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Verbs) -> None:
     """Add tables and models."""
-    verb = verbs.add_parser("tables", help="the papers' tables and figures, ours beside them")
-    verb.add_argument("names", nargs="*", metavar="NAME", help="such as ddrnet-V; without one, the names are listed")
-    verb.add_argument("--bench", action="store_true", help="time the networks on this machine where the paper did")
+    verb = add_verb(verbs, "tables", tables, "print the papers' tables beside our figures")
+    verb.add_argument("names", nargs="*", metavar="NAME", help="name of a table, such as ddrnet-V (default: list them)")
+    verb.add_argument("--bench", action="store_true", help="time the networks on this machine in tables with times")
     add_engine_options(verb)
     add_data_options(verb, required=False)
     verb.add_argument(
-        "--weights", type=path, action="append", default=[], metavar="WEIGHTS",
-        help="with --data: NAME.onnx, or a name, to evaluate (default: the package's); can be repeated",
+        "--weights", type=path, action="append", default=[], metavar="FILE",
+        help="with --data: NAME.onnx or a name of weights to evaluate (default: the package's); can be repeated",
     )  # fmt: skip
     verb.add_argument(
-        "--out", type=path, metavar="DIR", help="folder for NAME.md and NAME.json, figures as svg and png"
+        "--out", type=path, metavar="DIR", help="folder for NAME.md, NAME.json and plots as SVG and PNG (default: none)"
     )
-    verb.add_argument("--json", action="store_true", help="one JSON object a line instead of the tables")
-    verb.set_defaults(verb=tables)
+    add_json(verb, "one JSON object a line instead of the tables")
 
-    verb = verbs.add_parser("models", help="the networks")
-    verb.add_argument("--table", action="store_true", help="their sizes, counted, beside the papers' figures")
-    verb.set_defaults(verb=models)
+    verb = add_verb(verbs, "models", models, "list the networks, or compare their sizes with the papers'")
+    verb.add_argument("--table", action="store_true", help="print counted sizes beside the papers' figures")
 
 
 def tables(options: argparse.Namespace) -> int:
-    """Print papers' tables with what is counted, timed and evaluated here; without a name, list them."""
+    """Print papers' tables beside figures counted, timed and evaluated here; without a name, list the tables."""
     from streetseg.papers.printed import read_tables
     from streetseg.runtime.files import make_folder
 

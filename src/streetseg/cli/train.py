@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, need_torch, path
+from streetseg.cli.options import add_data_options, add_verb, need_torch, path
 from streetseg.cli.output import DONE, INTERRUPTED, complain, say
 
 if TYPE_CHECKING:
@@ -15,23 +15,32 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Verbs) -> None:
     """Add train and recipes."""
-    verb = verbs.add_parser("train", help="train a network by a recipe")
+    verb = add_verb(verbs, "train", train, "train a network by a recipe")
     verb.add_argument(
-        "--recipe", required=True, help="a recipe's name, or a TOML file: a whole recipe, or one that names its base"
+        "--recipe", required=True, help="a recipe's name; or a TOML file, a whole recipe or one that names its base"
     )
     add_data_options(verb)
-    verb.add_argument("--init", metavar="FILE", help="NAME.safetensors to start from; '' starts from nothing")
-    verb.add_argument("--out", required=True, type=path, help="folder of the run")
-    verb.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="replace a field of the recipe")
-    verb.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    verb.add_argument("--cache", type=path, metavar="DIR", help="keep decoded frames there, if memory is too small")
-    verb.add_argument("--workers", type=int, default=2, metavar="N", help="threads that make batches ahead (2)")
-    verb.add_argument("--device", help="cpu, cuda, cuda:N or mps (default: a CUDA GPU where there is one)")
-    verb.set_defaults(verb=train)
+    verb.add_argument(
+        "--init", metavar="FILE",
+        help="NAME.safetensors to start from, '' for initial weights (default: the recipe's)",
+    )  # fmt: skip
+    verb.add_argument("--out", required=True, type=path, metavar="DIR", help="folder of the run")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE",
+        help="replace a field of the recipe; can be repeated",
+    )  # fmt: skip
+    verb.add_argument("--resume", action="store_true", help="continue the run in --out")
+    verb.add_argument(
+        "--cache", type=path, metavar="DIR",
+        help="folder for decoded frames, if they do not fit in memory (default: none)",
+    )  # fmt: skip
+    verb.add_argument(
+        "--workers", type=int, default=2, metavar="N", help="number of threads that prepare batches (default: 2)"
+    )
+    verb.add_argument("--device", help="cpu, cuda, cuda:N or mps (default: a CUDA GPU if there is one)")
 
-    verb = verbs.add_parser("recipes", help="list the recipes, or print one as TOML")
-    verb.add_argument("name", nargs="?", metavar="NAME", help="print this recipe whole, as TOML that --recipe takes")
-    verb.set_defaults(verb=recipes)
+    verb = add_verb(verbs, "recipes", recipes, "list the recipes, or print one as TOML")
+    verb.add_argument("name", nargs="?", metavar="NAME", help="print this recipe as TOML that --recipe takes")
 
 
 def train(options: argparse.Namespace) -> int:
@@ -56,7 +65,7 @@ def train(options: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         if first:
-            complain(f"interrupted; if {options.out} holds a checkpoint.pt, the same command with --resume goes on")
+            complain(f"interrupted; if {options.out} holds a checkpoint.pt, add --resume to the command to continue")
         return INTERRUPTED
     if first:
         say(f"{result.weights}: next, streetseg export {result.weights}")

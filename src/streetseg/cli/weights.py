@@ -1,11 +1,11 @@
-"""`streetseg convert`, `export`, `quantize`: from one form of weights to another."""
+"""`streetseg convert`, `streetseg export` and `streetseg quantize`: one form of weights to another."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, need_torch, path
+from streetseg.cli.options import add_data_options, add_json, add_verb, need_torch, path
 from streetseg.cli.output import DONE, complain, progress, say
 
 if TYPE_CHECKING:
@@ -13,50 +13,56 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add convert, export, quantize."""
-    verb = verbs.add_parser("convert", help="make weights of ours from another code base's checkpoint")
-    verb.add_argument("checkpoint", type=path, metavar="FILE", help=".pth, .pt, .tar, .pkl, .bin, .ckpt, .safetensors")
-    verb.add_argument("--out", required=True, type=path, metavar="NAME.safetensors")
-    verb.add_argument("--network", help="which network it is (default: recognised by its tensors)")
-    verb.add_argument("--origin", metavar="OWNER/REPOSITORY", help="whose checkpoint it is (default: likewise)")
+    """Add convert, export and quantize."""
+    verb = add_verb(verbs, "convert", convert, "convert another code base's checkpoint to weights of ours")
+    verb.add_argument(
+        "checkpoint", type=path, metavar="FILE",
+        help="checkpoint: .pth, .pt, .tar, .pkl, .bin, .ckpt or .safetensors",
+    )  # fmt: skip
+    verb.add_argument("--out", required=True, type=path, metavar="NAME.safetensors", help="file for the weights")
+    verb.add_argument("--network", metavar="NAME", help="name of its network (default: by the tensors)")
+    verb.add_argument(
+        "--origin", metavar="OWNER/REPOSITORY", help="code base that it comes from (default: by the tensors)"
+    )
     verb.add_argument(
         "--classes",
-        help="a dataset's name, names with commas between, a text file with a name a line, or a count; another count "
+        help="a dataset's name, names separated by commas, a text file with one name a line, or a count; a count other "
         "than the checkpoint's leaves the head untrained (default: Cityscapes' for 19, else class_0, class_1, ...)",
     )
     verb.add_argument(
         "--operating-scale", type=float, default=1.0, metavar="SCALE",
-        help="factor by which frames are reduced for the network: 0.5 for STDC-Seg50, 0.75 for STDC-Seg75 (default: 1)",
+        help="factor that reduces frames for the network: 0.5 for STDC-Seg50, 0.75 for STDC-Seg75 (default: 1)",
     )  # fmt: skip
-    verb.set_defaults(verb=convert)
 
-    verb = verbs.add_parser("export", help="make the artefact that runs from trained weights")
-    verb.add_argument("weights", type=path, metavar="FILE.safetensors")
-    verb.add_argument("--target", default="onnx", help="onnx (default), or torch: a torch.export program")
-    verb.add_argument("--out", type=path, help="NAME.onnx or NAME.pt2 (default: beside the weights)")
+    verb = add_verb(verbs, "export", export, "export trained weights to an artefact that runs")
+    verb.add_argument("weights", type=path, metavar="FILE.safetensors", help="weights from train or convert")
+    verb.add_argument("--target", default="onnx", help="onnx, or torch for a torch.export program (default: onnx)")
+    verb.add_argument("--out", type=path, metavar="FILE", help="NAME.onnx or NAME.pt2 (default: beside the weights)")
     verb.add_argument(
         "--accuracy", type=path, action="append", default=[], metavar="FILE",
-        help="a result of evaluate --json to put on the card; can be repeated",
+        help="output of evaluate --json, for the card; can be repeated",
     )  # fmt: skip
     verb.add_argument(
         "--training-time", default="", metavar="TEXT",
-        help="how long the training took and on which machine, for the card",
+        help="duration and machine of the training, for the card",
     )  # fmt: skip
-    verb.set_defaults(verb=export)
 
-    verb = verbs.add_parser("quantize", help="make an int8 artefact of an artefact, calibrated on a dataset")
-    verb.add_argument("artefact", type=path, help="NAME.onnx, or a name")
+    verb = add_verb(verbs, "quantize", quantize, "quantise an artefact to int8, calibrated on a dataset")
+    verb.add_argument("artefact", type=path, metavar="ARTEFACT", help="NAME.onnx or a name of weights")
     add_data_options(verb)
-    verb.add_argument("--split", default="train", help="split whose frames show the ranges of the values (train)")
-    verb.add_argument("--frames", type=int, default=100, metavar="N", help="number of these frames (100)")
-    verb.add_argument("--validate", default="val", metavar="SPLIT", help="split on which the drop is measured (val)")
+    verb.add_argument("--split", default="train", help="split to calibrate on (default: train)")
+    verb.add_argument(
+        "--frames", type=int, default=100, metavar="N", help="number of frames to calibrate on (default: 100)"
+    )
+    verb.add_argument(
+        "--validate", default="val", metavar="SPLIT", help="split to measure the drop of the mIoU on (default: val)"
+    )
     verb.add_argument(
         "--max-drop", type=float, default=0.5, metavar="POINTS",
-        help="mIoU points it may lose (0.5); operations return to float until it loses no more",
+        help="mIoU points that it may lose; operations go back to float until it loses no more (default: 0.5)",
     )  # fmt: skip
-    verb.add_argument("--out", required=True, type=path, metavar="NAME.onnx")
-    verb.add_argument("--json", action="store_true", help="one JSON object instead of the table")
-    verb.set_defaults(verb=quantize)
+    verb.add_argument("--out", required=True, type=path, metavar="NAME.onnx", help="file for the int8 artefact")
+    add_json(verb)
 
 
 def convert(options: argparse.Namespace) -> int:
