@@ -1,4 +1,4 @@
-"""Compiles the kernel (src/streetseg/runtime/kernel/kernel.c) into the wheel where there is a C compiler."""
+"""Compile the kernel (src/streetseg/runtime/kernel/kernel.c) into the wheel if there is a C compiler."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ FLAGS = ["-std=c11", "-ffp-contract=off", "-O3", "-shared", "-fPIC", "-pthread"]
 
 
 class KernelHook(BuildHookInterface):
-    """Puts libkernel.so beside its source. Without it the wheel is pure Python, and the runtime says so."""
+    """A build hook that puts libkernel.so beside its source. Without it the wheel is pure Python."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile the kernel and tag the wheel with this platform."""
         source = Path(self.root, "src/streetseg/runtime/kernel/kernel.c")
         library = source.with_name("libkernel.so")
         library.unlink(missing_ok=True)  # of an earlier build, perhaps on another machine

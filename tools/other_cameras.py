@@ -3,8 +3,8 @@
     python tools/other_cameras.py ddrnet_23_slim-camvid --data CamVid
     python tools/other_cameras.py weights/folds/*_without_0006R0.onnx --data CamVid --split only:0006R0
 
-Each frame is segmented as it is and as another camera or another light would show it. The same frames count in each
-row, so that a row's difference to the first is what that camera costs. The table is Markdown; mIoU in per cent.
+Each frame is segmented as it is and as another camera or another light would show it. All rows use the same frames, so
+a row's difference to the first row is the effect of that camera. The table is Markdown; mIoU in per cent.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import Dataset
 from streetseg.measure.metrics import confusion_matrix, scores
 
-Camera = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # H x W x 3, values of 0 to 1; the result is clipped
+Camera = Callable[
+    [NDArray[np.float64]], NDArray[np.float64]
+]  # frame, H x W x 3, 0 to 1 -> changed frame, which is clipped
 
-GREY = (0.299, 0.587, 0.114)  # what red, green and blue give to brightness
+GREY = (0.299, 0.587, 0.114)  # weights of red, green and blue in brightness
 
 
 def brighter_to_the_bottom(frame: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -37,7 +39,7 @@ def left_half_in_shadow(frame: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def noisy(frame: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the frame with normal noise, the same for every frame of a size."""
+    """Return the frame with normal noise, the same for all frames of one size."""
     return frame + np.random.default_rng(0).normal(0, 0.04, frame.shape)
 
 
@@ -57,24 +59,24 @@ CAMERAS: dict[str, Camera] = {
 
 
 def mious(segmenter: Segmenter, dataset: Dataset, split: str, every: int = 4) -> dict[str, float]:
-    """Return the mIoU, 0 to 1, by the name of the camera, over every Nth frame of a split."""
+    """Return camera -> mIoU, 0 to 1, over every Nth frame of a split."""
     classes = len(segmenter.card.classes)
     matrices = {name: np.zeros((classes, classes), np.int64) for name in CAMERAS}
     for pair in dataset.pairs(split)[::every]:
         frame, label = dataset.read(pair, segmenter.card.native_short_side)
         for name, camera in CAMERAS.items():
-            seen = np.rint(camera(frame / 255).clip(0, 1) * 255).astype(np.uint8)
-            matrices[name] += confusion_matrix(label, segmenter(seen).classmap, classes)
+            changed = np.rint(camera(frame / 255).clip(0, 1) * 255).astype(np.uint8)
+            matrices[name] += confusion_matrix(label, segmenter(changed).classmap, classes)
     return {name: scores(matrix).miou for name, matrix in matrices.items()}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Return the options of a command."""
+    """Return the options of the command."""
     parser = argparse.ArgumentParser(description="Print a table of the mIoU under other cameras and lights.")
-    parser.add_argument("artefacts", nargs="+", metavar="ARTEFACT", help="NAME.onnx, or a name of weights")
-    parser.add_argument("--data", required=True, help="folder of a labelled dataset")
-    parser.add_argument("--split", default="val", help="frames to segment (default: val)")
-    parser.add_argument("--every", type=int, default=4, metavar="N", help="every Nth frame only (default: 4)")
+    parser.add_argument("artefacts", nargs="+", metavar="ARTEFACT", help="NAME.onnx or a name of weights")
+    parser.add_argument("--data", required=True, help="folder of the dataset")
+    parser.add_argument("--split", default="val", help="split to segment (default: val)")
+    parser.add_argument("--every", type=int, default=4, metavar="N", help="segment every Nth frame (default: 4)")
     return parser.parse_args(arguments)
 
 

@@ -3,8 +3,8 @@
     python tools/same_artefacts.py                            # all of weights/*.safetensors
     python tools/same_artefacts.py weights/NAME.safetensors   # some of them
 
-Prints one line a file: its artefact's content hash and the shipped artefact that has the same. Exit code 1 if an
-artefact is not among the shipped ones. Run it after a change of a network, of the exporter or of PyTorch.
+Prints a line for each file: the content hash of its artefact, and the shipped artefact with the same hash. Exit code 1
+if no shipped artefact has it. Run it after a change of a network, of the exporter or of PyTorch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streetseg.runtime.shelf.shelf import CHECKOUT, PACKAGED
 
 
 def shipped_hashes() -> dict[str, str]:
-    """Return the file names of the shipped artefacts by their content hashes."""
+    """Return content hash -> file name of the shipped artefacts."""
     artefacts = [*PACKAGED.glob("*.onnx"), *CHECKOUT.glob("*.onnx")]
     return {read_card(artefact).content_hash: artefact.name for artefact in artefacts}
 
@@ -31,7 +31,7 @@ def exported_hash(weights: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a line for each file; return 1 if one is not as shipped, else 0."""
+    """Print a line for each file; return 1 if one differs from the shipped ones, else 0."""
     parser = argparse.ArgumentParser(description="Export weights and compare the content hashes with the shipped ones.")
     parser.add_argument("weights", nargs="*", type=Path, help="NAME.safetensors (default: all of weights/)")
     shipped = shipped_hashes()

@@ -1,4 +1,4 @@
-"""Print what `shelf.json` must say of the artefacts in the package and in `weights/`.
+"""Print the content of `shelf.json` for the artefacts in the package and in `weights/`.
 
     python tools/shelf_entries.py            # print it
     python tools/shelf_entries.py --write    # write it to src/streetseg/runtime/shelf/shelf.json
@@ -16,7 +16,7 @@ from streetseg.runtime.shelf.shelf import CHECKOUT, PACKAGED, SHELF, shelf_entry
 
 
 def shelf_text() -> str:
-    """Return the whole text of shelf.json for the artefacts that are there."""
+    """Return the whole text of shelf.json for the artefacts that exist."""
     artefacts = sorted([*PACKAGED.glob("*.onnx"), *CHECKOUT.glob("*.onnx")], key=lambda path: path.name)
     weights = [asdict(shelf_entry(path)) for path in artefacts]
     manifest = {"base_url": json.loads(SHELF.read_text())["base_url"], "weights": weights}
@@ -24,9 +24,9 @@ def shelf_text() -> str:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Return the options of a command."""
+    """Return the options of the command."""
     parser = argparse.ArgumentParser(
-        description="Print what shelf.json must say of the artefacts in the package and in weights/."
+        description="Print the content of shelf.json for the artefacts in the package and in weights/."
     )
     parser.add_argument("--write", action="store_true", help=f"write it to {SHELF} instead")
     return parser.parse_args(arguments)

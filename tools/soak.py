@@ -5,7 +5,7 @@
     python tools/soak.py --frames 2000      # shorter
 
 From the 1,000th frame to the last, resident memory may grow by less than 1 MiB, descriptors and threads not at all.
-Prints one line each. Exit code 1 where something grew. Linux only.
+Prints one line for each run. Exit code 1 if something grew. Linux only.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ FIRST, LAST, ALLOWED = 1_000, 10_000, 1 << 20  # frames, frames, bytes
 
 
 class LeakError(Exception):
-    """Something grew from one frame to a later one."""
+    """Memory, descriptors or threads grew from one frame to a later one."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Resident bytes, open descriptors and threads of this process, those of libraries too."""
+    """Resident bytes, open descriptors and threads of this process, libraries included."""
 
     memory: int
     descriptors: int
@@ -47,7 +47,7 @@ class State:
 
 
 def state() -> State:
-    """Return this process's state, once what is under way has ended."""
+    """Return this process's state, after a pause in which current work ends."""
     time.sleep(0.3)  # a class map has threads of its own while it is made
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     descriptors, threads = (sum(1 for _ in Path("/proc/self", of).iterdir()) for of in ("fd", "task"))
@@ -56,13 +56,13 @@ def state() -> State:
 
 @dataclass(frozen=True)
 class Watch:
-    """A watch over items that pass. first, last: the items, counted from 1, whose states are compared."""
+    """A watch over a stream of items. first, last: the items, counted from 1, whose states are compared."""
 
     first: int = FIRST
     last: int = LAST
 
     def __call__(self, items: Iterable[Item], *_: object, **__: object) -> Iterator[Item]:
-        """Return the items; raise LeakError at the last if it needs more than the first did. Serves as a Progress."""
+        """Yield the items; raise LeakError at the last if the state has grown since the first. Serves as a Progress."""
         for index, item in enumerate(items, 1):
             yield item
             if index == self.first:
@@ -74,36 +74,36 @@ class Watch:
                     f"memory {grown / 1024:+.0f} KiB, descriptors {after.descriptors - before.descriptors:+}, "
                     f"threads {after.threads - before.threads:+}"
                 )
-                # There may be fewer threads: one that decodes has ended by then.
+                # Fewer threads are no leak: a decoding thread may have ended.
                 if grown >= ALLOWED or after.descriptors > before.descriptors or after.threads > before.threads:
                     raise LeakError(f"{change} from item {self.first} to {self.last}")
                 print(f"{change} from item {self.first} to {self.last}")
 
     def pass_all(self, items: Iterable[object]) -> None:
-        """Take as many items as are watched; raise LeakError as above, ValueError where there are fewer."""
+        """Take the watched items; raise LeakError as above, ValueError if there are fewer."""
         taken = sum(1 for _ in self(islice(items, self.last)))
         if taken != self.last:
-            raise ValueError(f"{taken} items are fewer than {self.last}")
+            raise ValueError(f"got {taken} items, fewer than {self.last}")
 
 
 def soak_stream(watch: Watch, engine: str, streams: int) -> None:
-    """Watch a stream of frames and their overlays."""
+    """Watch while frames are streamed and their overlays painted."""
     segmenter = Segmenter.open(engine=engine, streams=streams)
     frame = render(0, (48, 64)).frame
     watch.pass_all(result.overlay() for result in segmenter.stream(repeat(frame)))
 
 
 def soak_video(watch: Watch) -> None:
-    """Watch a video file that is segmented into an overlay and class maps."""
+    """Watch while a video file is segmented into an overlay and class maps."""
     frame = render(0, (48, 64)).frame
-    frames = watch.last + 100  # its decoder's threads must not end before the last look
+    frames = watch.last + 100  # the decoder's threads must not end before the last check
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder, "long.mkv")
         with VideoWriter(video, frame, Fraction(25), Fraction(1, 25)) as writer:
             for pts in range(frames):
                 writer.add(frame, pts)
         segmenter = Segmenter.open(engine="onnxruntime", streams=2)
-        # Not into MP4, whose index of all frames is in memory until it is written at the end.
+        # Not to MP4, which keeps its index of all frames in memory until the end.
         overlay, classmap = Path(folder, "overlay.mkv"), Path(folder, "classes.mkv")
         report = segment_video(segmenter, str(video), overlay, classmap, progress=watch)
     if report.frames != frames:
@@ -120,14 +120,18 @@ SOAKS: dict[str, Callable[[Watch], None]] = {
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Return the options of a command."""
+    """Return the options of the command."""
     parser = argparse.ArgumentParser(description="Watch memory, descriptors and threads over many frames.")
     parser.add_argument("soaks", nargs="*", metavar="NAME", help=f"{', '.join(SOAKS)} (default: all)")
-    parser.add_argument("--frames", type=int, default=LAST, metavar="N", help=f"the last frame (default: {LAST})")
-    parser.add_argument("--first", type=int, default=FIRST, metavar="N", help=f"the first one (default: {FIRST})")
+    parser.add_argument(
+        "--frames", type=int, default=LAST, metavar="N", help=f"last frame to compare (default: {LAST})"
+    )
+    parser.add_argument(
+        "--first", type=int, default=FIRST, metavar="N", help=f"first frame to compare (default: {FIRST})"
+    )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.soaks if name not in SOAKS]:
-        parser.error(f"{unknown[0]} is unknown; there are {', '.join(SOAKS)}")
+        parser.error(f"unknown soak {unknown[0]!r}; choose one of {', '.join(SOAKS)}")
     if not 0 < options.first < options.frames:
         parser.error(f"--first must be from 1 to below --frames, got {options.first} and {options.frames}")
     return options

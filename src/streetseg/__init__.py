@@ -168,11 +168,16 @@ WITH_TRAIN = ("torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "safetens
 
 
 class Package(ModuleType):
-    """The package, in which a public function wins over a room of the same name: `streetseg.export(...)` is the
-    function although `streetseg/export/` is a folder. Imports from such a room work as everywhere."""
+    """The type of this package, in which a public function takes precedence over a subpackage of the same name.
+
+    `streetseg.export(...)` is the function although `streetseg/export/` is a folder. Imports from that folder still
+    work.
+    """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in HOMES and isinstance(value, ModuleType)):  # the import system binds each room it has loaded
+        if not (
+            name in HOMES and isinstance(value, ModuleType)
+        ):  # the import system binds each subpackage it has loaded
             super().__setattr__(name, value)
 
 

@@ -1,7 +1,7 @@
 """The errors a user can meet.
 
 Every message names what was given, what is allowed and what to do next, in one line. The command line prints
-it without a traceback and exits with the class's `exit_code`. Anything else that escapes is a defect of ours.
+it without a traceback and exits with the class's `exit_code`. Any other exception that escapes is a bug.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class StreetsegError(Exception):
-    """Base of all errors that are the caller's to mend. Exit code 2."""
+    """Base of all errors that the caller can correct. Exit code 2."""
 
     exit_code = 2
 
 
 class UsageError(StreetsegError):
-    """An argument or option that cannot work: a path that is not there, an unknown name, a wrong value."""
+    """An argument or option that cannot work: a missing path, an unknown name, a wrong value."""
 
 
 class ImageError(StreetsegError):
@@ -43,11 +43,11 @@ class ReportError(OutputError):
 
 
 class ArtefactError(StreetsegError):
-    """A weights file that is no artefact of ours, is damaged, cannot be fetched, or whose card and graph disagree."""
+    """A weights file that is not an artefact, is damaged, cannot be downloaded, or whose card and graph disagree."""
 
 
 class CheckpointError(StreetsegError):
-    """Another code base's checkpoint that is damaged, refused, of no origin that is known, or of another network."""
+    """Another code base's checkpoint that is damaged, refused, of unknown origin, or of another network."""
 
 
 class EngineError(StreetsegError):
@@ -55,7 +55,7 @@ class EngineError(StreetsegError):
 
 
 class DatasetError(StreetsegError):
-    """A dataset folder that is incomplete, unreadable, or labelled against its own classes."""
+    """A dataset folder that is incomplete or unreadable, or whose labels contradict its classes."""
 
 
 class RecipeError(StreetsegError):
@@ -63,7 +63,7 @@ class RecipeError(StreetsegError):
 
 
 class NetworkError(StreetsegError):
-    """A network asked for what it cannot do: an unknown name, a size that is no multiple of its stride."""
+    """A network's name that is unknown, or a size that is not a multiple of the network's stride."""
 
 
 class TrainingError(StreetsegError):

@@ -1,4 +1,4 @@
-"""Progress: what a long loop reports to whoever started it."""
+"""Progress: how a long loop reports to its caller."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Progress(Protocol):
     """A function that passes a loop's items on and shows how far the loop is."""
 
     def __call__(self, items: Iterable[Item], unit: str, total: int | None = None) -> Iterable[Item]:
-        """Return the items.
+        """Return the items and show the progress.
 
         Args:
-            items: What the loop goes over.
+            items: The items of the loop.
             unit: One item's name, "frame" for instance.
-            total: Number of items, where `items` has no length and the number is known.
+            total: Number of items, if it is known but `items` has no length.
 
         Returns:
             The same items in the same order.

@@ -1,4 +1,4 @@
-"""Results: what everything that the package returns can do. JSON for programs, tables for people."""
+"""The base of all results: JSON for programs, tables for people."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from typing import TypeAlias
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 Facts: TypeAlias = Mapping[str, JSON]
 
-
 GAP = 2  # spaces between the columns of a table
 NARROWEST_SENTENCE = 20  # characters a line
 
 
 class Printable(ABC):
-    """A result with figures. A subclass says which, and how a person reads them."""
+    """A result with figures. A subclass defines the figures and their table."""
 
     @abstractmethod
     def facts(self) -> Facts:
-        """Return the figures as JSON's types; shares from 0 to 1, None where there is no figure."""
+        """Return the figures as JSON's types; shares from 0 to 1, None for a missing figure."""
 
     @abstractmethod
     def table(self) -> str:
@@ -42,19 +41,19 @@ class Printable(ABC):
 
 
 def rounded(value: float, digits: int = 6) -> float | None:
-    """Return the value for JSON, which has no NaN: rounded, or None where it is not a number."""
+    """Return the value rounded, or None instead of NaN, which JSON does not have."""
     return None if math.isnan(value) else round(value, digits)
 
 
 def text_table(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
     """Return a table that fits the terminal.
 
-    Columns of figures are aligned right. Texts fold within their cell. Where the columns do not fit side by side, the
-    table continues below with the first column repeated.
+    Columns of figures are aligned right. Texts fold within their cell. If the columns do not fit side by side, the
+    table continues below and repeats the first column.
 
     Args:
         rows: The header first; all of one length.
-        width: Characters a line; None: the terminal's width, 80 where there is no terminal.
+        width: Characters a line; None: the terminal's width, 80 without a terminal.
 
     Returns:
         Lines without trailing spaces.
@@ -70,7 +69,7 @@ def text_list(entries: Mapping[str, str], *, width: int | None = None) -> str:
 
     Args:
         entries: Name -> sentence.
-        width: Characters a line; None: the terminal's width, 80 where there is no terminal.
+        width: Characters a line; None: the terminal's width, 80 without a terminal.
 
     Returns:
         The names in one column, which is never folded, the sentences in another.
@@ -125,12 +124,12 @@ def aligned(rows: Sequence[Sequence[str]], width: int) -> str:
 
 
 def column_widths(columns: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Return the characters of each column: all that it needs where there is room, never less than can be read."""
+    """Return each column's width in characters: all that it needs if there is room, never less than can be read."""
     widths = [min(narrowest(column), width // 2 - GAP) for column in columns]
     needs = [max(0, max(map(len, column)) - given) for column, given in zip(columns, widths, strict=True)]
     left = width - sum(widths) - GAP * len(widths)
     for place, index in enumerate(sorted(range(len(columns)), key=needs.__getitem__)):
-        more = min(needs[index], max(0, left) // (len(columns) - place))  # what one does not need is for the others
+        more = min(needs[index], max(0, left) // (len(columns) - place))  # the others share what one does not need
         widths[index] += more
         left -= more
     return widths

@@ -123,7 +123,7 @@ def test_rounds_are_one_or_more() -> None:
         (["--size", "0x128"], "'0x128' is not a size"),
         (["--size", "8x64"], "size 8 x 64 is too small for a scene"),
         (["--rounds", "0"], "--rounds must be at least 1, got 0"),
-        (["--engine", "tensorflow"], "no engine 'tensorflow'"),
+        (["--engine", "tensorflow"], "unknown engine 'tensorflow'"),
         (["missing.onnx"], "missing.onnx does not exist"),
     ],
 )

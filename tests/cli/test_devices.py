@@ -17,4 +17,4 @@ COMMANDS = {
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_that_runs_a_network_takes_a_device(verb: str, refused: Refused) -> None:
     there = "cpu, gpu, npu, auto, cuda, tensorrt, mps, cuda:N"
-    assert refused(*COMMANDS[verb], "--device", "tpu") == f"streetseg: no device 'tpu'; there are {there}"
+    assert refused(*COMMANDS[verb], "--device", "tpu") == f"streetseg: unknown device 'tpu'; choose one of {there}"

@@ -85,7 +85,7 @@ def test_out_with_a_suffix_is_for_one_image(drive: Path, tmp_path: Path, run: Ru
     assert read_frame(tmp_path / "new" / "street.png").shape == (48, 64, 3)
 
     message = refusal(run("predict", drive, "--out", tmp_path / "several.png", *ONNXRUNTIME))
-    assert "several.png names a file, but there are 4 images; name a folder" in message
+    assert "several.png names a file, but there are 4 images; give a folder" in message
     assert not (tmp_path / "several.png").exists()
     message = refusal(run("predict", drive / "1.png", "--out", tmp_path / "street.txt", *ONNXRUNTIME))
     assert "street.txt is neither a picture" in message
@@ -234,8 +234,8 @@ def test_what_is_no_image_from_a_pipe(tmp_path: Path) -> None:
         (["predict", "{drive}", "--out", "{out}", "--threads", "two"], "invalid int value: 'two'"),
         (["predict", "{drive}", "--out", "{out}", "--threads", "0"], "threads must be at least 1, got 0"),
         (["predict", "{drive}", "--out", "{out}", "--size", "0"], "size must be at least 1 pixel, got 0"),
-        (["predict", "{drive}", "--out", "{out}", "--engine", "tensorflow"], "there are openvino, onnxruntime"),
-        (["predict", "{drive}", "--out", "{out}", "--precision", "int8"], "there are float32, bfloat16"),
+        (["predict", "{drive}", "--out", "{out}", "--engine", "tensorflow"], "choose one of openvino, onnxruntime"),
+        (["predict", "{drive}", "--out", "{out}", "--precision", "int8"], "choose one of float32, bfloat16"),
         (["predict", "{drive}/missing.png", "--out", "{out}"], "missing.png is not there"),
         (["predict", "", "--out", "{out}"], "a path is empty"),
         (["predict", "{drive}", "--out", ""], "argument --out: a path is empty; give a file or folder, . for the"),

@@ -77,9 +77,9 @@ def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["{ride}", "--out", "{out}.gif"], "no name for a video"),
+        (["{ride}", "--out", "{out}.gif"], "not a name for a video"),
         (["{ride}", "{ride}", "--out", "{out}"], "one video at a time"),
-        (["{ride}", "--out", "{ride}"], "is what is to be segmented"),
+        (["{ride}", "--out", "{ride}"], "is the video to segment; choose"),
         (["{ride}", "--out", "{out}.mp4", "--classmap", "{out}.mp4"], "must be NAME.mkv"),
         (["{ride}", "--out", "{out}.mkv", "--classmap", "{out}.mkv"], "at once"),
         (

@@ -147,11 +147,11 @@ def test_a_program_runs_no_code_when_it_is_opened(program: Path, tmp_path: Path)
 
 
 def test_an_artefact_and_an_engine_that_do_not_fit(program: Path) -> None:
-    with pytest.raises(EngineError, match=r"torch runs NAME\.pt2, not .*take --engine openvino or onnxruntime"):
+    with pytest.raises(EngineError, match=r"torch runs NAME\.pt2, not .*choose --engine openvino or onnxruntime"):
         Segmenter.open(DEFAULT_WEIGHTS, engine="torch")
-    with pytest.raises(EngineError, match=r"openvino runs NAME\.onnx, not .*take --engine torch"):
+    with pytest.raises(EngineError, match=r"openvino runs NAME\.onnx, not .*choose --engine torch"):
         Segmenter.open(program, engine="openvino")
     with pytest.raises(EngineError, match=r"torch computes in .*, not in float16"):
         Segmenter.open(program, precision="float16")
-    with pytest.raises(EngineError, match="no engine 'tensorrt'"):
+    with pytest.raises(EngineError, match="unknown engine 'tensorrt'"):
         Segmenter.open(program, engine="tensorrt")

@@ -442,7 +442,7 @@ def test_images_by_suffix(tmp_path: Path) -> None:
         assert_close(read_frame(tmp_path / f"a{suffix}"), PHOTO[::-1])
         with Image.open(tmp_path / f"a{suffix}") as image:
             assert image.format == "JPEG"
-    with pytest.raises(UsageError, match=r"a\.webp is no name for a picture; allowed"):
+    with pytest.raises(UsageError, match=r"a\.webp is not a name for a picture; allowed"):
         write_image(tmp_path / "a.webp", PHOTO)
     with pytest.raises(UsageError, match=r"at most 65500 pixels a side; choose .*\.png"):
         write_image(tmp_path / "long.jpg", np.zeros((1, 65_501, 3), np.uint8))

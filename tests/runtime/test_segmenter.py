@@ -249,7 +249,7 @@ def test_engines_and_precisions() -> None:
     assert "at least 1 pixel, got -5" in refusal(UsageError, size=-5)
     message = refusal(EngineError, engine="onnxruntime", precision="bfloat16")
     assert (
-        "onnxruntime computes in float32 on this machine's cpu, not in bfloat16; take one of these, or another"
+        "onnxruntime computes in float32 on this machine's cpu, not in bfloat16; choose one of these, or another"
         in message
     )
     assert "names in UTF-8 only" in refusal(EngineError, cache="caf\udce9")

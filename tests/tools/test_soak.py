@@ -57,7 +57,7 @@ def test_a_planted_leak_is_caught(leak: Callable[[list[object]], None]) -> None:
 def test_without_a_leak_all_items_pass(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(Watch(1, 3)("abc", "letter", total=3)) == ["a", "b", "c"]
     assert capsys.readouterr().out.endswith("threads +0 from item 1 to 3\n")
-    with pytest.raises(ValueError, match="2 items are fewer than 3"):
+    with pytest.raises(ValueError, match="got 2 items, fewer than 3"):
         Watch(1, 3).pass_all("ab")
 
 

@@ -1,8 +1,8 @@
 """Read the card and the content hash of an artefact.
 
 An artefact (NAME.onnx) carries its card in its metadata, a torch.export program (NAME.pt2) in a file of its archive,
-unfolded weights (NAME.safetensors) in their header. No library of these formats reads them here: opening weights must
-be quick, and a damaged file must be told from a foreign one.
+unfolded weights (NAME.safetensors) in their header. This file reads these formats itself, without their libraries:
+opening weights must be quick, and errors must distinguish a damaged file from a foreign one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read_card(path: Path | str) -> ModelCard:
         The card.
 
     Raises:
-        ArtefactError: If the file is not there, is none of ours, or does not have the content hash on its card.
+        ArtefactError: If the file does not exist, is not of streetseg, or does not have the content hash on its card.
     """
     path = Path(path)
     content = read_bytes(path)
@@ -142,7 +142,7 @@ def varint(view: memoryview, at: int, path: Path) -> tuple[int, int]:
 
 
 def truncated(path: Path) -> NoReturn:
-    """Raise the error of a file that ends early."""
+    """Raise the error about a file that ends early."""
     raise ArtefactError(f"{path} is truncated, or is no artefact of streetseg; get the file again")
 
 
@@ -220,7 +220,7 @@ def safetensors_parts(content: bytes, path: Path) -> tuple[dict[str, Any], memor
 
 
 def not_ours(path: Path) -> NoReturn:
-    """Raise the error of a file in none of our formats."""
+    """Raise the error about a file in none of our formats."""
     raise ArtefactError(
         f"{path} is no weights file of streetseg, or is damaged; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
     )

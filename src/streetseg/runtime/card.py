@@ -1,4 +1,4 @@
-"""The card: what travels with the weights, so that nobody types it again.
+"""The model card, which travels with the weights, so that nobody types its values again.
 
 `ModelCard` is the schema in card.schema.json, which is published; `CARD_VERSION` counts its changes. `artefact.py`
 reads a card from a file.
@@ -27,7 +27,7 @@ class Accuracy:
 
     Attributes:
         measured_on: Dataset, split and number of frames, and what the weights were trained on.
-        weights: Content hash of the artefact that was judged. For a left-out sequence it is another artefact's.
+        weights: Content hash of the evaluated artefact. For a left-out sequence it is another artefact's.
         engine: The engine with its precision.
         miou: Mean IoU over the classes that occur, 0 to 1.
         iou: IoU by class name, 0 to 1; None where the class does not occur.
@@ -43,10 +43,10 @@ class Accuracy:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Accuracy:
-        """Make an entry of an evaluation's facts.
+        """Make an entry from an evaluation's facts.
 
         Args:
-            facts: What `evaluate --json` prints; what an entry does not need is passed over.
+            facts: What `evaluate --json` prints; other keys are ignored.
 
         Returns:
             The entry.
@@ -70,7 +70,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The card of an artefact: all that a user of the weights must know.
+    """The card of an artefact: everything that a user of the weights must know.
 
     Attributes:
         network: The network's name.
@@ -78,8 +78,8 @@ class ModelCard:
         colours: RGB of the classes, 0 to 255.
         mean: Mean of the input's channels, in units of `value_range`.
         std: Standard deviation of the input's channels, in units of `value_range`.
-        output_stride: Input pixels per logit. There are as many logits as the input's pixels over it, rounded up.
-        size_multiple: The network's input height and width are multiples of it, in pixels.
+        output_stride: Input pixels per logit. The logits' height is the input's over it, rounded up; so is their width.
+        size_multiple: Pixels. Height and width of the network's input are multiples of it.
         align_corners: The convention by which logits are upsampled.
         native_short_side: Pixels. Frames with a longer short side are reduced to it; others keep their size.
         operating_scale: Factor of a frame's height and width before the network: 1, 0.75 or 0.5 as in the papers.
@@ -89,17 +89,17 @@ class ModelCard:
         value_range: The input's lowest and highest value, (0, 255).
         logits_layout: "h x w x C".
         logits_dtype: "float32".
-        precision: Of the stored weights.
+        precision: Precision of the stored weights.
         training_data: What the weights were trained on.
         terms: The training data's terms of use.
         recipe: The recipe's fields by name.
         seed: The training's seed.
         package_version: The version of this package that made the file.
-        accuracy: What was measured.
-        limits: What the weights cannot do, a sentence each.
+        accuracy: The measured accuracies.
+        limits: What the weights cannot do, one sentence each.
         content_hash: SHA-256 over graph and weights, without the metadata.
-        network_arguments: What the network is built with where it is not its paper's form.
-        training_time: What the training took, and on which machine; "" where it is not known.
+        network_arguments: Arguments that build the network if it differs from its paper's form.
+        training_time: Duration and machine of the training; "" if unknown.
         card_version: The version of the schema.
     """
 
@@ -134,7 +134,7 @@ class ModelCard:
     def to_json(self) -> str:
         """Return the card as one JSON object with the schema's keys.
 
-        Characters of a file's name that are no valid text become "?".
+        Characters of a file's name that are not valid text become "?".
 
         Returns:
             The text.
@@ -153,7 +153,7 @@ class ModelCard:
             The card.
 
         Raises:
-            ArtefactError: If it is no card, contradicts itself, or is of a newer version.
+            ArtefactError: If the text is not a card, contradicts itself, or has a newer version.
         """
         try:
             values = json.loads(text)
@@ -222,7 +222,7 @@ def freeze(value: Any) -> Any:
 
 
 def fits(value: object, kind: Any) -> bool:
-    """Return True if a value is of a field's declared type; an int is a float too, NaN and infinity are none."""
+    """Return True if a value is of a field's declared type; an int counts as a float, NaN and infinity do not."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         if not isinstance(value, tuple):

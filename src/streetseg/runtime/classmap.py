@@ -39,10 +39,10 @@ def class_map(
     out: NDArray[np.uint8] | None = None,
     threads: int = 1,
 ) -> NDArray[np.uint8]:
-    """Return the class of every pixel of the frame: the argmax of the bilinearly interpolated logits.
+    """Return the class map of a frame: the argmax of the bilinearly interpolated logits.
 
-    Equal values take the lowest index. It is computed in float32. Against float64, a pixel differs only where its two
-    largest values are closer than 1e-5 of the largest magnitude among the logits around it. Where a logit around a
+    Equal values take the lowest index. The arithmetic is float32. Against float64, a pixel differs only where its two
+    largest values are closer than 1e-5 of the largest magnitude among the logits around it. If a logit around a
     pixel is not finite, or beyond 1e38, that pixel's class is undefined.
 
     Args:
@@ -76,7 +76,7 @@ def class_map(
 
 
 def fill(out: NDArray[np.uint8], logits: NDArray[np.float32], rows: Cells, columns: Cells) -> None:
-    """Write the class map into `out`, by numpy."""
+    """Write the class map into `out` with numpy."""
     corners = np.pad(np.argmax(logits, axis=2).astype(np.uint8), 1, mode="edge")
     cells = corners[:-1, :-1]  # the class of each cell that is uniform
     mixed = mixed_cells(corners)
@@ -117,7 +117,7 @@ class Cells:
 
     @cached_property
     def for_kernel(self) -> binding.CellsAlong:
-        """The same for the kernel, valid as long as this object is."""
+        """Return the same for the kernel, valid as long as this object."""
         first, count = (array.ctypes.data_as(POINTER(c_int64)) for array in (self.first, self.count))
         return binding.CellsAlong(self.logits, first, count, self.weight.ctypes.data_as(POINTER(c_float)))
 
@@ -126,24 +126,24 @@ class Cells:
         return np.clip(np.stack([cells - 1, cells]), 0, self.logits - 1)
 
     def pixels(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return each cell's pixels, K x len(cells), K the largest count; a cell of fewer repeats its last one."""
+        """Return each cell's pixels, K x len(cells), K the largest count; a smaller cell repeats its last pixel."""
         return self.first[cells] + np.minimum(np.arange(self.count.max())[:, None], self.count[cells] - 1)
 
 
 @lru_cache(maxsize=16)  # the frames of a video are of one size
 def cells_along(logits: int, frame: int, content: int, padded: int, align_corners: bool) -> Cells:
     """Return the cells of the frame's pixels; all sizes along one axis."""
-    edge = (np.arange(frame) + 0.5) * content / frame  # in network input pixels from the input's border
+    centre = (np.arange(frame) + 0.5) * content / frame  # of each pixel, in network input pixels from the border
     if not align_corners:
-        at = edge * logits / padded - 0.5
+        position = centre * logits / padded - 0.5  # among the logits
     elif padded > 1:
-        at = (edge - 0.5) * (logits - 1) / (padded - 1)
+        position = (centre - 0.5) * (logits - 1) / (padded - 1)
     else:
-        at = np.zeros(frame)
+        position = np.zeros(frame)
 
-    cell = np.clip(np.floor(at).astype(np.int64) + 1, 0, logits)
+    cell = np.clip(np.floor(position).astype(np.int64) + 1, 0, logits)
     count = np.bincount(cell, minlength=logits + 1).astype(np.int64)
-    weight = np.pad((at - (cell - 1)).astype(np.float32), (0, binding.LANES - 1))
+    weight = np.pad((position - (cell - 1)).astype(np.float32), (0, binding.LANES - 1))
     return Cells(logits, np.cumsum(count) - count, count, weight)
 
 
@@ -153,7 +153,7 @@ def interpolated_argmax(
     """Return the argmax of the interpolated logits in n cells, each of Y x X pixels: Y x X x n.
 
     around: 2 x 2 x n x C, the logits at each cell's corners: top and bottom, left and right. row_weight: Y x n, the
-    weight of the bottom. column_weight: X x n, the weight of the right.
+    weight of the bottom corners. column_weight: X x n, the weight of the right corners.
     """
     # The cells go last, which makes every inner loop below long and contiguous.
     top, bottom = np.ascontiguousarray(np.moveaxis(around, 3, 1))  # C x 2 x n each
@@ -168,7 +168,7 @@ def interpolated_argmax(
         for c in range(len(left)):
             np.multiply(slope[c, :, None], column_weight, out=value)
             value += left[c, :, None]
-            # c only grows, so a maximum writes it where it wins: far quicker than a masked assignment.
+            # c only grows, so a maximum writes it where its value is the largest: far quicker than a masked assignment.
             np.maximum(classes, (value > best).view(np.uint8) * np.uint8(c), out=classes)
             np.fmax(best, value, out=best)
     return classes
@@ -181,7 +181,7 @@ def check_arrays(
     padded_size: tuple[int, int],
     out: NDArray[np.uint8],
 ) -> None:
-    """Raise ValueError for what class_map cannot work on."""
+    """Raise ValueError if class_map cannot work on these arrays and sizes."""
     if logits.ndim != 3 or 0 in logits.shape or logits.shape[2] > 255:
         raise ValueError(f"logits must be h x w x C with C from 1 to 255, got shape {logits.shape}")
     if logits.dtype != np.float32 or not logits.flags.c_contiguous:

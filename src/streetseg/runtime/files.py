@@ -16,14 +16,16 @@ from streetseg.errors import OutputError
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Give a temporary file beside `path` to fill; it takes the place of `path` when the block ends well.
+    """Yield a temporary file beside `path` to fill; it replaces `path` when the block ends without an error.
 
-    Folders are created. Whatever fails, there is the old file or the new one, never half of one, and nothing else is
-    left behind. Raises OutputError if the place cannot be written to; other errors of the block pass through.
+    Folders are created. Whatever fails, either the old file or the new one is there, whole, and nothing else is left
+    behind. Raises OutputError if the place cannot be written to; other errors of the block pass through.
 
-    durable: Hold that also after a power cut.
+    durable: Guarantee this even after a power cut.
     """
-    temporary = path.with_name(f"{beginning(path)}{os.getpid()}-{threading.get_native_id()}.part{path.suffix}")
+    # In the same folder, because a rename across file systems is not atomic; with the suffix, because engines recognise
+    # formats by it.
+    temporary = path.with_name(f"{temporary_prefix(path)}{os.getpid()}-{threading.get_native_id()}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -38,16 +40,15 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
         raise OutputError(f"{path} cannot be written: {reason(error)}; choose another place") from None
 
 
-def beginning(path: Path) -> str:
-    """Return how the names of the temporary files for `path` begin."""
-    # In the same folder: a rename across file systems is not atomic. Hidden, so that no search takes it up. With the
-    # suffix, by which engines tell formats. A long stem is cut, so that the name does not become too long.
+def temporary_prefix(path: Path) -> str:
+    """Return the prefix of the names of the temporary files for `path`."""
+    # The file is hidden, so that searches pass it over. A long stem is cut, so that the name does not become too long.
     return f".{path.stem[:32]}.{zlib.crc32(os.fsencode(path.name)):08x}."
 
 
 def remove_left_behind(path: Path) -> None:
-    """Remove the temporary files for `path` of processes that were killed; nobody may be writing it now."""
-    for temporary in path.parent.glob(f"{escape(beginning(path))}*.part{escape(path.suffix)}"):
+    """Remove the temporary files for `path` that killed processes left; no process may be writing `path` now."""
+    for temporary in path.parent.glob(f"{escape(temporary_prefix(path))}*.part{escape(path.suffix)}"):
         temporary.unlink(missing_ok=True)
 
 
@@ -66,8 +67,8 @@ def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
 def locked(lock: Path, place: Path, advice: str, busy: str = "") -> Iterator[None]:
     """Inside, no other process holds the lock file; OutputError if the lock cannot be taken.
 
-    place: What is locked, for the error. advice: What to do if the lock cannot be taken, another user's for instance.
-    busy: The error if another process holds it; empty: wait for its end.
+    place: Path to name in the error. advice: What to do if the lock cannot be taken, for example another user's.
+    busy: The error's text if another process holds the lock; empty: wait for that process.
     """
     from filelock import FileLock, Timeout  # here: predicting needs no lock
 
@@ -85,8 +86,8 @@ def locked(lock: Path, place: Path, advice: str, busy: str = "") -> Iterator[Non
 
 
 def reason(error: OSError | NotImplementedError) -> str:
-    """Return in a few words why a place refuses."""
-    return getattr(error, "strerror", None) or str(error) or "it knows no locks"
+    """Return the cause of an error in a few words."""
+    return getattr(error, "strerror", None) or str(error) or "its file system has no locks"
 
 
 def same_file(one: Path, other: Path) -> bool:

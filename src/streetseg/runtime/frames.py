@@ -1,4 +1,4 @@
-"""Pixels in and out of image files. A frame is uint8 RGB, H x W x 3, C-contiguous, upright.
+"""Read and write image files. A frame is uint8 RGB, H x W x 3, C-contiguous, upright.
 
 Reading is strict: a truncated file, or one whose format shows damage, is refused, not patched up with grey. JPEG inside
 a TIFF is the exception: it has no strict decoder. Writing is atomic: a file is there whole or not at all. Colour
@@ -39,7 +39,7 @@ EXIF_ORIENTATION = 0x0112
 TIFF_BITS, TIFF_PHOTOMETRIC = 0x0102, 0x0106  # BitsPerSample, PhotometricInterpretation
 WHITE_IS_ZERO = 0
 FAX = ("tiff_ccitt", "group3", "group4")  # Pillow's names of a TIFF's black and white compressions
-# How each orientation becomes upright: rows and columns swapped?, then the steps along rows and columns.
+# Orientation -> the arguments of `upright`: swap rows and columns first, then the steps along rows and columns.
 UPRIGHT = {
     1: (False, 1, 1),
     2: (False, 1, -1),
@@ -58,8 +58,8 @@ UPRIGHT = {
 def read_frame(path: str | Path) -> NDArray[np.uint8]:
     """Read a frame from an image file: JPEG, PNG, BMP, GIF, PPM, WebP or TIFF, recognised by its content.
 
-    Grey and palette become RGB. 16-bit values keep their high byte. Transparency lies over black, as the missing
-    corners of rectified photos look. An EXIF orientation is applied. Of several pictures the first counts.
+    Grey and palette become RGB. 16-bit values keep their high byte. Transparent pixels become black, like the missing
+    corners of rectified photos. An EXIF orientation is applied. If the file has several pictures, the first is read.
 
     Args:
         path: The file, or a pipe.
@@ -68,8 +68,8 @@ def read_frame(path: str | Path) -> NDArray[np.uint8]:
         H x W x 3 uint8 RGB, C-contiguous, upright.
 
     Raises:
-        ImageError: If the file cannot be read, is no such image, is truncated or damaged, or has more than MAX_PIXELS
-            by its header.
+        ImageError: If the file cannot be read, is not such an image, is truncated or damaged, or has more than
+            MAX_PIXELS by its header.
     """
     try:
         with Path(path).open("rb") as file:
@@ -80,7 +80,7 @@ def read_frame(path: str | Path) -> NDArray[np.uint8]:
 
 
 def read_pipe(pipe: BinaryIO, name: str) -> BinaryIO:
-    """Return what comes out of a pipe, /dev/stdin for instance: decoders read a file more than once."""
+    """Return the content of a pipe (/dev/stdin) as a seekable file: decoders read a file more than once."""
     data = pipe.read(MAX_PIPED + 1)
     if len(data) > MAX_PIPED:
         raise ImageError(f"{name} has more than {MAX_PIPED:,} bytes; give an image file")
@@ -133,15 +133,15 @@ def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
 
 
 def too_large(name: str, given: str) -> str:
-    """Return the message about an image of too many pixels."""
+    """Return the message about an image with too many pixels."""
     return f"{name} has {given}; at most {MAX_PIXELS:,} are allowed, reduce it first"
 
 
 def decode_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8]:
     """Return a JPEG's pixels, RGB; ValueError if it is damaged in any way.
 
-    image: The same JPEG, opened by Pillow. Pillow fills gaps with grey where a damaged file still ends properly. It
-    decodes only rare layouts of chroma sampling, which the strict decoder does not know.
+    image: The same JPEG, opened by Pillow. It decodes only rare layouts of chroma sampling, which the strict decoder
+    does not know, because it fills the gaps of a damaged file with grey.
     """
     try:
         simplejpeg.decode_jpeg_header(data)
@@ -176,7 +176,7 @@ def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1, which is upright, if there is none or it is broken."""
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or it is broken."""
     try:
         orientation: int = image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:  # a broken EXIF block is no reason to refuse a sound picture, and fails in many ways
@@ -195,9 +195,9 @@ def upright(pixels: NDArray[np.uint8], swapped: bool, rows: int, columns: int) -
 
 
 class QuietPillow:
-    """While any thread is inside, Pillow's warnings are ignored: those that matter are errors here anyway.
+    """A context in which Pillow's warnings are ignored: the important ones are errors here anyway.
 
-    `warnings.catch_warnings` alone does not suffice: it leaves the wrong filters behind when threads overlap.
+    Several threads may be inside at once. `warnings.catch_warnings` alone then leaves the wrong filters behind.
     """
 
     def __init__(self) -> None:
@@ -232,7 +232,7 @@ def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
         size: H, W in pixels.
 
     Returns:
-        The frame at that size; the same array if that is its size already.
+        The frame at that size; the same array if it has that size already.
     """
     height, width = size
     if frame.shape[:2] == size:
@@ -262,11 +262,11 @@ def write_image(path: Path, frame: NDArray[np.uint8]) -> None:
             raise UsageError(f"{path}: a JPEG has at most {JPEG_MAX_SIDE} pixels a side; choose a name ending in .png")
         write_file(path, simplejpeg.encode_jpeg(np.ascontiguousarray(frame), quality=JPEG_QUALITY))
     else:
-        raise UsageError(f"{path} is no name for a picture; allowed are names ending in .png, .jpg or .jpeg")
+        raise UsageError(f"{path} is not a name for a picture; allowed are names ending in .png, .jpg or .jpeg")
 
 
 def write_picture(path: Path, frame: NDArray[np.uint8]) -> Path:
-    """Write a picture by its name's suffix; return the file.
+    """Write a picture in the format of its suffix; return the file.
 
     A name without a picture's suffix gets ".jpg", or ".png" if the picture is too large for a JPEG.
     """

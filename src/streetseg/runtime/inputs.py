@@ -1,4 +1,4 @@
-"""Which files are meant: images by path, folder or pattern, videos, cameras; and the names of their results."""
+"""Find the inputs (images by path, folder or pattern; videos; cameras) and name their results."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path, PurePath
 
 from streetseg.errors import UsageError
 
-# What a search takes up as an image.
+# A search takes files with these suffixes for images.
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
 
-# Pictures of cameras and phones that cannot be read here.
+# Images of cameras and phones that cannot be read here.
 UNREADABLE = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng")
 
-# What is opened as a video; playlists too, so that the refusal names them.
+# Files with these suffixes are opened as videos. Playlists are among them, so that the error names them.
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".asf",
     ".flv", ".ogv", ".mxf", ".dv", ".ivf", ".mjpeg", ".h264", ".264", ".hevc", ".265",
     ".m3u", ".m3u8", ".mpd", ".sdp", ".concat", ".ffconcat",
 )  # fmt: skip
 
-# How the names of an image's results end. An overlay's suffix comes after its ending.
+# Endings of the names of an image's results. An overlay's suffix follows its ending.
 CLASSMAP_ENDING, OVERLAY_ENDING = "_classes.png", "_overlay"
 
 
@@ -40,7 +40,7 @@ def is_video(source: str) -> bool:
 
 
 def without_password(source: str) -> str:
-    """Return a source as it may be shown: a network camera's address without user and password."""
+    """Return a source for messages: a network camera's address without user and password."""
     return re.sub(r"^(rtsps?://)[^/]*@", r"\1", source)
 
 
@@ -50,8 +50,8 @@ class ImageFile:
 
     Attributes:
         path: The file.
-        name: Where its results belong below the output folder, without a suffix; unique among the images that are
-            listed together. It may hold dots: append a suffix, never replace one (see `output`).
+        name: Place of its results below the output folder, without a suffix; unique among the images that are listed
+            together. It may hold dots: append a suffix, never replace one (see `output`).
     """
 
     path: Path
@@ -65,7 +65,7 @@ class ImageFile:
 def list_images(
     patterns: Iterable[str | Path], results: Path | None = None, tell: Callable[[str], object] = lambda line: None
 ) -> list[ImageFile]:
-    """List the images that the user means, each once, in natural order (frame2 before frame10).
+    """List the images behind paths, folders and patterns, each once, in natural order (frame2 before frame10).
 
     An image in a given folder is named by its path relative to that folder, any other by its bare name. Namesakes take
     on as many of their parent folders as make them distinct. In one folder they take on their suffix: the files a.jpg
@@ -73,16 +73,16 @@ def list_images(
 
     Args:
         patterns: Image files, folders and glob patterns, which the shell need not have expanded. Folders are searched
-            to the bottom for SUFFIXES, linked folders too, without hidden files. Searches leave out the results of
+            with their subfolders and links for SUFFIXES, without hidden files. Searches leave out the results of
             earlier runs (`is_result`).
-        results: The folder that results go to. It is left out where it lies in a folder that is searched.
-        tell: Gets a line for each pattern whose search passed over pictures that cannot be read, or videos.
+        results: The folder for the results. A search leaves it out.
+        tell: Gets a line for each pattern whose search passed over unreadable images or videos.
 
     Returns:
         The images.
 
     Raises:
-        UsageError: If a pattern is not there, cannot be searched, or holds no image.
+        UsageError: If a pattern matches nothing, cannot be searched, or holds no image.
     """
     listed: dict[Path, tuple[Path, int]] = {}  # true location -> path as given, parts of it that make its name
     for pattern in patterns:
@@ -152,22 +152,22 @@ def files_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
     Hidden files and folders and the subfolder `without` are left out.
     """
     left_out = without and without.resolve()
-    # Folder -> the true places on the way to it. A link back to one of them is not followed.
-    ways = {folder: {folder.resolve()}}
+    # Folder -> the resolved folders above it and itself. A link back to one of them is not followed.
+    ancestors = {folder: {folder.resolve()}}
 
     def refuse(error: OSError) -> None:
         raise error
 
     for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        way = ways.pop(Path(root))
+        above = ancestors.pop(Path(root))
         places = {name: Path(root, name).resolve() for name in sorted(folders) if not name.startswith(".")}
-        folders[:] = [name for name, place in places.items() if place not in way and place != left_out]
-        ways |= {Path(root, name): way | {places[name]} for name in folders}
+        folders[:] = [name for name, place in places.items() if place not in above and place != left_out]
+        ancestors |= {Path(root, name): above | {places[name]} for name in folders}
         yield from (Path(root, name) for name in files if not name.startswith("."))
 
 
 def distinct_names(depths: dict[Path, int]) -> dict[Path, PurePath]:
-    """Return a name of its own for each file, without its suffix where that is enough.
+    """Return a distinct name for each file, without its suffix if that is enough.
 
     depths: absolute path -> number of its last parts to begin with.
     """
@@ -181,7 +181,7 @@ def distinct_names(depths: dict[Path, int]) -> dict[Path, PurePath]:
             drive = re.sub(r"\W", "", path.anchor)
             parts = (*filter(None, [drive]), *path.parts[1:-1], path.name if path in with_suffix else path.stem)
             name = names[path] = PurePath(*parts[-depth:])
-            # A.png and a.jpg would be one result where file names have no case; A.png and a.png cannot both be there.
+            # Where file names have no case, A.png and a.jpg would give one result; A.png and a.png cannot both exist.
             key = name if path in with_suffix else name.with_name(name.name.casefold())
             namesakes[key].append(path)
         if len(namesakes) == len(depths):
@@ -198,7 +198,7 @@ def distinct_names(depths: dict[Path, int]) -> dict[Path, PurePath]:
 
 
 def natural_key(path: Path) -> tuple[list[list[str | int]], str]:
-    """Return a key that sorts numbers in names by their value; the plain path decides what is left (1.png, 01.png)."""
+    """Return a key that sorts numbers in names by their value; the plain path breaks ties (1.png, 01.png)."""
     # Split at its groups of digits, a name alternates text and number, so comparisons meet like with like.
     parts = [re.split(r"(\d+)", part.casefold()) for part in path.parts]
     return [[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], str(path)

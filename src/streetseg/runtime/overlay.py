@@ -35,9 +35,9 @@ def overlay(
     Args:
         frame: H x W x 3 uint8 RGB.
         classmap: H x W uint8, indices into `names` and `colours`.
-        names: Class names by index. The legend's font knows ASCII; other letters show as boxes.
+        names: Class names by index. The legend's font has ASCII letters; others show as boxes.
         colours: RGB by index, 0 to 255.
-        opacity: Of the colours, 0 (only the frame) to 1 (only the colours). Borders between classes show more.
+        opacity: Opacity of the colours, 0 (only the frame) to 1 (only the colours). Borders between classes get more.
         legend: Draw the classes present and their shares into the upper left corner. Frames with a side below
             LEGEND_MIN_SIDE get none.
         out: H x W x 3 uint8 to write the picture to, C-contiguous; None: a new array.
@@ -81,7 +81,7 @@ def blend(
     border: int,
     out: NDArray[np.uint8],
 ) -> None:
-    """Write the frame with its classes' colours into `out`, by Pillow: the same as the kernel's paint.
+    """Write the frame with its classes' colours into `out` with Pillow; the same result as the kernel's paint.
 
     palette: 256 x 3. inside, border: The opacity inside a class and on its border, 0 to 255.
     """
@@ -96,7 +96,7 @@ def blend(
 
 
 def share(classmap: NDArray[np.uint8], num_classes: int) -> NDArray[np.float64]:
-    """Return the share of all pixels that each class has.
+    """Return the share of each class in all pixels.
 
     Args:
         classmap: H x W uint8, indices below `num_classes`.
@@ -123,8 +123,8 @@ def draw_legend(
 ) -> None:
     """Draw the classes present, largest first, into a dark box in the upper left corner of the picture.
 
-    The text grows with the picture. It shrinks where the lines do not fit. Where that is not enough, the smallest
-    classes are left out.
+    The text grows with the picture. It shrinks if the lines do not fit. If that is not enough, the smallest classes
+    are left out.
     """
     height, width = picture.shape[:2]
     present = [int(i) for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
@@ -143,7 +143,7 @@ def draw_legend(
 
     mask = Image.new("L", (box_width, pitch * len(present) + 2 * pad))
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), pad, fill=round(255 * BOX_OPACITY))
-    part = picture[pad : pad + mask.height, pad : pad + mask.width]  # the rest stays out of Pillow's way
+    part = picture[pad : pad + mask.height, pad : pad + mask.width]  # only this part goes through Pillow
     box = Image.fromarray(part)
     box.paste("black", mask=mask)
 
@@ -159,7 +159,7 @@ def draw_legend(
 
 
 def percent(share: float) -> str:
-    """Return a share, 0 to 1, as text; what is present is never 0.0%."""
+    """Return a share above 0, up to 1, as text: never "0.0%"."""
     return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 

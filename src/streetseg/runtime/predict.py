@@ -1,4 +1,4 @@
-"""Segment images and videos into files: what `streetseg predict` does."""
+"""Segment images and videos into files, as `streetseg predict` does."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PredictedImage(Printable):
         image: The file.
         width: Pixels of the image.
         height: Pixels of the image.
-        milliseconds: What "decode", "network", "class map" and "write" took.
+        milliseconds: Stage -> milliseconds: "decode", "network", "class map" and "write".
         share: Class name -> its share of the pixels, 0 to 1; the classes present, largest first.
         classes: The file of the class map.
         overlay: The file of the overlay.
@@ -86,11 +86,11 @@ class PredictedImage(Printable):
 
 @dataclass(frozen=True)
 class FailedImage:
-    """An image that could not be segmented, or whose results could not be written.
+    """An image that could not be segmented or whose results could not be written.
 
     Attributes:
         image: The file.
-        error: What went wrong.
+        error: The cause.
     """
 
     image: Path
@@ -104,7 +104,7 @@ class PredictedVideo(Printable):
     Attributes:
         video: The source, without a user and password in it.
         overlay: The file of the overlay.
-        report: Size, frames and seconds, and what was damaged, missing or dropped.
+        report: Size, frames and seconds; and the damaged, missing and dropped frames.
         live: True if the source is a camera or a network stream.
     """
 
@@ -115,7 +115,7 @@ class PredictedVideo(Printable):
 
     @property
     def frames_per_second(self) -> float:
-        """Return the segmented frames a second, decoding and writing included.
+        """Return the segmented frames per second, decoding and writing included.
 
         Returns:
             The rate.
@@ -155,7 +155,7 @@ class Predictions(Printable):
 
     Attributes:
         images: The segmented images, in natural order.
-        failed: The others, each with its error.
+        failed: The images that failed, each with its error.
         video: The segmented video; None for images.
     """
 
@@ -211,46 +211,39 @@ def predict(
         paths: Images, folders and patterns like "drive/*.png"; or one video, /dev/videoN (a camera) or rtsp://...
         out: The folder for the results, which mirrors the folders of the images; or NAME.jpg for one image, NAME.mp4
             for a video.
-        weights: NAME.onnx, NAME.pt2, a name of the shelf, or an open Segmenter, for which `size` and `options` do not
-            count; None: the weights that come with the package.
-        classmap: For a video: NAME.mkv (lossless) or a folder for PNGs.
-        every: For a video: segment every Nth frame.
-        max_frames: For a video: stop after so many segmented frames.
-        size: Pixels. Reduce frames to this short side instead of the card's.
-        options: How the artefact is run. Streams are chosen here: an image a thread, for a camera one.
-        each: Gets every image as soon as it is done, with its figures or its error. The others are still done.
-        tell: Gets a line for each pattern whose search passed over pictures that cannot be read, or videos.
-        progress: Shows how far it is.
+        weights: NAME.onnx, NAME.pt2 or a name of weights; or an open Segmenter, which ignores `size` and `options`;
+            None: the package's weights.
+        classmap: For a video: NAME.mkv (lossless) or a folder for PNGs; None: no class maps.
+        every: For a video: segment every Nth frame; None: every frame.
+        max_frames: For a video: stop after this number of segmented frames; None: at its end.
+        size: Pixels. Reduce frames to this short side; None: the card's.
+        options: Engine, device and so on. `streams` is chosen here: one for a camera, else one a thread.
+        each: Gets every image as soon as it is done, with its figures or its error. The others go on.
+        tell: Gets a line for each pattern whose search passed over unreadable images or videos.
+        progress: Shows the progress.
 
     Returns:
         The figures of all images and their errors, or those of the video.
 
     Raises:
-        UsageError: If a path or an option cannot be; nothing is written then.
-        VideoError: If the source is no video, or has no frame that can be decoded.
+        UsageError: If a path or an option is wrong; then nothing is written.
+        VideoError: If the source is not a video, or has no frame that can be decoded.
         ArtefactError: If the weights cannot be opened.
         EngineError: If no engine runs them as the options say.
         OutputError: If a folder or a video cannot be written.
     """
-    given = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    sources = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     options = options or EngineOptions()
-
-    def opened(at_once: int) -> Segmenter:
-        if isinstance(weights, Segmenter):
-            return weights
-        streams = min(options.cpu_threads, at_once)
-        return Segmenter.open(weights, size=size, options=dataclasses.replace(options, streams=streams))
-
-    if any(map(is_video, given)):
-        if len(given) > 1:
-            raise UsageError(f"predict takes one video at a time, got {len(given)} paths; call it for each")
+    if any(map(is_video, sources)):
+        if len(sources) > 1:
+            raise UsageError(f"predict takes one video at a time, got {len(sources)} paths; call it for each")
         from streetseg.runtime.video.segment import segment_video  # needs PyAV
 
-        (source,) = given
+        (source,) = sources
         live = is_live(source)
         overlay = overlay_of(source, str(out))
         report = segment_video(
-            opened(1 if live else options.cpu_threads),
+            open_segmenter(weights, size, options, 1 if live else options.cpu_threads),
             source,
             overlay,
             None if classmap is None else Path(classmap),
@@ -262,26 +255,40 @@ def predict(
 
     for name, value in (("classmap", classmap), ("every", every), ("max-frames", max_frames)):
         if value is not None:
-            raise UsageError(f"--{name} is for a video, and none is given")
-    jobs = plan(list_images(given, Path(out), tell), str(out))
-    segmenter = opened(len(jobs))
-    images: list[PredictedImage] = []
-    failed: list[FailedImage] = []
-    for one in progress(in_order(partial(attempt, segmenter), jobs, segmenter.workers), "image", len(jobs)):
-        each(one)
-        if isinstance(one, FailedImage):
-            failed.append(one)
-        else:
-            images.append(one)
-    return Predictions(tuple(images), tuple(failed))
+            raise UsageError(f"--{name} is for a video, but no video is given; leave it out, or give a video")
+    jobs = plan(list_images(sources, Path(out), tell), str(out))
+    return predict_images(open_segmenter(weights, size, options, len(jobs)), jobs, each, progress)
+
+
+def open_segmenter(
+    weights: str | Path | Segmenter | None, size: int | None, options: EngineOptions, frames: int
+) -> Segmenter:
+    """Return the segmenter of the weights, with a stream for each of the `frames` to process at once if cores allow."""
+    if isinstance(weights, Segmenter):
+        return weights
+    streams = min(options.cpu_threads, frames)
+    return Segmenter.open(weights, size=size, options=dataclasses.replace(options, streams=streams))
 
 
 # Images
 
 
+def predict_images(segmenter: Segmenter, jobs: Sequence[Job], each: Each, progress: Progress) -> Predictions:
+    """Segment images into files, several at a time; give each to `each` as soon as it is done."""
+    images: list[PredictedImage] = []
+    failed: list[FailedImage] = []
+    for image in progress(in_order(partial(attempt, segmenter), jobs, segmenter.workers), "image", len(jobs)):
+        each(image)
+        if isinstance(image, FailedImage):
+            failed.append(image)
+        else:
+            images.append(image)
+    return Predictions(tuple(images), tuple(failed))
+
+
 @dataclass(frozen=True)
 class Job:
-    """An image and where its results go; an overlay without a picture's suffix gets one when it is written."""
+    """An image and the files for its results; an overlay without a picture's suffix gets one when it is written."""
 
     image: Path
     classes: Path
@@ -289,7 +296,7 @@ class Job:
 
 
 def plan(images: Sequence[ImageFile], out: str) -> list[Job]:
-    """Return the jobs for images; create the folder of their results. UsageError if they would replace an image."""
+    """Return the jobs for images; create the folder of their results. UsageError if a result would replace an image."""
     place = Path(out)
     if names_file(out):
         jobs = [one_job(images, place)]
@@ -306,7 +313,7 @@ def plan(images: Sequence[ImageFile], out: str) -> list[Job]:
 
 
 def names_file(out: str) -> bool:
-    """Return True if a place for results is a file: what ends with a slash is a folder, also with a dot in its name."""
+    """Return True if `out` names a file; a slash at its end makes it a folder, even with a dot in its name."""
     return bool(Path(out).suffix) and not Path(out).is_dir() and not out.endswith(("/", os.sep))
 
 
@@ -314,8 +321,8 @@ def one_job(images: Sequence[ImageFile], out: Path) -> Job:
     """Return the job of the single image whose overlay is the file `out`; the class map goes beside it."""
     if len(images) > 1:
         raise UsageError(
-            f"--out {out} names a file, but there are {len(images)} images; name a folder, with a slash at its end "
-            "where it has a dot"
+            f"--out {out} names a file, but there are {len(images)} images; give a folder, with a slash at its end "
+            "if its name has a dot"
         )
     if out.suffix.lower() not in PICTURE_SUFFIXES:
         raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
@@ -337,7 +344,7 @@ def refuse_overwriting(jobs: Sequence[Job]) -> None:
 
 
 def attempt(segmenter: Segmenter, job: Job) -> PredictedImage | FailedImage:
-    """Segment an image into files; a failure is a result too, so that the other images are still done."""
+    """Segment an image into files; return a failure too, so that the other images are not lost."""
     try:
         return predict_image(segmenter, job)
     except StreetsegError as error:
@@ -376,11 +383,11 @@ def overlay_of(source: str, out: str) -> Path:
     """Return the file of a video's overlay: `out` itself, or one in the folder `out`."""
     if names_file(out):
         return Path(out)
-    # Matroska is readable wherever it breaks off.
+    # An interrupted Matroska file can be read up to its last frame.
     return Path(out, f"{live_name(source)}_overlay.mkv" if is_live(source) else f"{Path(source).stem}_overlay.mp4")
 
 
 def live_name(source: str) -> str:
-    """Return a name for a recording, of the camera and the time: the next one must not replace it."""
+    """Return a name for a recording from camera and time, so that the next recording does not replace it."""
     camera = without_password(source).removeprefix("/dev/").rpartition("://")[2].partition("?")[0]
     return re.sub(r"[^\w.-]+", "_", camera) + time.strftime("_%Y%m%d-%H%M%S")

@@ -1,4 +1,4 @@
-"""The way of a frame: frame -> network input -> logits -> class map."""
+"""Segment frames: frame -> network input -> logits -> class map."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Result:
         classmap: H x W uint8, class indices.
         names: Class names by index.
         colours: RGB of the classes by index, 0 to 255.
-        frame: H x W x 3 uint8 RGB: what was segmented.
-        milliseconds: What "network", with resizing and padding, and "class map" took.
+        frame: H x W x 3 uint8 RGB, the segmented frame.
+        milliseconds: Stage -> milliseconds: "network" (with resizing and padding) and "class map".
     """
 
     classmap: NDArray[np.uint8]
@@ -51,7 +51,7 @@ class Result:
     milliseconds: dict[str, float]
 
     def share(self) -> dict[str, float]:
-        """Return the share of the frame's pixels that each class has.
+        """Return the share of each class in the frame's pixels.
 
         Returns:
             Class name -> share, 0 to 1; the classes present, largest first.
@@ -154,10 +154,10 @@ class Segmenter:
 
     Attributes:
         card: The artefact's card.
-        engine: What runs the network.
+        engine: The engine that runs the network.
         short_side: Pixels. Frames with a longer short side are reduced to it.
-        streams: Frames that the network works on at once.
-        threads: CPU threads that make one class map.
+        streams: Number of frames that the network processes at once.
+        threads: Number of CPU threads for one class map.
     """
 
     def __init__(
@@ -183,17 +183,17 @@ class Segmenter:
         """Open an artefact.
 
         Args:
-            artefact: NAME.onnx, NAME.pt2, or a name of the shelf, whose file is fetched if it is not here; None: the
-                weights that come with the package.
+            artefact: NAME.onnx, NAME.pt2, or a name of weights, which are downloaded if they are not on this machine;
+                None: the package's weights.
             size: Pixels, 1 or more. Frames are reduced to this short side instead of the card's, before the card's
                 operating scale. None: the card's native short side.
-            options: How the artefact is run, in place of the keywords that follow.
-            engine: See `EngineOptions`, as for the others.
-            device: The device that runs the network.
-            threads: CPU threads.
-            precision: The arithmetic.
-            streams: Frames that the network works on at once.
-            cache: Folder for what the engine compiles.
+            options: Engine, device and so on as one object, in place of the keywords below.
+            engine: "openvino", "onnxruntime" or "torch"; None: the first that runs the file on the device.
+            device: Device that runs the network; None: the engine's default. All values: see `EngineOptions`.
+            threads: Number of CPU threads, 1 or more; None: all cores.
+            precision: "float32", "bfloat16" or "float16"; None: the fastest of the device.
+            streams: Number of frames that the network processes at once, 1 or more.
+            cache: Folder for what the engine compiles; None: nothing is kept.
 
         Returns:
             The segmenter.
@@ -201,7 +201,7 @@ class Segmenter:
         Raises:
             ArtefactError: If the artefact is not there, damaged, or holds unfolded weights.
             EngineError: If no engine runs it as the options say.
-            OutputError: If a file cannot be kept, in the cache or on the shelf.
+            OutputError: If a file cannot be written, in the cache or among the weights.
             UsageError: If the name or the size is wrong, or `options` comes with one of its keywords.
         """
         given = EngineOptions(engine, device, threads, precision, streams, cache)
@@ -227,8 +227,8 @@ class Segmenter:
             The result; its class map has the frame's H and W.
 
         Raises:
-            UsageError: If it is no such frame.
-            ArtefactError: If the artefact's logits are not what its card says.
+            UsageError: If `frame` is not such an array.
+            ArtefactError: If the shape of the logits is not that on the card.
         """
         start = time.perf_counter()
         prepared = self.prepare(frame)
@@ -247,9 +247,10 @@ class Segmenter:
         return Result(classes, self.card.classes, self.card.colours, frame, milliseconds)
 
     def stream(self, frames: Iterable[NDArray[np.uint8]]) -> Generator[Result]:
-        """Segment frames in order. While one is in the network, the next is read and the class map of the last is made.
+        """Segment frames in order, several at a time.
 
-        Memory is bounded. Closing the generator early stops its threads.
+        While the network processes one frame, the next is read and the class map of the last is made. Memory is
+        bounded. Closing the generator early stops its threads.
 
         Args:
             frames: H x W x 3 uint8 RGB each, of any size. Each is an array of its own, not a buffer that is filled
@@ -259,13 +260,13 @@ class Segmenter:
             A result for each frame.
 
         Raises:
-            UsageError, ArtefactError: As for one frame, in the frame's place; so is an error of `frames`.
+            UsageError, ArtefactError: As for one frame, in that frame's place, like an error of `frames`.
         """
         return in_order(self, frames, self.workers)
 
     @property
     def workers(self) -> int:
-        """Return the number of frames under way at once: those in the network, and one that enters or leaves it.
+        """Return the number of frames in progress at once: those in the network, and one before or after it.
 
         Returns:
             The number.
@@ -282,8 +283,8 @@ class Segmenter:
             h x w x C float32 at the network's output stride, padding included.
 
         Raises:
-            UsageError: If it is no such frame.
-            ArtefactError: If the artefact's logits are not what its card says.
+            UsageError: If `frame` is not such an array.
+            ArtefactError: If the shape of the logits is not that on the card.
         """
         return self.run(self.prepare(frame))
 
@@ -300,7 +301,7 @@ class Segmenter:
             The network's input with its sizes.
 
         Raises:
-            UsageError: If it is no such frame.
+            UsageError: If `frame` is not such an array.
         """
         content = self.content_size(frame)
         multiple = self.card.size_multiple
@@ -321,7 +322,7 @@ class Segmenter:
             h x w x C float32 at the network's output stride, padding included.
 
         Raises:
-            ArtefactError: If the artefact's logits are not what its card says.
+            ArtefactError: If the shape of the logits is not that on the card.
         """
         logits = self.engine(prepared.input)
         height, width = prepared.padded_size
@@ -344,7 +345,7 @@ class Segmenter:
             H, W in pixels.
 
         Raises:
-            UsageError: If it is no such frame.
+            UsageError: If `frame` is not such an array.
         """
         if not isinstance(frame, np.ndarray):
             raise UsageError(f"a frame is an array, H x W x 3 uint8 RGB, got {frame!r:.40}")

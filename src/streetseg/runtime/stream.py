@@ -1,4 +1,4 @@
-"""Work on several frames at a time and give the results in order."""
+"""Process several frames at a time and return the results in order."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ Done = TypeVar("Done")
 def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: int) -> Generator[Done]:
     """Yield what `function` makes of each item, in the items' order.
 
-    `function` runs in `workers` threads at once; one more thread reads `items`. Memory is bounded: besides the items
-    that are worked on there is at most the one that was yielded last, and nothing is read before it can be worked on.
-    An error of either is raised in its item's place. Closing the generator stops the threads once each has finished its
-    item.
+    `function` runs in `workers` threads at once; one more thread reads `items`. Memory is bounded: an item is read
+    only when a worker is free for it, and only the last result that was yielded stays. An error of `function` or
+    `items` is raised in its item's place. Closing the generator stops the threads once each has finished its item.
 
         items ── reader ──┬─ worker ─┬── yielded
                           └─ worker ─┘
@@ -58,14 +57,16 @@ def in_order(function: Callable[[Item], Done], items: Iterable[Item], workers: i
             stopped.set()
             free.release()
             pool.shutdown(cancel_futures=True)
-            if reader.ident is not None and not sys.is_finalizing():  # then it is gone, and must not be waited for
+            if (
+                reader.ident is not None and not sys.is_finalizing()
+            ):  # at the process's end the thread is gone, and joining it would hang
                 reader.join()
 
 
 class Newest(Generic[Item]):
-    """Iterates over items that come at their own pace: gives the newest, drops those that nobody took in time.
+    """An iterator over items that come at their own pace: it gives the newest and drops the late ones.
 
-    An error of `items` is raised once what came before it is taken.
+    An error of `items` is raised after the items that came before it.
 
     Attributes:
         dropped: Items dropped so far.
@@ -110,7 +111,7 @@ class Newest(Generic[Item]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop reading once the item that is being read has come."""
+        """Stop reading after the current item."""
         with self.changed:
             self.ended = True
             self.changed.notify()

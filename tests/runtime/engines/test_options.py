@@ -24,16 +24,16 @@ def test_other_devices_are_refused_with_the_list(device: str) -> None:
     with pytest.raises(EngineError) as caught:
         EngineOptions(device=device)
     there = "cpu, gpu, npu, auto, cuda, tensorrt, mps, cuda:N"
-    assert str(caught.value) == f"no device {device!r}; there are {there}"
+    assert str(caught.value) == f"unknown device {device!r}; choose one of {there}"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "tensorflow"}, "no engine 'tensorflow'; there are openvino, onnxruntime, torch"),
+        ({"engine": "tensorflow"}, "unknown engine 'tensorflow'; choose one of openvino, onnxruntime, torch"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
         ({"streams": 0}, "streams must be at least 1, got 0"),
-        ({"precision": "int8"}, "no precision 'int8'; there are float32, bfloat16, float16"),
+        ({"precision": "int8"}, "unknown precision 'int8'; choose one of float32, bfloat16, float16"),
     ],
 )
 def test_other_values_are_refused(options: dict[str, str | int], message: str) -> None:
@@ -51,8 +51,8 @@ def test_threads_are_shared_by_streams() -> None:
 @pytest.mark.parametrize(
     ("path", "options", "message"),
     [
-        ("a.onnx", EngineOptions("torch"), "torch runs NAME.pt2, not a.onnx; take --engine openvino or onnxruntime"),
-        ("a.pt2", EngineOptions("openvino"), "openvino runs NAME.onnx, not a.pt2; take --engine torch"),
+        ("a.onnx", EngineOptions("torch"), "torch runs NAME.pt2, not a.onnx; choose --engine openvino or onnxruntime"),
+        ("a.pt2", EngineOptions("openvino"), "openvino runs NAME.onnx, not a.pt2; choose --engine torch"),
         ("a.onnx", EngineOptions("openvino", "cuda:1"), "openvino runs on cpu, gpu, npu, auto, not on cuda:1"),
         ("a.pt2", EngineOptions(device="npu"), "no engine runs a.pt2 on npu, which runs NAME.onnx"),
         ("a.onnx", EngineOptions(device="mps"), "no engine runs a.onnx on mps, which runs NAME.pt2"),

@@ -175,7 +175,7 @@ def test_a_later_call_goes_on(server: Server, cache: Path, knows_ranges: bool) -
     half.write_bytes(CONTENT[: 3 * MEBI])
 
     server.breaks_after = 0
-    with pytest.raises(ArtefactError, match=f"{server.url}{FILE} cannot be fetched: the file ends early; try again"):
+    with pytest.raises(ArtefactError, match=f"{server.url}{FILE} cannot be downloaded: the file ends early; try again"):
         find_weights(NAME)
     assert half.read_bytes() == CONTENT[: 3 * MEBI]
 
@@ -196,7 +196,7 @@ def test_a_part_of_something_else_is_fetched_anew(server: Server, cache: Path) -
 
 def test_another_file_is_refused(server: Server, cache: Path) -> None:
     server.content = CONTENT[:-1] + b"\0"
-    with pytest.raises(ArtefactError, match=f"is another file than .* instead of {SHA256[:12]}.*try again"):
+    with pytest.raises(ArtefactError, match=f"sent another file than .* instead of {SHA256[:12]}.*try again"):
         find_weights(NAME)
     assert weights_in(cache) == []
     for content in (CONTENT + b"more than was asked for", b"<html>Log in</html>"):
@@ -241,7 +241,7 @@ def test_what_keeps_weights_from_being_fetched(
         ("no address", "unknown url type"),
     ]:
         monkeypatch.setenv("STREETSEG_WEIGHTS_URL", url)
-        assert f"{url}/{FILE} cannot be fetched: " in refusal()
+        assert f"{url}/{FILE} cannot be downloaded: " in refusal()
         assert problem in refusal()
     monkeypatch.delenv("STREETSEG_WEIGHTS_URL")
     assert f"set STREETSEG_WEIGHTS_URL to the address of a folder with {FILE}" in refusal()

@@ -15,11 +15,11 @@ from streetseg.runtime.card import ModelCard
 
 
 class Engine(Protocol):
-    """An artefact, loaded and ready to run. Several threads may call it at once; those beyond its streams wait.
+    """An artefact that is loaded and ready to run. Several threads may call it at once; those beyond its streams wait.
 
     Attributes:
         name: The engine's name in `ENGINES`.
-        precision: The arithmetic that it computes in: "float32", "bfloat16" or "float16".
+        precision: Precision of its arithmetic: "float32", "bfloat16" or "float16".
     """
 
     name: str
@@ -51,17 +51,17 @@ def check_logits(shape: tuple[int | None, ...], path: Path, card: ModelCard) -> 
         )
 
 
-def check_device(engine: str, device: str, there: Collection[str]) -> None:
-    """Raise EngineError if the device is not among those that are there."""
-    if device not in there:
-        raise EngineError(f"{engine} finds no {device} on this machine; there is {', '.join(there)}")
+def check_device(engine: str, device: str, available: Collection[str]) -> None:
+    """Raise EngineError if the device is not available."""
+    if device not in available:
+        raise EngineError(f"{engine} finds no {device} on this machine; there is {', '.join(available)}")
 
 
-def choose_precision(engine: str, device: str, there: Sequence[str], given: str | None) -> str:
-    """Return the given precision, else the first of those that the device has; EngineError if it lacks the given."""
-    if given not in (None, *there):
+def choose_precision(engine: str, device: str, available: Sequence[str], given: str | None) -> str:
+    """Return the given precision, or the device's first if None is given; EngineError if the device lacks it."""
+    if given not in (None, *available):
         raise EngineError(
-            f"{engine} computes in {' or '.join(there)} on this machine's {device}, not in {given}; "
-            "take one of these, or another engine"
+            f"{engine} computes in {' or '.join(available)} on this machine's {device}, not in {given}; "
+            "choose one of these, or another engine"
         )
-    return given or there[0]
+    return given or available[0]

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 class EngineKind:
     """An engine of the table.
 
-    module: has `open_artefact(path, card, options) -> Engine`. suffix: of the artefacts that it runs. devices: that it
-    knows; which of them are there is seen when it opens an artefact.
+    Attributes:
+        module: Module with `open_artefact(path, card, options) -> Engine`.
+        suffix: Suffix of the artefacts that it runs.
+        devices: Devices that it supports. It checks for them when it opens an artefact.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""ONNX Runtime: CPUs where OpenVINO is not wanted, and NVIDIA's GPUs by its CUDA and TensorRT providers."""
+"""ONNX Runtime: an engine for CPUs, and for NVIDIA's GPUs by its CUDA and TensorRT providers."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ except ModuleNotFoundError:
 
 # Device -> the provider that runs on it.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-# What each device computes in, the default first.
+# Precisions of each device, the default first.
 PRECISIONS = {"cpu": ("float32",), "cuda": ("float32",), "tensorrt": ("float16", "float32")}
 
 
 class ONNXRuntimeEngine:
-    """An artefact in one session of a provider; what the provider does not know runs on the next one."""
+    """An artefact in one session; operations that the first provider lacks run on the next one."""
 
     name = "onnxruntime"
 
     def __init__(self, path: Path, card: ModelCard, options: EngineOptions) -> None:
         self.device = options.device or "cpu"
         kind = options.device_kind or "cpu"
-        there = ort.get_available_providers()
-        check_device(self.name, kind, [device for device, provider in PROVIDERS.items() if provider in there])
+        available = ort.get_available_providers()
+        check_device(self.name, kind, [device for device, provider in PROVIDERS.items() if provider in available])
         self.precision = choose_precision(self.name, kind, PRECISIONS[kind], options.precision)
         session_options = ort.SessionOptions()
-        session_options.log_severity_level = 3  # errors: its warnings would mingle with what the command line says
+        session_options.log_severity_level = (
+            3  # errors only: its warnings would mix with the output of the command line
+        )
         session_options.intra_op_num_threads = options.threads_per_stream
         # Threads that spin for work take the cores from decoding and the class maps of other frames.
         session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -46,7 +48,9 @@ class ONNXRuntimeEngine:
             self.session = ort.InferenceSession(path.read_bytes(), session_options, providers=wanted)
         except Exception as error:  # onnxruntime's own exceptions have no common base
             raise ArtefactError(f"{path} cannot be read by ONNX Runtime: {str(error).splitlines()[0]}") from None
-        if (used := self.session.get_providers()[0]) != PROVIDERS[kind]:  # it goes on without what it cannot load
+        if (used := self.session.get_providers()[0]) != PROVIDERS[
+            kind
+        ]:  # ONNX Runtime goes on without a provider that it cannot load
             raise EngineError(
                 f"onnxruntime cannot start {PROVIDERS[kind]} and would run on {used}; its libraries, CUDA, cuDNN or "
                 "TensorRT, are missing or of another version"
@@ -72,7 +76,7 @@ def providers(options: EngineOptions, precision: str) -> list[str | tuple[str, d
     if kind == "cpu":
         return [PROVIDERS["cpu"]]
     number = (options.device or "").partition(":")[2] or "0"
-    # TF32, the default, keeps 10 bits of each factor: that is not float32.
+    # TF32, the default, keeps only 10 bits of each factor, fewer than float32.
     cuda: tuple[str, dict[str, object]] = PROVIDERS["cuda"], {"device_id": number, "use_tf32": "0"}
     if kind == "cuda":
         return [cuda, PROVIDERS["cpu"]]

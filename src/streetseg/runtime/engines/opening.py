@@ -1,4 +1,4 @@
-"""Open an artefact in an engine of the table."""
+"""Open an artefact in an engine."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def open_engine(path: Path, card: ModelCard, options: EngineOptions) -> Engine:
     Args:
         path: The artefact, NAME.onnx or NAME.pt2.
         card: Its card.
-        options: Which engine, and how it runs.
+        options: Engine, device and so on.
 
     Returns:
-        The engine.
+        The engine with the artefact.
 
     Raises:
         EngineError: If the engine cannot run this file, or cannot run here as the options say.
@@ -37,7 +37,7 @@ def open_engine(path: Path, card: ModelCard, options: EngineOptions) -> Engine:
         raise EngineError(f"no engine runs {path} on {options.device}, which runs {formats}; see streetseg export")
     kind = ENGINES[name]
     if name not in fitting:
-        raise EngineError(f"{name} runs NAME{kind.suffix}, not {path}; take --engine {' or '.join(fitting)}")
+        raise EngineError(f"{name} runs NAME{kind.suffix}, not {path}; choose --engine {' or '.join(fitting)}")
     if options.device_kind not in (None, *kind.devices):
         raise EngineError(f"{name} runs on {', '.join(kind.devices)}, not on {options.device}")
     opener: Callable[[Path, ModelCard, EngineOptions], Engine] = importlib.import_module(kind.module).open_artefact

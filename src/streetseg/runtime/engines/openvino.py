@@ -1,4 +1,4 @@
-"""OpenVINO: the default engine; CPUs, and Intel's GPUs and NPUs."""
+"""OpenVINO: the default engine, for CPUs and for Intel's GPUs and NPUs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from streetseg.runtime.engines.engine import check_device, check_logits, choose_
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import make_folder
 
-# `import openvino` imports its model converter too. That takes as long as all the rest, starts a thread and sends
-# telemetry. Nothing is converted here. None makes that import fail, and openvino then works without its converter.
+# `import openvino` imports its model converter too, which takes as long as the rest, starts a thread and sends
+# telemetry. We convert nothing. None in sys.modules makes that import fail; openvino works without its converter.
 CONVERTER = "openvino.tools.ovc"
 if CONVERTER in sys.modules:
     import openvino as ov
@@ -30,10 +30,10 @@ else:
     finally:
         del sys.modules[CONVERTER]
 
-# Compiled forms that are kept, one a frame size: a video needs one, a folder of photos a few.
+# Number of compiled models that are kept, one for each frame size: a video needs one, a folder of photos a few.
 COMPILED_SIZES = 4
 
-# Precision -> OpenVINO's names of it, among a device's capabilities and as a hint.
+# Precision -> its OpenVINO names: as a capability of a device, and as a hint.
 HINTS = {"float32": ("FP32", "f32"), "bfloat16": ("BF16", "bf16"), "float16": ("FP16", "f16")}
 FASTEST_FIRST = ("float16", "bfloat16", "float32")
 
@@ -54,7 +54,7 @@ class OpenVINOEngine:
 
     def __init__(self, path: Path, card: ModelCard, options: EngineOptions) -> None:
         self.device = options.device or "cpu"
-        if self.device != "cpu":  # looking for others takes time
+        if self.device != "cpu":  # searching for other devices takes time
             check_device(self.name, self.device, available_devices())
         self.precision = choose_precision(self.name, self.device, precisions(self.device), options.precision)
         self.settings = settings(self.device, self.precision, options.cpu_threads, options.streams)
@@ -111,17 +111,17 @@ def open_artefact(path: Path, card: ModelCard, options: EngineOptions) -> OpenVI
 
 
 def available_devices() -> list[str]:
-    """Return our names of the devices that OpenVINO finds here, and auto, which chooses among them."""
+    """Return our names of the devices that OpenVINO finds here, and "auto", which chooses among them."""
     return [*dict.fromkeys(name.partition(".")[0].lower() for name in core().available_devices), "auto"]
 
 
 def candidates() -> list[str]:
-    """Return OpenVINO's names of the devices that AUTO chooses among, unless it is told others."""
+    """Return OpenVINO's names of the devices that AUTO chooses among by default."""
     return [name for name in core().available_devices if name.startswith(("CPU", "GPU"))]
 
 
 def precisions(device: str) -> list[str]:
-    """Return the precisions that a device computes in, the default first: its fastest; for auto float32."""
+    """Return a device's precisions, the default first: the fastest, for "auto" float32."""
     names = candidates() if device == "auto" else [device.upper()]
     common = set.intersection(*map(capabilities, names))
     fastest_first = [name for name in FASTEST_FIRST if name in common]
@@ -129,44 +129,44 @@ def precisions(device: str) -> list[str]:
 
 
 def capabilities(device: str) -> set[str]:
-    """Return the precisions that OpenVINO says a device computes in; device: OpenVINO's name."""
-    there = core().get_property(device, "OPTIMIZATION_CAPABILITIES")
-    # On CPUs float16 is left out: few compute in it, and the others would compute in float32 unasked.
+    """Return the precisions that OpenVINO reports for a device; device: OpenVINO's name."""
+    reported = core().get_property(device, "OPTIMIZATION_CAPABILITIES")
+    # Not float16 on CPUs: few have it, and the others would silently compute in float32.
     left_out = "float16" if device == "CPU" else None
-    return {name for name, (capability, _) in HINTS.items() if capability in there and name != left_out}
+    return {name for name, (capability, _) in HINTS.items() if capability in reported and name != left_out}
 
 
 def settings(device: str, precision: str, threads: int, streams: int) -> dict[str, object]:
-    """Return what OpenVINO is told when it compiles for a device."""
+    """Return OpenVINO's settings to compile for a device."""
     hint = {"PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT"}
-    more = {
+    properties = {
         "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": HINTS[precision][1],
     }
     if device == "cpu":
-        return {**hint, **more}
+        return {**hint, **properties}
     if device == "auto":
-        return {**hint, "DEVICE_PROPERTIES": {name: settable(name, more) for name in candidates()}}
-    return {**hint, **settable(device.upper(), more)}
+        return {**hint, "DEVICE_PROPERTIES": {name: settable(name, properties) for name in candidates()}}
+    return {**hint, **settable(device.upper(), properties)}
 
 
-def settable(device: str, more: dict[str, object]) -> dict[str, object]:
-    """Return those of the settings that can be set on a device; a GPU has no CPU threads, for instance."""
+def settable(device: str, properties: dict[str, object]) -> dict[str, object]:
+    """Return the properties that can be set on a device; a GPU has no CPU threads, for example."""
     known = core().get_property(device, "SUPPORTED_PROPERTIES")
-    return {name: value for name, value in more.items() if known.get(name) == "RW"}
+    return {name: value for name, value in properties.items() if known.get(name) == "RW"}
 
 
 @functools.cache
 def core() -> ov.Core:
-    """Return OpenVINO itself: one for the process, never destroyed.
+    """Return OpenVINO's core: one for the process, never destroyed.
 
-    Each `Core` sets up a signal stack. When it is destroyed, it sets up the stack that it found, which another may have
-    freed by then. The next signal, Ctrl-C for instance, would crash the process.
+    Each `Core` installs a signal stack. When destroyed, it restores the stack that it replaced, which may be freed by
+    then. The next signal, Ctrl-C for example, would crash the process.
     """
     return ov.Core()
 
 
 def last_line(error: Exception) -> str:
-    """Return the line of an OpenVINO message that says what is wrong; the others say where in its source."""
+    """Return the last line of an OpenVINO message, which says what is wrong; the others name places in its source."""
     return str(error).strip().splitlines()[-1].strip()

@@ -1,4 +1,4 @@
-"""The options of an engine, which travel as one object."""
+"""The options of an engine as one object."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ NUMBERED = ("cuda",)  # devices of which there may be several, named with a numb
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Options by which an engine runs an artefact.
+    """The options for running an artefact: engine, device, threads, precision, streams, cache.
 
     Args:
         engine: "openvino", "onnxruntime" or "torch"; None: the first that runs the file on the device.
         device: "cpu", "gpu", "npu", "auto", "cuda", "cuda:N", "tensorrt" or "mps"; None: the engine's default, which
             is the CPU, for "torch" the first of CUDA, MPS and the CPU.
-        threads: CPU threads, 1 or more; None: all cores.
-        precision: "float32", "bfloat16" or "float16"; None: the fastest that the device has.
-        streams: Frames that the network works on at once, 1 or more. They share the threads: 1 has the least latency,
-            one a thread the most frames a second.
-        cache: Folder where an engine that compiles keeps what it compiled; the next opening is quicker.
+        threads: Number of CPU threads, 1 or more; None: all cores.
+        precision: "float32", "bfloat16" or "float16"; None: the fastest of the device.
+        streams: Number of frames that the network processes at once, 1 or more. They share the threads: 1 has the
+            lowest latency, one a thread the highest throughput.
+        cache: Folder where an engine keeps what it compiles, so that it opens faster next time; None: nothing is kept.
 
     Raises:
         EngineError: If a value is none of these.
@@ -40,34 +40,34 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         if self.engine is not None and self.engine not in ENGINES:
-            raise EngineError(f"no engine {self.engine!r}; there are {', '.join(ENGINES)}")
+            raise EngineError(f"unknown engine {self.engine!r}; choose one of {', '.join(ENGINES)}")
         if self.device is not None and not is_device(self.device):
             names = [*DEVICES, *(f"{name}:N" for name in NUMBERED)]
-            raise EngineError(f"no device {self.device!r}; there are {', '.join(names)}")
+            raise EngineError(f"unknown device {self.device!r}; choose one of {', '.join(names)}")
         if self.threads is not None and self.threads < 1:
             raise EngineError(f"threads must be at least 1, got {self.threads}")
         if self.streams < 1:
             raise EngineError(f"streams must be at least 1, got {self.streams}")
         if self.precision is not None and self.precision not in PRECISIONS:
-            raise EngineError(f"no precision {self.precision!r}; there are {', '.join(PRECISIONS)}")
+            raise EngineError(f"unknown precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
 
     @property
     def device_kind(self) -> str | None:
-        """The device without its number."""
+        """Return the device without its number."""
         return None if self.device is None else self.device.partition(":")[0]
 
     @property
     def cpu_threads(self) -> int:
-        """The CPU threads as a number."""
+        """Return the number of CPU threads, all cores if none is given."""
         return self.threads or cores()
 
     @property
     def threads_per_stream(self) -> int:
-        """The CPU threads that each stream has, at least 1."""
+        """Return the number of CPU threads of each stream, at least 1."""
         return max(1, self.cpu_threads // self.streams)
 
 
 def is_device(name: str) -> bool:
-    """Return True if an engine may know the device."""
+    """Return True if an engine runs on devices of this name."""
     kind, colon, number = name.partition(":")
     return kind in DEVICES if not colon else kind in NUMBERED and number.isdecimal()

@@ -1,6 +1,6 @@
-"""PyTorch: runs a torch.export program (NAME.pt2), on a GPU or to compare other engines with.
+"""PyTorch: an engine for torch.export programs (NAME.pt2), on a GPU or to compare other engines with.
 
-It knows no network's code.
+It needs no network's code.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 LOG = logging.getLogger("torch.export")
 ONE_AT_A_TIME = threading.Lock()  # the environment and the log level belong to the whole process
 
-# What each device computes in, the default first.
+# Precisions of each device, the default first.
 PRECISIONS = {"cuda": ("float16", "bfloat16", "float32"), "mps": ("float16", "float32"), "cpu": ("float32", "bfloat16")}
 
 
 class TorchEngine:
-    """A torch.export program on CUDA, MPS or the CPU: on the first that is there, unless the options name one.
+    """A torch.export program on CUDA, MPS or the CPU: on the first available, unless the options name one.
 
-    In half precision, convolutions and matrix products run in it; PyTorch keeps everything else that needs it in
+    With float16 or bfloat16, convolutions and matrix products run in it. PyTorch keeps operations that need float32 in
     float32 (autocast).
     """
 
     name = "torch"
 
     def __init__(self, path: Path, card: ModelCard, options: EngineOptions) -> None:
-        there = available_devices()
-        self.device = options.device or there[0]
+        available = available_devices()
+        self.device = options.device or available[0]
         self.kind = self.device.partition(":")[0]
-        check_device(self.name, self.device, there)
+        check_device(self.name, self.device, available)
         self.precision = choose_precision(self.name, self.kind, PRECISIONS[self.kind], options.precision)
         torch.set_num_threads(options.threads_per_stream)
         program = load(path)
@@ -70,10 +70,10 @@ class TorchEngine:
 
 
 def load(path: Path) -> torch.export.ExportedProgram:
-    """Return the program in a file; ArtefactError if it is none, or holds more than tensors.
+    """Return the program in a file; ArtefactError if it is not a program, or holds other objects than tensors.
 
-    torch.export.load unpickles the pickled objects of an archive, which can run any code. Tensors go through its
-    weights_only reader; the other kinds have names of their own and are refused.
+    torch.export.load unpickles the objects of an archive, which can run any code. Tensors go through its weights_only
+    reader; other objects have recognisable names and are refused.
     """
     content = read_bytes(path)
     names = program_files(content, path)
@@ -82,14 +82,14 @@ def load(path: Path) -> torch.export.ExportedProgram:
     try:
         with weights_only():
             return torch.export.load(BytesIO(content))
-    except Exception as error:  # PyTorch's reader raises whatever a foreign or damaged archive makes it stumble over
+    except Exception as error:  # PyTorch's reader raises errors of any kind on a foreign or damaged archive
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtefactError(f"{path} cannot be read by PyTorch: {reason}") from None
 
 
 @contextlib.contextmanager
 def weights_only() -> Iterator[None]:
-    """Inside, PyTorch unpickles only tensors, and logs no tracebacks about what it cannot read."""
+    """Let PyTorch unpickle only tensors in the block, and log no tracebacks about files that it cannot read."""
     with ONE_AT_A_TIME:
         before, level = os.environ.get(WEIGHTS_ONLY), LOG.level
         os.environ[WEIGHTS_ONLY] = "1"

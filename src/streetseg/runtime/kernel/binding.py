@@ -1,7 +1,7 @@
-"""The compiled inner loops of classmap.py and overlay.py (kernel.c), where this installation has them.
+"""Load and call the kernel: the compiled inner loops (kernel.c) of classmap.py and overlay.py.
 
-hatch_build.py compiles them when the package is built and a C compiler is there. Without them numpy makes the class map
-and Pillow the overlay: the same results, in more time.
+hatch_build.py compiles them into the package if there is a C compiler. Without them numpy makes the class map and
+Pillow the overlay: the same results, in more time.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
-LANES = 8  # pixels that the kernel computes at once; it may read so many weights where one is left
+LANES = 8  # pixels that the kernel computes at once; it reads LANES weights even if one pixel is left
 
-# Pixels worth a thread of their own: starting one takes longer than doing fewer.
+# Pixels for which a thread pays off: for fewer, starting it takes longer than the work.
 PIXELS_PER_THREAD = 65536
 
 
@@ -35,7 +35,7 @@ class CellsAlong(ctypes.Structure):
 
 @cache
 def load() -> ctypes.CDLL | None:
-    """Return the compiled kernel; None, and one warning a process, if there is none that runs here."""
+    """Return the compiled kernel; None, with one warning per process, if none runs here."""
     try:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
@@ -63,7 +63,7 @@ def class_map(
     out: NDArray[np.uint8],
     threads: int,
 ) -> None:
-    """Fill `out`, H x W whose rows are contiguous; see classmap.class_map."""
+    """Fill `out`, H x W with contiguous rows; see classmap.class_map."""
     threads = threads_for(out.size, threads)
     pixels = (out.ctypes.data, out.strides[0])
     if library.streetseg_class_map(logits.ctypes.data, logits.shape[2], rows, columns, *pixels, threads):
@@ -87,5 +87,5 @@ def paint(
 
 
 def threads_for(pixels: int, threads: int) -> int:
-    """Return how many of the threads are worth starting for so many pixels."""
+    """Return the number of threads that pay off for a number of pixels."""
     return max(1, min(threads, 1 + pixels // PIXELS_PER_THREAD))

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One binary, several forms of each function; the loader takes the one that the processor can run. */
+/* Compile several forms of each function into one binary; the loader chooses the fastest for the processor. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__)
 #define FAST __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
@@ -21,7 +21,7 @@ typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 typedef uint8_t bytes __attribute__((vector_size(LANES)));
 
-/* Calls work(job, from, to) for as many bands of 0..n as there are threads, each in a thread of its own. */
+/* Call work(job, from, to) for one band of 0..n in each thread. */
 typedef struct {
     void (*work)(void *job, int64_t from, int64_t to);
     void *job;
@@ -52,7 +52,7 @@ static void in_bands(void (*work)(void *, int64_t, int64_t), void *job, int64_t 
             pthread_join(thread[t], NULL);
 }
 
-/* The lowest index among the largest of n values. */
+/* Return the lowest index among the largest of n values. */
 INLINE uint8_t argmax(const float *values, int64_t n)
 {
     /* As integers that sort like the floats, which lets the compiler use vectors: it may not reorder comparisons of
@@ -80,7 +80,7 @@ typedef struct {
     const float *weight;
 } cells;
 
-/* The classes of the pixels of one mixed cell, interpolated. corner: top left, top right, bottom left, bottom right. */
+/* Interpolate the classes of the pixels of one mixed cell. corner: top left, top right, bottom left, bottom right. */
 INLINE void mixed_cell(
     const float *const corner[4], int64_t classes, const float *row_weight, int64_t rows,
     const float *column_weight, int64_t columns, uint8_t *out, int64_t stride)
@@ -117,7 +117,7 @@ typedef struct {
     int failed; /* out of memory */
 } class_map_job;
 
-/* The class map of the cell rows from `from` to `to`. */
+/* Fill the class map in the rows of cells from `from` to `to`. */
 FAST static void class_map_band(void *argument, int64_t from, int64_t to)
 {
     class_map_job *job = argument;
@@ -185,7 +185,7 @@ typedef struct {
     int failed; /* out of memory */
 } paint_job;
 
-/* The rows of the picture from `from` to `to`. */
+/* Paint the rows of the picture from `from` to `to`. */
 FAST static void paint_band(void *argument, int64_t from, int64_t to)
 {
     paint_job *job = argument;
@@ -224,7 +224,7 @@ int streetseg_paint(
     paint_job job = {.frame = frame, .classmap = classmap, .height = height, .width = width, .out = out};
     for (int border = 0; border < 2; border++) {
         memset(job.factor[border], 255 - opacity[border], 4);
-        for (int i = 0; i < 256 * 3; i++) /* and the half that rounds */
+        for (int i = 0; i < 256 * 3; i++) /* plus half of 255, which rounds */
             job.colour[border][i / 3][i % 3] = (uint16_t)(colours[i] * opacity[border] + 128);
     }
     in_bands(paint_band, &job, height, threads);

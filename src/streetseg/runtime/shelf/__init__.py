@@ -1,1 +1,1 @@
-"""Weights by name: which there are, where they lie, how they are fetched."""
+"""Weights by name: list, find and download them."""

@@ -1,4 +1,4 @@
-"""Fetch a file: resume where it broke off, check it before it takes its name, one process at a time."""
+"""Download a file: resume an interrupted download, check it before it gets its name, one process at a time."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ CHUNK = 1 << 18
 
 
 def fetch(url: str, path: Path, size: int, sha256: str) -> None:
-    """Fetch a file; go on with what another call left unfinished.
+    """Download a file; continue a download that another call left unfinished.
 
     If several processes request the same file, one downloads it and the others wait. A bar on a terminal shows the
     progress.
 
     Args:
         url: The file's address.
-        path: Where it goes.
-        size: Bytes that it must have.
-        sha256: The SHA-256 that it must have.
+        path: The file to write.
+        size: Its size in bytes.
+        sha256: Its SHA-256.
 
     Raises:
-        ArtefactError: If the file cannot be fetched, or is another one.
-        OutputError: If it cannot be written.
+        ArtefactError: If the download fails, or has another size or SHA-256.
+        OutputError: If the file cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
     advice = "choose another folder with STREETSEG_CACHE"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(part.with_suffix(".lock"), path.parent, advice):
-            if path.is_file():  # another process fetched it while we waited
+            if path.is_file():  # another process downloaded it while we waited
                 return
             begun = part.is_file()  # by another call, perhaps with a page that asked to log in
             while (fetched := download(url, part, size)) != sha256:
                 part.unlink()
                 if not begun:
                     raise ArtefactError(
-                        f"what came from {url} is another file than this streetseg knows (sha256 {fetched[:12]} "
-                        f"instead of {sha256[:12]}) and was thrown away; try again, or look at STREETSEG_WEIGHTS_URL"
+                        f"{url} sent another file than expected (sha256 {fetched[:12]} instead of {sha256[:12]}), "
+                        "which is deleted; try again, or check STREETSEG_WEIGHTS_URL"
                     )
                 begun = False
             part.replace(path)
@@ -58,9 +58,9 @@ def fetch(url: str, path: Path, size: int, sha256: str) -> None:
 
 
 def download(url: str, part: Path, size: int) -> str:
-    """Append to a part of a file what it lacks; return the SHA-256 of the whole.
+    """Append the missing rest to a part of a file; return the SHA-256 of the whole.
 
-    The connection may break any number of times, as long as each one brings something.
+    The connection may break any number of times, as long as each one brings some bytes.
     """
     with part.open("ab") as file:
         have = file.tell()
@@ -77,18 +77,18 @@ def download(url: str, part: Path, size: int) -> str:
 
 
 def whole_size(answer: HTTPResponse) -> int | None:
-    """Return the size of the whole file of which an answer is a part or all; None if the server does not say."""
+    """Return the size of the whole file, of which an answer may be a part; None if the server does not say."""
     if answer.status == 206:
-        told = (answer.headers["Content-Range"] or "").rpartition("/")[2]
+        stated = (answer.headers["Content-Range"] or "").rpartition("/")[2]
     else:
-        told = answer.headers["Content-Length"] or ""
-    return int(told) if told.isdecimal() else None
+        stated = answer.headers["Content-Length"] or ""
+    return int(stated) if stated.isdecimal() else None
 
 
 def rest_of(url: str, start: int, size: int) -> Iterator[bytes]:
-    """Yield a file's bytes from `start` on, at most to `size`, until the connection breaks.
+    """Yield a file's bytes from `start` to at most `size`, until the connection breaks.
 
-    Raises ArtefactError if none came.
+    Raises ArtefactError if no byte came.
     """
     at, problem = start, "the file ends early"
     try:
@@ -96,7 +96,7 @@ def rest_of(url: str, start: int, size: int) -> Iterator[bytes]:
             at = start if answer.status == 206 else 0  # a server that knows no ranges sends the whole file
             if (whole := whole_size(answer)) not in (None, size):
                 raise ArtefactError(
-                    f"{url} is another file than this streetseg knows ({whole} bytes instead of {size}); look at "
+                    f"{url} is another file than expected ({whole} bytes instead of {size}); check "
                     "STREETSEG_WEIGHTS_URL"
                 )
             while at < size and (chunk := answer.read1(min(CHUNK, size - at))):
@@ -109,6 +109,5 @@ def rest_of(url: str, start: int, size: int) -> Iterator[bytes]:
         problem = str(error)
     if at <= start:
         raise ArtefactError(
-            f"{url} cannot be fetched: {problem}; try again, which goes on where it broke off, "
-            "or look at STREETSEG_WEIGHTS_URL"
+            f"{url} cannot be downloaded: {problem}; try again, which resumes it, or check STREETSEG_WEIGHTS_URL"
         )

@@ -1,4 +1,4 @@
-"""The shelf: which weights there are by name (shelf.json), and where their files are."""
+"""The shelf: the list of weights that have a name (shelf.json), and where their files are."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from streetseg.results import Facts, Printable, text_table
 
 SHELF = Path(__file__).with_name("shelf.json")
 PACKAGED = Path(__file__).parents[1] / "weights"
-CHECKOUT = Path(__file__).parents[4] / "weights"  # beside src/; of an installed wheel there is no such folder
+CHECKOUT = Path(__file__).parents[4] / "weights"  # beside src/; an installed wheel has no such folder
 
 
 @dataclass(frozen=True)
 class Measured:
-    """An accuracy as the card says it.
+    """An accuracy on an artefact's card.
 
     Attributes:
         measured_on: Dataset, split and number of frames, and what the weights were trained on.
@@ -39,9 +39,9 @@ class Weights:
         network: The network's name.
         file: The file's name.
         size: Bytes of the file.
-        sha256: Over all bytes of the file.
+        sha256: SHA-256 of the file.
         training_data: What the weights were trained on.
-        accuracy: What the card says was measured.
+        accuracy: The accuracies on its card.
     """
 
     name: str
@@ -58,15 +58,14 @@ class Weights:
         return cls(**{**entry, "accuracy": tuple(Measured(**one) for one in entry["accuracy"])})
 
     def path(self) -> Path | None:
-        """Return the file in the package, the checkout or the cache; None if it has yet to be fetched."""
+        """Return the file in the package, the checkout or the cache; None if it must be downloaded first."""
         for place in (PACKAGED / self.file, CHECKOUT / self.file, self.cached()):
-            if os.access(place, os.R_OK):  # unlike is_file, no error in a folder that is closed to us
+            if os.access(place, os.R_OK):  # unlike is_file, raises no error in a folder that we may not enter
                 return place
         return None
 
     def cached(self) -> Path:
-        """Return the file's place in the cache, by its hash: another version of the package may have another file of
-        this name."""
+        """Return the file's place in the cache; its hash is part of it, because versions may differ under one name."""
         return cache_folder() / self.sha256[:16] / self.file
 
 
@@ -94,7 +93,7 @@ class WeightList(Printable):
         """Return the shelf for a terminal.
 
         Returns:
-            A row for each name, and below it what its accuracy was measured on.
+            A row for each name, then a table of the accuracies.
         """
         rows = [["name", "network", "trained on", "MB", "here"]]
         rows += [
@@ -117,7 +116,7 @@ class WeightList(Printable):
 
 
 def list_weights() -> WeightList:
-    """List the weights that can be given by name. Nothing is fetched.
+    """List the weights that have a name. Nothing is downloaded.
 
     Returns:
         Name, network, training data, accuracy and size of each, and which are on this machine.
@@ -130,18 +129,18 @@ def list_weights() -> WeightList:
 
 
 def find_weights(given: str | Path) -> Path:
-    """Return the file of weights that are given by name; fetch it if it is not here.
+    """Return the file of weights; download it if they are given by name and not on this machine.
 
     Args:
-        given: A name of the shelf, or a path. A path has a suffix or a folder, or is a file that is there.
+        given: A name on the shelf, or a path: it has a suffix or a folder, or is an existing file.
 
     Returns:
-        The file in the package, the checkout or the cache; a path as it is.
+        The file in the package, the checkout or the cache; a path unchanged.
 
     Raises:
         UsageError: If the name is unknown.
-        ArtefactError: If the file cannot be fetched.
-        OutputError: If it cannot be kept.
+        ArtefactError: If the file cannot be downloaded.
+        OutputError: If the cache cannot be written to.
     """
     path = Path(given)
     if path.suffix or path.parent != Path() or path.is_file():
@@ -160,10 +159,10 @@ def find_weights(given: str | Path) -> Path:
     base_url = os.environ.get("STREETSEG_WEIGHTS_URL") or json.loads(SHELF.read_text())["base_url"]
     if not base_url:
         raise ArtefactError(
-            f"the weights {given} are neither in {CHECKOUT} nor in {cached.parent}, and no public address has them "
-            f"yet; set STREETSEG_WEIGHTS_URL to the address of a folder with {weights.file}, or give a file"
+            f"the weights {given} are neither in {CHECKOUT} nor in {cached.parent}, and no public address has "
+            f"them; set STREETSEG_WEIGHTS_URL to the address of a folder with {weights.file}, or give a file"
         )
-    from streetseg.runtime.shelf.fetch import fetch  # what it imports takes longer than looking for a file
+    from streetseg.runtime.shelf.fetch import fetch  # its imports take longer than looking for a file
 
     fetch(f"{base_url.rstrip('/')}/{weights.file}", cached, weights.size, weights.sha256)
     return cached
@@ -184,9 +183,9 @@ def shelf_entry(artefact: Path) -> Weights:
         The entry, whose `dataclasses.asdict` is written to shelf.json.
 
     Raises:
-        ArtefactError: If it is no artefact.
+        ArtefactError: If it is not an artefact.
     """
-    import hashlib  # a look at the shelf needs neither
+    import hashlib  # here and below: listing the shelf needs neither
 
     from streetseg.runtime.artefact import read_card
 

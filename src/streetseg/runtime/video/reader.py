@@ -1,4 +1,4 @@
-"""Frames out of video files, cameras and network streams."""
+"""Read frames from video files, cameras and network streams."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from streetseg.runtime.inputs import is_live, without_password
 # Containers that hold their frames themselves. Playlists and descriptions (concat, m3u8, sdp, mpd) name other files and
 # addresses, and the file's maker would choose what is read.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mxf,dv,ivf,mjpeg,h264,hevc,gif"
-LIVE_TIMEOUT = 10.0  # seconds without a frame until a camera or stream is given up
+LIVE_TIMEOUT = 10.0  # seconds without a frame until we give a camera or stream up
 
 # Frames a second. A higher rate is a clock's, in files that leave out what does not fall on its ticks (AVI).
 CLOCK_RATE = 240
 
-# A steady video that lost frames has a few gaps. With more, at this share of its frames, its rate never was steady.
+# A video at a constant rate that lost frames has a few gaps. With more, at this share of its frames, the rate varies.
 UNEVEN_GAPS, UNEVEN_SHARE = 4, 0.1
 
-# Video that does not name its colour space is taken for BT.709 from this height on and for BT.601 below, by players as
-# by us. What is written names it (code points of ITU-T H.273).
+# If a video does not name its colour space, players and we assume BT.709 from this height on and BT.601 below. The
+# videos that we write name it (code points of ITU-T H.273).
 HD_HEIGHT = 720
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
 
 
 class VideoReader:
-    """The frames of a source, to be read once.
+    """A reader of a source's frames, for one pass.
 
     Attributes:
-        shown: The source as messages name it.
-        size: H, W as stored, in pixels.
-        aspect: Of a stored pixel, width to height.
-        time_base: Seconds that one step of a timestamp stands for.
-        rate: Frames a second.
-        expected: Frames that the file claims to hold; None where it does not say.
-        decoded: Frames read so far.
-        damaged: Those of them that the decoder had to patch.
-        lost: Packets that it could not make a frame of.
-        gaps: Pauses between frames that are longer than the rate says.
+        shown: The source's name in messages.
+        size: H, W of the stored frames in pixels.
+        aspect: Width of a stored pixel by its height.
+        time_base: Seconds per step of a timestamp.
+        rate: Frames per second.
+        expected: Number of frames by the file's header; None if unknown.
+        decoded: Number of frames read so far.
+        damaged: Number of frames among them that the decoder patched.
+        lost: Number of packets that could not be decoded.
+        gaps: Number of pauses between frames that are longer than the rate says.
     """
 
     def __init__(self, source: str) -> None:
@@ -77,7 +77,7 @@ class VideoReader:
         self.stream.thread_type = "AUTO"
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
         self.time_base = self.stream.time_base or 1 / self.rate
-        self.expected = self.count()
+        self.expected = self.frames_by_header()
 
     def open(self) -> av.container.InputContainer:
         """Open the source by its kind."""
@@ -89,15 +89,15 @@ class VideoReader:
         options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
         return av.open(f"file:{self.source}", options=options, metadata_errors="replace")
 
-    def count(self) -> int | None:
-        """Return the number of frames that the file claims to hold; None where it does not say."""
+    def frames_by_header(self) -> int | None:
+        """Return the number of frames that the file's header claims; None if it does not say."""
         if self.live:
             return None
-        if self.container.format.name.startswith("mov"):  # lists every frame, also those that its maker cut away
-            shown = float((self.container.duration or 0) * self.rate / av.time_base)
-            return self.stream.frames if round(shown) >= self.stream.frames > 0 else None
+        if self.container.format.name.startswith("mov"):  # lists every frame, also those that an edit cut away
+            presented = float((self.container.duration or 0) * self.rate / av.time_base)
+            return self.stream.frames if round(presented) >= self.stream.frames > 0 else None
         if self.stream.average_rate not in (None, self.stream.base_rate) or self.rate > CLOCK_RATE:
-            return None  # not a constant rate: a length says nothing about a number
+            return None  # the rate varies, so the length says nothing about the number of frames
         seconds = duration(self.container, self.stream)
         return self.stream.frames or (None if seconds is None else int(seconds * self.rate))
 
@@ -108,18 +108,18 @@ class VideoReader:
         for frame in self.decode():
             self.decoded += 1
             self.damaged += frame.is_corrupt
-            at = frame.pts
-            if self.live and at is not None:  # a camera's clock may count from when the machine was started
-                first = at if first is None else first
-                at -= first
-            if at is None or (last is not None and at <= last):
-                at = 0 if last is None else last + step
-            self.gaps += last is not None and at - last > 1.5 * step
-            last = frame.pts = at
+            pts = frame.pts
+            if self.live and pts is not None:  # a camera's clock may count from the start of the machine
+                first = pts if first is None else first
+                pts -= first
+            if pts is None or (last is not None and pts <= last):
+                pts = 0 if last is None else last + step
+            self.gaps += last is not None and pts - last > 1.5 * step
+            last = frame.pts = pts
             yield frame
 
     def decode(self) -> Iterator[av.VideoFrame]:
-        """Yield every frame that can be decoded, and count what cannot."""
+        """Yield every frame that can be decoded, and count the packets that cannot."""
         packets = self.container.demux(self.stream)
         while True:
             try:
@@ -136,9 +136,9 @@ class VideoReader:
 
     @property
     def missing(self) -> int:
-        """The frames that should have come and did not, once all are read."""
+        """Return the number of missing frames; valid once all frames are read."""
         if self.gaps > max(UNEVEN_GAPS, UNEVEN_SHARE * self.decoded):
-            return self.lost  # an uneven rate, whatever the file says: its length says nothing about a number
+            return self.lost  # the rate varies, whatever the header says
         return max(self.lost, (self.expected or 0) - self.decoded)
 
     def __enter__(self) -> VideoReader:
@@ -151,7 +151,7 @@ class VideoReader:
 
 
 def duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    """Return the video's length in seconds from its first frame on, as the file says; None where it does not."""
+    """Return the video's length in seconds from its first frame on, by the file's header; None if it does not say."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     start = float((stream.start_time or 0) * (stream.time_base or 0))  # the others count from 0, not the first frame
@@ -166,7 +166,7 @@ def duration(container: av.container.InputContainer, stream: av.VideoStream) -> 
 def upright_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return a decoded frame as uint8 RGB, H x W x 3.
 
-    It is brought to `size` (H, W as stored), then turned or mirrored as a phone or a rear camera asks for.
+    It is resized to `size` (H, W as stored), then turned or mirrored by its display matrix (phones, rear cameras).
     """
     matrix = Colorspace.ITU709 if frame.colorspace == UNSPECIFIED and size[0] >= HD_HEIGHT else None
     rgb = frame.to_ndarray(format="rgb24", height=size[0], width=size[1], src_colorspace=matrix)
@@ -176,7 +176,7 @@ def upright_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8
 def display_turn(frame: av.VideoFrame) -> tuple[bool, int, int]:
     """Return the arguments of `frames.upright` for a frame, by its display matrix (ISO 14496-12, 8.3.2)."""
     # Not `frame.rotation`, which knows no mirrors. Not `frame.side_data` either: frame and side data hold each other,
-    # and stay in memory until Python collects circles, hundreds of frames later.
+    # and stay in memory until Python collects reference cycles, hundreds of frames later.
     matrix: Any = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # unknown to its stub
     if matrix is not None:
         a, b, _, c, d, *_ = struct.unpack("9i", bytes(matrix))

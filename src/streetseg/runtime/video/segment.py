@@ -35,17 +35,17 @@ from streetseg.runtime.video.writer import VideoWriter
 if TYPE_CHECKING:
     import av
 
-MAX_EVERY = 1_000_000  # frames: a day and a half of most cameras; beyond it no result has a frame rate
+MAX_EVERY = 1_000_000  # frames: over nine hours at 30 a second; beyond it the result's frame rate cannot be written
 OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
 
 
 @dataclass(frozen=True)
 class SegmentedFrame:
-    """A frame of a video, segmented.
+    """A segmented frame of a video.
 
     Attributes:
-        index: Of the frame in its source, from 0.
-        pts: Its timestamp there, in steps of the time base.
+        index: Index of the frame in its source, from 0.
+        pts: Its timestamp in the source, in steps of the time base.
         overlay: H x W x 3 uint8 RGB.
         classmap: H x W uint8, class indices.
     """
@@ -58,18 +58,18 @@ class SegmentedFrame:
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What became of a video.
+    """The outcome for a video.
 
     Attributes:
-        width: Pixels of the results.
-        height: Pixels of the results.
-        frames: Frames segmented and written.
-        seconds: What all of it took.
-        decoded: Frames read.
-        damaged: Those of them that the decoder had to patch.
-        missing: Frames that should have come and did not.
-        dropped: Late frames of a live source.
-        stale: PNGs in the folder for class maps that are named like them and are not of this video.
+        width: Width of the results in pixels.
+        height: Height of the results in pixels.
+        frames: Number of frames segmented and written.
+        seconds: Duration of the whole work.
+        decoded: Number of frames read.
+        damaged: Number of frames among them that the decoder patched.
+        missing: Number of frames that the file should hold but does not.
+        dropped: Number of late frames of a live source, which were left out.
+        stale: Number of class maps in their folder that another run has left.
         interrupted: True if Ctrl-C ended it early.
     """
 
@@ -97,24 +97,24 @@ def segment_video(
 ) -> VideoReport:
     """Segment a video into an overlay video and, if asked for, class maps.
 
-    Timestamps are kept, audio is not. Ctrl-C ends the video early and keeps what was done. If a result of a live source
-    can no longer be written, what came before is kept in the other files, and in this one as far as Matroska holds it.
+    Timestamps are kept, audio is not. Ctrl-C ends the video early and keeps the frames done so far. If a result of a
+    live source can no longer be written, the frames before stay in the other files, and in this one if it is Matroska.
 
     Args:
-        segmenter: What segments the frames.
+        segmenter: The segmenter.
         source: A video file, /dev/videoN or rtsp://...
         overlay: NAME.mp4, NAME.mkv or NAME.mov.
         classmap: NAME.mkv, a lossless video whose grey values are class indices; or a folder, for a PNG a frame.
         every: Segment every Nth frame.
-        max_frames: Stop after so many segmented frames.
-        progress: Shows how far it is.
+        max_frames: Stop after this number of segmented frames; None: at the end.
+        progress: Shows the progress.
 
     Returns:
-        The report. Damage that leaves some frames is counted there.
+        The report. It counts damage that leaves some frames.
 
     Raises:
-        VideoError: If the source is not there, no video, or has no frame that can be decoded.
-        UsageError: If a name or a number cannot be.
+        VideoError: If the source does not exist, is not a video, or has no frame that can be decoded.
+        UsageError: If a name or a number is wrong.
         OutputError: If a result cannot be written.
     """
     if not (is_live(source) or Path(source).exists()):
@@ -141,7 +141,7 @@ def segment_video(
                 if results.frames == 0 and not interrupted:
                     raise VideoError(f"{reader.shown} holds no frame that can be decoded; give an undamaged video")
                 if not reader.live:
-                    for video in results.videos:  # all before one takes its place: both are there, or none
+                    for video in results.videos:  # all end before one gets its name: either all are there, or none
                         video.finish()
         except OutputError as error:
             kept = [str(video.path) for video in results.videos if video.kept]
@@ -166,10 +166,10 @@ def segment_video(
 
 
 class Results:
-    """The files that the frames of a video become, opened with the first frame.
+    """The result files of a video, opened with its first frame.
 
-    It is a context manager that leaves every file as `VideoWriter` does. What a live source showed cannot be recorded
-    again, so its files are lasting.
+    It is a context manager that leaves every file as `VideoWriter` does. A live source cannot be recorded again, so its
+    files are lasting.
 
     Args:
         overlay: As for `segment_video`, like `classmap` and `every`.
@@ -217,7 +217,7 @@ class Results:
         return VideoWriter(path, picture, self.rate, reader.time_base, aspect=aspect, lasting=reader.live)
 
     def stale(self) -> int:
-        """Return how many PNGs in the folder for class maps are named like them and are not of this video."""
+        """Return the number of class maps in their folder that another run has left."""
         if self.folder is None:
             return 0
         return sum(bool(re.fullmatch(r"\d{6,}", path.stem)) for path in self.folder.glob("*.png")) - self.frames
@@ -233,31 +233,36 @@ class Results:
 
 def write_all(frames: Iterable[SegmentedFrame], results: Results) -> bool:
     """Add all frames to the results; return True if Ctrl-C ended it early."""
-    # Ctrl-C strikes the main thread only. Another thread writes, so a frame is in all files and the count, or in none.
+    # Ctrl-C interrupts the main thread only. Another thread writes, so a frame is in all files and the count, or in
+    # none.
     written: Future[None] | None = None
-    with ThreadPoolExecutor(1) as pen:
+    with ThreadPoolExecutor(1) as writer:
         try:
             for frame in frames:
-                written = pen.submit(results.add, frame)
+                written = writer.submit(results.add, frame)
                 written.result()
         except KeyboardInterrupt:
-            if written is not None and (failure := written.exception()):  # it failed while the other was on its way
+            if written is not None and (
+                failure := written.exception()
+            ):  # writing failed while the interrupt was on its way
                 raise failure from None
             return True
     return False
 
 
 def check_outputs(source: str, overlay: Path, classmap: Path | None, every: int, max_frames: int | None) -> None:
-    """Raise UsageError for what cannot work, before anything is opened."""
+    """Raise UsageError if a name or a number cannot work, before anything is opened; create the folders."""
     if overlay.suffix.lower() not in OVERLAY_SUFFIXES:
-        raise UsageError(f"{overlay} is no name for a video; allowed are names ending in {', '.join(OVERLAY_SUFFIXES)}")
+        raise UsageError(
+            f"{overlay} is not a name for a video; allowed are names ending in {', '.join(OVERLAY_SUFFIXES)}"
+        )
     if classmap is not None and classmap.suffix not in ("", ".mkv"):
         raise UsageError(f"--classmap {classmap} must be NAME.mkv, or a folder (no suffix) for PNGs")
     if not 1 <= every <= MAX_EVERY or (max_frames is not None and max_frames < 1):
         raise UsageError(f"--every takes 1 to {MAX_EVERY:,} and --max-frames at least 1, got {every} and {max_frames}")
     for path in (overlay, classmap):
         if path is not None and same_file(path, Path(source)):
-            raise UsageError(f"{path} is what is to be segmented; choose another name for the result")
+            raise UsageError(f"{path} is the video to segment; choose another name for the result")
     if classmap is not None and classmap.resolve() == overlay.resolve():
         raise UsageError(f"{overlay} cannot be the overlay and the class map at once; choose another name")
     make_folder(overlay.parent)

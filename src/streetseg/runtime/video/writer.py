@@ -1,4 +1,4 @@
-"""Pictures into video files."""
+"""Write pictures to video files."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from streetseg.runtime.video.reader import BT601, BT709, HD_HEIGHT
 
 FRACTION_MAX = 2**30  # FFmpeg's fractions are of 32-bit numbers
 H264_MAX_SIDE = 16_384  # pixels; libx264's limit
-# x264: quick enough to keep up with the network, and no artefacts that one would take for the network's.
+# x264: quick enough to keep up with the network, without visible artefacts that would look like the network's.
 OVERLAY_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "20"}
 
 
 class VideoWriter:
-    """A video file being written: overlays as H.264, class maps without loss as FFV1 in 8-bit grey.
+    """A writer of a video file: overlays as H.264, class maps lossless as FFV1 in 8-bit grey.
 
-    It is a context manager. The file is there, whole, once the block ends without an error.
+    It is a context manager. The file gets its name, whole, once the block ends without an error.
 
     Args:
         path: The file.
         picture: The first picture: overlay H x W x 3 uint8, or class map H x W uint8.
-        rate: Frames a second.
-        time_base: Seconds that one step of a timestamp stands for.
-        aspect: Of a pixel, width to height.
+        rate: Frames per second.
+        time_base: Seconds per step of a timestamp.
+        aspect: Width of a pixel by its height.
         lasting: True if the source cannot be read again. Then the file also stays after an OutputError, its own or
-            another file's, as far as its format can be read without its end.
+            another file's, if its format can be read without its end.
 
     Attributes:
         kept: True once the file is there.
@@ -87,7 +87,7 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(picture, format=self.format)
         frame = frame.reformat(format=self.stream.pix_fmt, dst_colorspace=self.matrix)
         frame.pts, frame.time_base = pts, self.time_base
-        with self.refusals():
+        with self.translated_errors():
             self.container.mux(self.stream.encode(frame))
         self.frames += 1
 
@@ -109,7 +109,7 @@ class VideoWriter:
                 if not self.finished:
                     self.finish()
             except OutputError as problem:
-                if not (lasting and self.path.suffix == ".mkv"):  # the others end with what makes them readable
+                if not (lasting and self.path.suffix == ".mkv"):  # other formats cannot be read without their end
                     raise
                 failure = problem
         self.kept = True
@@ -117,8 +117,8 @@ class VideoWriter:
             raise failure
 
     def finish(self) -> None:
-        """Write the end of the file before it takes its place."""
-        with self.refusals():
+        """Write the end of the file, before it gets its name."""
+        with self.translated_errors():
             try:
                 self.container.mux(self.stream.encode())
             finally:
@@ -126,8 +126,8 @@ class VideoWriter:
         self.finished = True
 
     @contextlib.contextmanager
-    def refusals(self) -> Iterator[None]:
-        """Inside, what codec and container refuse is a VideoError, what the disk refuses an OutputError."""
+    def translated_errors(self) -> Iterator[None]:
+        """Turn FFmpeg's errors in the block into VideoError, or into OutputError if the disk refuses."""
         try:
             yield
         except av.FFmpegError as error:
