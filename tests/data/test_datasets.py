@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,10 @@ from streetseg.data.camvid import LABELS
 from streetseg.data.datasets import DATASETS, open_dataset
 from streetseg.errors import DatasetError
 from streetseg.streets.datasets import (
+    LAYOUTS,
     write_camvid_original,
     write_camvid_tutorial,
     write_cityscapes,
-    write_cocostuff,
-    write_cvat,
     write_folder,
     write_imagenet,
 )
@@ -26,13 +24,7 @@ ROAD = LABELS.names.index("road")
 SMALL = (90, 120)
 
 
-WRITERS: dict[str, Callable[[Path], None]] = {
-    "camvid": lambda root: write_camvid_tutorial(root, {"train": 1, "val": 1}, size=SMALL),
-    "cityscapes": lambda root: write_cityscapes(root, {"train": 1, "val": 1}, size=SMALL),
-    "cocostuff": lambda root: write_cocostuff(root, {"train": 1, "val": 1}, size=SMALL),
-    "cvat": lambda root: write_cvat(root, {"Train": 1, "Validation": 1}, size=SMALL),
-    "images-masks": lambda root: write_folder(root, {"train": 1, "val": 1}, size=SMALL),
-}
+LAYOUT_OF = {"images-masks": "folder"}  # dataset -> layout, where they are called otherwise
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +35,7 @@ def scenes() -> list[Scene]:
 @pytest.fixture(scope="module", params=DATASETS)
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     root = tmp_path_factory.mktemp(request.param)
-    WRITERS[request.param](root)
+    LAYOUTS[LAYOUT_OF.get(request.param, request.param)].write(root, {"train": 1, "val": 1}, size=SMALL)
     return request.param, root
 
 

@@ -13,10 +13,12 @@ import pytest
 
 from streetseg.cli import main
 from streetseg.errors import UsageError, VerificationError
-from streetseg.export.targets import export
+from streetseg.export.targets import TARGETS, export
 from streetseg.measure.evaluation import Evaluation, FrameScore, Setup
 from streetseg.measure.evaluation_json import read_accuracy, read_evaluation
+from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import read_card
+from streetseg.runtime.card import ModelCard
 
 
 def test_targets_and_suffixes(weights: Path) -> None:
@@ -24,6 +26,33 @@ def test_targets_and_suffixes(weights: Path) -> None:
         export(weights, target="coreml")
     with pytest.raises(UsageError, match=r"a\.onnx must be named NAME\.pt2"):
         export(weights, target="torch", out=weights.with_name("a.onnx"))
+    with pytest.raises(UsageError, match=r"a\.xyz must be named NAME\.onnx"):
+        export(weights, out=weights.with_name("a.xyz"))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_suffix_chooses_the_target(
+    name: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    for target, kind in TARGETS.items():
+
+        def write(_: Network, card: ModelCard, path: Path, target: str = target) -> tuple[ModelCard, float]:
+            written.append(target)
+            return card, 0.0
+
+        monkeypatch.setitem(TARGETS, target, dataclasses.replace(kind, write=write))
+    assert export(weights, out=tmp_path / f"a{TARGETS[name].suffix}").path == tmp_path / f"a{TARGETS[name].suffix}"
+    assert written == [name]
+
+
+def test_the_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    text = capsys.readouterr().out
+    for name, kind in TARGETS.items():
+        assert name in text.partition("--target")[2].partition("--out FILE")[0]
+        assert f"NAME{kind.suffix}" in text
 
 
 def evaluated(present: str, absent: str) -> dict[str, Any]:

@@ -89,17 +89,17 @@ def test_a_report_that_cannot_be_written_loses_no_figure(camvid: Path, tmp_path:
 def test_unfolded_weights_are_exported_first(camvid: Path, tmp_path: Path) -> None:
     weights = tmp_path / "mine.safetensors"
     weights.touch()
-    exported: list[tuple[Path, str, str]] = []
+    exported: list[tuple[Path, str]] = []
 
-    def export(weights: Path, *, target: str, out: Path) -> None:
-        exported.append((weights, target, out.name))
+    def export(weights: Path, *, out: Path) -> None:
+        exported.append((weights, out.name))
         shutil.copy(DEFAULT_WEIGHTS, out)
 
     result = streetseg.evaluate(weights, data=camvid, export=export, options=FLOAT32, trimap=())
     assert result.setup.command.startswith("streetseg evaluate mine.safetensors --data CAMVID")
     with pytest.raises(ArtefactError):  # it is no torch.export program
         streetseg.evaluate(weights, data=camvid, export=export, engine="torch")
-    assert exported == [(weights, "onnx", "mine.onnx"), (weights, "torch", "mine.pt2")]
+    assert exported == [(weights, "mine.onnx"), (weights, "mine.pt2")]
 
 
 def test_what_was_decided_about_a_dataset_is_a_warning(camvid: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from streetseg.streets.scene import render
 SIZES = [(1, 1), (3, 5000), (37, 53), (101, 131), (97, 129), (360, 480), (720, 960)]
 
 
-ONNX_ENGINES = [name for name, kind in ENGINES.items() if kind.suffix == ".onnx"]
+ONNX_ENGINES = [name for name, kind in ENGINES.items() if ".onnx" in kind.suffixes]
 
 
 def plain(**options: Any) -> Segmenter:
@@ -41,20 +41,24 @@ def plain(**options: Any) -> Segmenter:
     return Segmenter(dataclasses.replace(segmenter.card, operating_scale=1.0), segmenter.engine)
 
 
+@cache
+def in_float32(engine: str) -> Segmenter:
+    return plain(engine=engine, precision="float32")
+
+
 @pytest.fixture(scope="module")
 def openvino() -> Segmenter:
-    return plain(engine="openvino", precision="float32")
+    return in_float32("openvino")
 
 
 @pytest.fixture(scope="module")
 def onnxruntime() -> Segmenter:
-    return plain(engine="onnxruntime")
+    return in_float32("onnxruntime")
 
 
 @pytest.fixture(params=ONNX_ENGINES)
 def segmenter(request: pytest.FixtureRequest) -> Segmenter:
-    opened: Segmenter = request.getfixturevalue(request.param)
-    return opened
+    return in_float32(request.param)
 
 
 @cache  # here, for at import it would delay every run of tests

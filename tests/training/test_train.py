@@ -25,7 +25,7 @@ from streetseg.errors import DatasetError, ImageError, NetworkError, OutputError
 from streetseg.measure.frames import evaluate_frames
 from streetseg.models.weights import open_weights
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
-from streetseg.streets.datasets import write_cityscapes, write_cocostuff, write_folder, write_imagenet
+from streetseg.streets.datasets import LAYOUTS, write_folder
 from streetseg.training.checkpoint import load_checkpoint
 from streetseg.training.recipe import resolve
 from streetseg.training.recipe_fields import override
@@ -315,13 +315,12 @@ def test_frames_that_cannot_be_judged_are_said_before_the_first_step(camvid: Pat
 
 @pytest.fixture(scope="module")
 def layouts(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder of each kind that recipes are for, under the word in their names; streets are laid out as CamVid is."""
+    """A folder of each layout, under the word in the recipes' names; streets are laid out as CamVid is."""
     root = tmp_path_factory.mktemp("layouts")
-    write_cityscapes(root / "cityscapes", {"train": 2}, size=(96, 128))
-    write_cocostuff(root / "cocostuff", {"train": 2}, size=(96, 128))
-    write_imagenet(root / "imagenet", {"train": 1}, size=(96, 128))
-    write_folder(root / "finetune", {"train": 2}, size=(96, 128))
-    return {path.name: path for path in root.iterdir()} | {"camvid": camvid, "streets": camvid}
+    for name, layout in LAYOUTS.items():
+        layout.write(root / name, {"train": 1 if name == "imagenet" else 2}, size=(96, 128))
+    written = {path.name: path for path in root.iterdir()}
+    return written | {"camvid": camvid, "streets": camvid, "finetune": written["folder"]}
 
 
 @pytest.mark.slow

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_dataset, add_json, add_verb, path, sentence, size
+from streetseg.cli.options import add_dataset, add_json, add_verb, path, sentence, show_names, size
 from streetseg.cli.output import CHECK_FAILED, DONE, progress, say
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
-
-LAYOUTS = "camvid, camvid-original, cityscapes, cocostuff, cvat, folder, imagenet"
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -34,7 +32,10 @@ def add_verbs(verbs: Verbs) -> None:
 
     verb = add_verb(actions, "render", data_render, "render streets with exact labels")
     verb.add_argument("folder", type=path, metavar="DIR", help="new or empty folder")
-    verb.add_argument("--layout", default="camvid", help=f"layout of the files: {LAYOUTS} (default: camvid)")
+    layout = verb.add_argument(
+        "--layout", default="camvid", help="layout of the files: %(names)s (default: %(default)s)"
+    )
+    show_names(layout, "streetseg.streets.datasets", "LAYOUTS")
     verb.add_argument(
         "--val", type=int, metavar="N", help="number of streets in split val (default: 50; imagenet: 5 of each class)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,18 +32,38 @@ def sentence(summary: str) -> str:
 
 def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add --engine, --device, --threads, --precision; several: --engine can be repeated."""
-    engines = "openvino or onnxruntime for NAME.onnx; torch for NAME.pt2 (default: the first that fits)"
+    from streetseg.runtime.engines.engines import ENGINES
+
+    suffixes = dict.fromkeys(suffix for kind in ENGINES.values() for suffix in kind.suffixes)
+    able = {suffix: [name for name, kind in ENGINES.items() if suffix in kind.suffixes] for suffix in suffixes}
+    runs = "; ".join(f"{' or '.join(names)} for NAME{suffix}" for suffix, names in able.items())
+    devices = "; ".join(f"{name}: {', '.join(kind.devices)}" for name, kind in ENGINES.items())
+    engines = f"{runs} (default: the first that fits)"
     if several:
         verb.add_argument("--engine", action="append", help=f"{engines}; can be repeated")
     else:
         verb.add_argument("--engine", help=engines)
     verb.add_argument(
         "--device",
-        help="openvino: cpu, gpu, npu, auto; onnxruntime: cpu, cuda, tensorrt; torch: cpu, cuda, mps; cuda:N is GPU "
-        "number N (default: cpu; torch: the first of cuda, mps, cpu)",
+        help=f"{devices}; cuda:N is GPU number N (default: cpu; torch: the first of cuda, mps, cpu)",
     )
     add_threads(verb)
     verb.add_argument("--precision", help="float32, bfloat16, or float16 on a GPU (default: the fastest)")
+
+
+class TableNames:
+    """The names of a room's table. They are read when a help text shows them: the import would delay other commands."""
+
+    def __init__(self, module: str, table: str) -> None:
+        self.module, self.table = module, table
+
+    def __str__(self) -> str:
+        return ", ".join(sorted(getattr(importlib.import_module(self.module), self.table)))
+
+
+def show_names(action: argparse.Action, module: str, table: str) -> None:
+    """Let %(names)s in an option's help stand for the names of the table `table` in `module`."""
+    vars(action)["names"] = TableNames(module, table)
 
 
 def add_threads(verb: argparse.ArgumentParser) -> None:

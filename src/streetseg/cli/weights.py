@@ -36,7 +36,9 @@ def add_verbs(verbs: Verbs) -> None:
 
     verb = add_verb(verbs, "export", export, "export trained weights to an artefact that runs")
     verb.add_argument("weights", type=path, metavar="FILE.safetensors", help="weights from train or convert")
-    verb.add_argument("--target", default="onnx", help="onnx, or torch for a torch.export program (default: onnx)")
+    verb.add_argument(
+        "--target", help="onnx, or torch for a torch.export program (default: by --out's suffix, else onnx)"
+    )
     verb.add_argument("--out", type=path, metavar="FILE", help="NAME.onnx or NAME.pt2 (default: beside the weights)")
     verb.add_argument(
         "--accuracy", type=path, action="append", default=[], metavar="FILE",

@@ -84,7 +84,7 @@ class Export(Printable):
 def export(
     weights: str | Path,
     *,
-    target: str = "onnx",
+    target: str | None = None,
     out: str | Path | None = None,
     accuracy: Sequence[str | Path | Evaluation | Accuracy] = (),
     training_time: str = "",
@@ -95,7 +95,7 @@ def export(
 
     Args:
         weights: NAME.safetensors, as `streetseg train` or `streetseg convert` wrote it.
-        target: "onnx", or "torch" for a torch.export program.
+        target: "onnx", or "torch" for a torch.export program; None: by the suffix of `out`, "onnx" without one.
         out: NAME.onnx, or NAME.pt2 for "torch"; None: beside the weights.
         accuracy: Measured figures for the card: files that `streetseg evaluate --json` wrote, evaluations, or entries
             of a card. Without any, the artefact keeps the figures that the weights' card has.
@@ -111,6 +111,8 @@ def export(
         VerificationError: The artefact differs from the network; it is not written.
     """
     weights = Path(weights)
+    if target is None:
+        target = next((name for name, kind in TARGETS.items() if out and Path(out).suffix == kind.suffix), "onnx")
     if target not in TARGETS:
         raise UsageError(f"no target {target!r}; there are {', '.join(TARGETS)}")
     suffix = TARGETS[target].suffix

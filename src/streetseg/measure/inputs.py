@@ -22,8 +22,8 @@ Artefact = Path | str | Segmenter | None
 class Exporter(Protocol):
     """Writes the artefact of unfolded weights; `streetseg.export` is one."""
 
-    def __call__(self, weights: Path, *, target: str, out: Path) -> object:
-        """Write the artefact `out` of the target "onnx" or "torch"."""
+    def __call__(self, weights: Path, *, out: Path) -> object:
+        """Write the artefact `out`; its suffix says which kind."""
 
 
 def engine_options(
@@ -46,10 +46,10 @@ def opened_artefact(artefact: Artefact, options: EngineOptions, export: Exporter
     elif artefact is None or export is None or Path(artefact).suffix != ".safetensors":
         yield Segmenter.open(artefact, options=options)
     else:
-        suffix = ENGINES[options.engine].suffix if options.engine else ".onnx"
+        suffix = ENGINES[options.engine].suffixes[0] if options.engine else ".onnx"
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / f"{Path(artefact).stem}{suffix}"
-            export(Path(artefact), target="torch" if suffix == ".pt2" else "onnx", out=out)
+            export(Path(artefact), out=out)
             yield Segmenter.open(out, options=options)
 
 

@@ -12,7 +12,7 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn
@@ -44,16 +44,10 @@ def read_card(path: Path | str) -> ModelCard:
     """
     path = Path(path)
     content = read_bytes(path)
-    if path.suffix == ".onnx":
-        text, content_hash = onnx_card(content, path), onnx_content_hash(content, path)
-    elif path.suffix == ".pt2":
-        text, content_hash = program_card(content, path), program_content_hash(content, path)
-    elif path.suffix == ".safetensors":
-        text, content_hash = safetensors_card(content, path), safetensors_content_hash(content, path)
-    else:
-        raise ArtefactError(
-            f"{path} is no weights file of streetseg; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
-        )
+    if path.suffix not in FORMATS:
+        raise ArtefactError(f"{path} is no weights file of streetseg; {formats_taken()}")
+    read_text, read_content_hash = FORMATS[path.suffix]
+    text, content_hash = read_text(content, path), read_content_hash(content, path)
     card = ModelCard.from_json(text, str(path))
     if card.content_hash != content_hash:
         raise ArtefactError(
@@ -221,6 +215,19 @@ def safetensors_parts(content: bytes, path: Path) -> tuple[dict[str, Any], memor
 
 def not_ours(path: Path) -> NoReturn:
     """Raise the error about a file in none of our formats."""
-    raise ArtefactError(
-        f"{path} is no weights file of streetseg, or is damaged; it takes NAME.onnx, NAME.pt2 and NAME.safetensors"
-    )
+    raise ArtefactError(f"{path} is no weights file of streetseg, or is damaged; {formats_taken()}")
+
+
+Reader = Callable[[bytes, Path], str]
+# Suffix -> how the text of the card is read, and the content hash: from the file's bytes; the path is for errors.
+FORMATS: dict[str, tuple[Reader, Reader]] = {
+    ".onnx": (onnx_card, onnx_content_hash),
+    ".pt2": (program_card, program_content_hash),
+    ".safetensors": (safetensors_card, safetensors_content_hash),
+}
+
+
+def formats_taken() -> str:
+    """Return which files `read_card` takes, for errors."""
+    *others, last = (f"NAME{suffix}" for suffix in FORMATS)
+    return f"it takes {', '.join(others)} and {last}"

@@ -9,6 +9,7 @@ import pytest
 from streetseg.errors import EngineError
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.engines.engine import cores
+from streetseg.runtime.engines.engines import ENGINES
 from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
@@ -30,7 +31,7 @@ def test_other_devices_are_refused_with_the_list(device: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "tensorflow"}, "unknown engine 'tensorflow'; choose one of openvino, onnxruntime, torch"),
+        ({"engine": "tensorflow"}, f"unknown engine 'tensorflow'; choose one of {', '.join(ENGINES)}"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
         ({"streams": 0}, "streams must be at least 1, got 0"),
         ({"precision": "int8"}, "unknown precision 'int8'; choose one of float32, bfloat16, float16"),

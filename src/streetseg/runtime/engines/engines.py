@@ -11,19 +11,24 @@ class EngineKind:
 
     Attributes:
         module: Module with `open_artefact(path, card, options) -> Engine`.
-        suffix: Suffix of the artefacts that it runs.
+        suffixes: Suffixes of the artefacts that it runs.
         devices: Devices that it supports. It checks for them when it opens an artefact.
     """
 
     module: str
-    suffix: str
+    suffixes: tuple[str, ...]
     devices: tuple[str, ...]
+
+    @property
+    def files(self) -> str:
+        """The artefacts that it runs, as a message names them."""
+        return " or ".join(f"NAME{suffix}" for suffix in self.suffixes)
 
 
 # Of the engines that run a file on a device, the first is the default.
 ENGINES = {
-    "openvino": EngineKind("streetseg.runtime.engines.openvino", ".onnx", ("cpu", "gpu", "npu", "auto")),
-    "onnxruntime": EngineKind("streetseg.runtime.engines.onnxruntime", ".onnx", ("cpu", "cuda", "tensorrt")),
-    "torch": EngineKind("streetseg.runtime.engines.torch", ".pt2", ("cpu", "cuda", "mps")),
+    "openvino": EngineKind("streetseg.runtime.engines.openvino", (".onnx",), ("cpu", "gpu", "npu", "auto")),
+    "onnxruntime": EngineKind("streetseg.runtime.engines.onnxruntime", (".onnx",), ("cpu", "cuda", "tensorrt")),
+    "torch": EngineKind("streetseg.runtime.engines.torch", (".pt2",), ("cpu", "cuda", "mps")),
 }
 DEVICES = tuple(dict.fromkeys(device for kind in ENGINES.values() for device in kind.devices))

@@ -29,15 +29,15 @@ def open_engine(path: Path, card: ModelCard, options: EngineOptions) -> Engine:
         ArtefactError: If the engine cannot read the file.
         OutputError: If the cache cannot be written to.
     """
-    fitting = [name for name, kind in ENGINES.items() if kind.suffix == path.suffix]
+    fitting = [name for name, kind in ENGINES.items() if path.suffix in kind.suffixes]
     able = [name for name in fitting if options.device_kind in (None, *ENGINES[name].devices)]
     name = options.engine or next(iter(able), None)
     if name is None:
-        formats = " or ".join(f"NAME{kind.suffix}" for kind in ENGINES.values() if options.device_kind in kind.devices)
+        formats = " or ".join(kind.files for kind in ENGINES.values() if options.device_kind in kind.devices)
         raise EngineError(f"no engine runs {path} on {options.device}, which runs {formats}; see streetseg export")
     kind = ENGINES[name]
     if name not in fitting:
-        raise EngineError(f"{name} runs NAME{kind.suffix}, not {path}; choose --engine {' or '.join(fitting)}")
+        raise EngineError(f"{name} runs {kind.files}, not {path}; choose --engine {' or '.join(fitting)}")
     if options.device_kind not in (None, *kind.devices):
         raise EngineError(f"{name} runs on {', '.join(kind.devices)}, not on {options.device}")
     opener: Callable[[Path, ModelCard, EngineOptions], Engine] = importlib.import_module(kind.module).open_artefact
