@@ -49,10 +49,10 @@ def test_the_suffix_chooses_the_target(
 def test_the_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["export", "--help"])
-    text = capsys.readouterr().out
+    of_targets, _, of_files = capsys.readouterr().out.rpartition("--target TARGET")[2].partition("--out FILE")
     for name, kind in TARGETS.items():
-        assert name in text.partition("--target")[2].partition("--out FILE")[0]
-        assert f"NAME{kind.suffix}" in text
+        assert name in of_targets
+        assert f"NAME{kind.suffix}" in of_files
 
 
 def evaluated(present: str, absent: str) -> dict[str, Any]:
