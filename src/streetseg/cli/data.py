@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_dataset, add_json, add_verb, path, sentence, show_names, size
+from streetseg.cli.options import add_dataset, add_json, add_verb, fill_in, path, sentence, size
 from streetseg.cli.output import CHECK_FAILED, DONE, progress, say
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(actions, "render", data_render, "render streets with exact labels")
     verb.add_argument("folder", type=path, metavar="DIR", help="new or empty folder")
     layout = verb.add_argument(
-        "--layout", default="camvid", help="layout of the files: %(names)s (default: %(default)s)"
+        "--layout", default="camvid", help="layout of the files: %(layouts)s (default: %(default)s)"
     )
-    show_names(layout, "streetseg.streets.datasets", "LAYOUTS")
+    fill_in(layout, layouts=layouts)
     verb.add_argument(
         "--val", type=int, metavar="N", help="number of streets in split val (default: 50; imagenet: 5 of each class)"
     )
@@ -49,6 +49,13 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the first street; the next ones count up (default: 0)"
     )
+
+
+def layouts() -> str:
+    """Return the layouts that can be written."""
+    from streetseg.streets.datasets import LAYOUTS
+
+    return ", ".join(sorted(LAYOUTS))
 
 
 def add_folder_options(verb: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,38 +31,53 @@ def sentence(summary: str) -> str:
 
 def add_engine_options(verb: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add --engine, --device, --threads, --precision; several: --engine can be repeated."""
-    from streetseg.runtime.engines.engines import ENGINES
-
-    suffixes = dict.fromkeys(suffix for kind in ENGINES.values() for suffix in kind.suffixes)
-    able = {suffix: [name for name, kind in ENGINES.items() if suffix in kind.suffixes] for suffix in suffixes}
-    runs = "; ".join(f"{' or '.join(names)} for NAME{suffix}" for suffix, names in able.items())
-    devices = "; ".join(f"{name}: {', '.join(kind.devices)}" for name, kind in ENGINES.items())
-    engines = f"{runs} (default: the first that fits)"
-    if several:
-        verb.add_argument("--engine", action="append", help=f"{engines}; can be repeated")
-    else:
-        verb.add_argument("--engine", help=engines)
-    verb.add_argument(
-        "--device",
-        help=f"{devices}; cuda:N is GPU number N (default: cpu; torch: the first of cuda, mps, cpu)",
+    several_times = "; can be repeated" if several else ""
+    engine = verb.add_argument(
+        "--engine",
+        action="append" if several else "store",
+        help=f"%(engines)s (default: the first that fits){several_times}",
     )
+    device = verb.add_argument(
+        "--device",
+        help="%(devices)s; cuda:N is GPU number N (default: cpu; torch: the first of cuda, mps, cpu)",
+    )
+    fill_in(engine, engines=engines_by_file)
+    fill_in(device, devices=devices_by_engine)
     add_threads(verb)
     verb.add_argument("--precision", help="float32, bfloat16, or float16 on a GPU (default: the fastest)")
 
 
-class TableNames:
-    """The names of a room's table. They are read when a help text shows them: the import would delay other commands."""
+def engines_by_file() -> str:
+    """Return which engines run which artefacts."""
+    from streetseg.runtime.engines.engines import ENGINES
 
-    def __init__(self, module: str, table: str) -> None:
-        self.module, self.table = module, table
+    able: dict[str, list[str]] = {}
+    for name, kind in ENGINES.items():
+        for suffix in kind.suffixes:
+            able.setdefault(suffix, []).append(name)
+    return "; ".join(f"{' or '.join(names)} for NAME{suffix}" for suffix, names in able.items())
+
+
+def devices_by_engine() -> str:
+    """Return the devices that each engine knows."""
+    from streetseg.runtime.engines.engines import ENGINES
+
+    return "; ".join(f"{name}: {', '.join(kind.devices)}" for name, kind in ENGINES.items())
+
+
+class LateText:
+    """A text that is made when a help shows it: its imports would delay every command."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self.make = make
 
     def __str__(self) -> str:
-        return ", ".join(sorted(getattr(importlib.import_module(self.module), self.table)))
+        return self.make()
 
 
-def show_names(action: argparse.Action, module: str, table: str) -> None:
-    """Let %(names)s in an option's help stand for the names of the table `table` in `module`."""
-    vars(action)["names"] = TableNames(module, table)
+def fill_in(action: argparse.Action, **texts: Callable[[], str]) -> None:
+    """Fill in what an option's help has as %(NAME)s, when the help is shown."""
+    vars(action).update({name: LateText(make) for name, make in texts.items()})
 
 
 def add_threads(verb: argparse.ArgumentParser) -> None:

@@ -14,6 +14,8 @@ from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 
+OPENVINO = ENGINES["openvino"]
+
 
 @pytest.mark.parametrize("device", ["cpu", "gpu", "npu", "auto", "cuda", "cuda:0", "cuda:12", "mps", "tensorrt"])
 def test_devices_have_these_names(device: str) -> None:
@@ -53,7 +55,11 @@ def test_threads_are_shared_by_streams() -> None:
     ("path", "options", "message"),
     [
         ("a.onnx", EngineOptions("torch"), "torch runs NAME.pt2, not a.onnx; choose --engine openvino or onnxruntime"),
-        ("a.pt2", EngineOptions("openvino"), f"openvino runs {ENGINES['openvino'].files}, not a.pt2; choose --engine torch"),
+        (
+            "a.pt2",
+            EngineOptions("openvino"),
+            f"openvino runs {OPENVINO.files}, not a.pt2; choose --engine torch",
+        ),
         ("a.onnx", EngineOptions("openvino", "cuda:1"), "openvino runs on cpu, gpu, npu, auto, not on cuda:1"),
         ("a.pt2", EngineOptions(device="npu"), "no engine runs a.pt2 on npu, which runs NAME.onnx"),
         ("a.onnx", EngineOptions(device="mps"), "no engine runs a.onnx on mps, which runs NAME.pt2"),
