@@ -35,7 +35,7 @@ def test_a_conversion_says_what_it_took(tmp_path: Path) -> None:
     assert converted.taken + sum(converted.untrained.values()) == len(network.state_dict())
     assert converted.untrained.keys() == {"context", "head"}
     assert card.classes == converted.classes == ("road", "sky")
-    assert "to be trained before use" in converted.table()
+    assert "train it before use" in converted.table()
     assert convert(checkpoint, out=out, classes=3).classes == ("class_0", "class_1", "class_2")
 
 
@@ -77,7 +77,7 @@ def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     one = save(tmp_path / "one.pth", one_logit("mmseg-ddrnet-23-slim"))
     for options in ([], ["--classes", "1"]):
         assert main(["convert", str(one), *out, *options]) == 2
-        assert "one logit a pixel, which takes a threshold" in capsys.readouterr().err
+        assert "one logit a pixel, for a threshold" in capsys.readouterr().err
     one.unlink()
     assert main(["convert", str(checkpoint), "--out", str(tmp_path / "x.onnx")]) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pth"]
@@ -85,5 +85,5 @@ def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     checkpoint.rename(itself)
     content = itself.read_bytes()
     assert main(["convert", str(itself), "--out", str(itself), "--classes", "camvid"]) == 2
-    assert "is what is to be converted; choose another name" in capsys.readouterr().err
+    assert "is the checkpoint itself; choose another name" in capsys.readouterr().err
     assert itself.read_bytes() == content

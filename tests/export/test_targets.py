@@ -67,7 +67,7 @@ def evaluated(present: str, absent: str) -> dict[str, Any]:
 
 def test_figures_of_other_classes_are_refused(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "cats.json").write_text(json.dumps(evaluated("road", "cat")))
-    with pytest.raises(UsageError, match="figures of 'cat', no class of "):
+    with pytest.raises(UsageError, match="figures of 'cat', which is not a class of "):
         export(weights, out=tmp_path / "a.onnx", accuracy=[tmp_path / "cats.json"])
     assert not (tmp_path / "a.onnx").exists()
 

@@ -153,7 +153,7 @@ def test_what_is_no_checkpoint(tmp_path: Path) -> None:
         (b"\x89PNG\r\n" * 9, "neither torch.save nor safetensors"),
         (good.read_bytes()[:-100], "truncated"),
         (legacy.read_bytes()[:-100], "truncated"),
-        (pickle.dumps({"a": 1}), "truncated, damaged or no checkpoint"),
+        (pickle.dumps({"a": 1}), "truncated, damaged or not a checkpoint"),
         (bomb.read_bytes(), "compressed archive"),
         (tar.read_bytes(), "tar archive"),
         (script.read_bytes(), "TorchScript"),

@@ -1,4 +1,4 @@
-"""Evaluate candidate graphs for NNCF's accuracy control, by the Segmenter that users run."""
+"""Evaluate candidate graphs for NNCF's accuracy control, with the Segmenter that users run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streetseg.runtime.segmenter import Segmenter
 
 
 class AccuracyControl:
-    """Evaluate graphs on a split.
+    """The mIoU of graphs on a split.
 
     Attributes:
         pairs: The split.
@@ -40,16 +40,16 @@ class AccuracyControl:
 
     def __call__(self, model: onnx.ModelProto, pairs: Iterable[Pair]) -> tuple[float, list[float]]:
         """Return the mIoU over these pairs of the split, and the mIoU of each of them."""
-        int8, some = int8_operations(model.graph), tuple(pairs)
+        int8, subset = int8_operations(model.graph), tuple(pairs)
         self.once_int8 |= int8
         labelled = {frame.name for frame in self.before.frame_scores if len(frame.cells)}
-        if not any(pair.name in labelled for pair in some):  # NNCF also asks about a single frame, which may be void
-            return 0.0, [0.0] * len(some)
-        evaluation = self.evaluate_graph(model, some) if int8 or some != self.pairs else self.before
+        if not any(pair.name in labelled for pair in subset):  # NNCF also asks about a single frame, which may be void
+            return 0.0, [0.0] * len(subset)
+        evaluation = self.evaluate_graph(model, subset) if int8 or subset != self.pairs else self.before
         return evaluation.scores.miou, [float(np.nan_to_num(frame.miou)) for frame in evaluation.frame_scores]
 
     def evaluate_graph(self, model: onnx.ModelProto, pairs: Iterable[Pair]) -> Evaluation:
-        """Evaluate a graph as the artefact that it becomes."""
+        """Evaluate a graph in the form of an artefact."""
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
         with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ class AccuracyControl:
     def evaluate_file(self, path: Path, pairs: Iterable[Pair]) -> Evaluation:
         """Evaluate an artefact."""
         segmenter = Segmenter.open(path, precision="float32")
-        some = dataclasses.replace(self.dataset, splits={self.split: tuple(pairs)})
+        subset = dataclasses.replace(self.dataset, splits={self.split: tuple(pairs)})
         return evaluate_frames(
-            lambda frame: segmenter(frame).classmap, self.card.classes, some, self.split, progress=self.progress
+            lambda frame: segmenter(frame).classmap, self.card.classes, subset, self.split, progress=self.progress
         )

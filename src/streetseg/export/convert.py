@@ -28,10 +28,10 @@ class Converted(Printable):
         origin: The code base that the checkpoint comes from, "owner/repository".
         classes: Names of the classes.
         taken: Number of tensors taken from the checkpoint.
-        left_out: The checkpoint's tensors that only training needs, or nothing: their number by the beginning of
-            their names.
-        untrained: The network's tensors that keep their initial values, counted in the same way. With any, the
-            weights are to be trained before use.
+        left_out: Number of the checkpoint's tensors that only training or nothing needs, by the beginning of their
+            names.
+        untrained: Number of the network's tensors that keep their initial values, counted in the same way. If there are
+            any, train the weights before use.
     """
 
     path: Path
@@ -68,12 +68,11 @@ class Converted(Printable):
         """
         lines = [f"{self.source}: {self.network} as {self.origin} has it; {self.taken} tensors taken"]
         if self.left_out:
-            lines.append(f"left out, for only training needs it or nothing: {listed(self.left_out)}")
+            lines.append(f"left out, because only training or nothing needs them: {listed(self.left_out)}")
         lines.append(f"{len(self.classes)} classes: {', '.join(self.classes)}")
         if self.untrained:
             lines.append(
-                f"{self.path}: to be trained before use, for these are at their initialisation: "
-                f"{listed(self.untrained)}"
+                f"{self.path}: train it before use, because these have their initial values: {listed(self.untrained)}"
             )
         else:
             lines.append(f"{self.path}: next, streetseg export {self.path}")
@@ -112,7 +111,7 @@ def convert(
         CheckpointError: The file is damaged or refused, or does not fit one network of one code base.
         NetworkError: There is no network of that name.
         OutputError: The weights cannot be written.
-        UsageError: An argument does not fit, or the classes are missing where the checkpoint has none.
+        UsageError: An argument does not fit, or `classes` is None for a checkpoint without classes.
     """
     checkpoint, out = Path(checkpoint), Path(out)
     if out.suffix != ".safetensors":
@@ -121,19 +120,19 @@ def convert(
         raise UsageError(f"--operating-scale {operating_scale} must be above 0 and at most {MAX_OPERATING_SCALE}")
     labels = given_labels(classes)
     if same_file(out, checkpoint):
-        raise UsageError(f"--out {out} is what is to be converted; choose another name")
+        raise UsageError(f"--out {out} is the checkpoint itself; choose another name")
 
     source = checkpoint.name
     conversion = recognise_checkpoint(read_tensors(checkpoint), source, network, origin)
     if conversion.num_classes == 1 and (labels is None or len(labels.names) == 1):
         raise UsageError(
-            f"{source} puts out one logit a pixel, which takes a threshold; a class map takes the highest of several: "
-            "name two classes or more by --classes, whose last layer is then to be trained"
+            f"{source} puts out one logit a pixel, for a threshold; a class map needs one a class: name two or more "
+            "classes by --classes, then train the new last layer"
         )
     if labels is None:
         if conversion.num_classes is None:
             raise UsageError(
-                f"{source} is a backbone, which has no classes: name those of the new network by --classes"
+                f"{source} is a backbone, which has no classes: name the new network's classes by --classes"
             )
         labels = likely_labels(conversion.num_classes)
     built, card, untrained = build_converted(conversion, labels.names, labels.colours, operating_scale)

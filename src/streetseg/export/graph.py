@@ -18,10 +18,9 @@ SMALLEST_HALVED = 1024
 
 
 def strip_graph(graph: onnx.GraphProto) -> None:
-    """Remove the exporter's notes.
+    """Remove the exporter's notes: stack traces with this machine's paths, and the sizes of intermediate values.
 
-    These are stack traces with this machine's paths, and the sizes of intermediate values, which hold for the example
-    only (engines work out their own).
+    These sizes hold for the example only. Engines compute their own.
     """
     del graph.value_info[:]
     for item in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):

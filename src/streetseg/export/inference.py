@@ -24,7 +24,7 @@ class FrameToLogits(nn.Module):
         self.register_buffer("scale", 1 / torch.tensor(card.std).view(3, 1, 1), persistent=False)
 
     def forward(self, frame: Tensor) -> Tensor:
-        """N x H x W x 3 uint8 -> N x h x w x C float32."""
+        """Return logits, N x h x w x C float32, of frames, N x H x W x 3 uint8."""
         x = (frame.permute(0, 3, 1, 2).float() - self.mean) * self.scale
         return self.network(x).logits.permute(0, 2, 3, 1)
 

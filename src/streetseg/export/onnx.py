@@ -77,7 +77,7 @@ def forget_sizes(model: onnx_ir.Model) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence torch's exporter inside: it prints what only its own developers need."""
+    """Silence torch's exporter: its output is of use to its own developers only."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""List a quantised graph's operations: which are computed in int8, which stay in float, and why."""
+"""List a quantised graph's operations: those in int8, and those that stay in float, with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
-# These compute nothing that rounding could harm or speed up: they pass on what they get, rounded or not.
+# Rounding neither harms nor speeds up these operations: they pass on their inputs, rounded or not.
 PASSING_ON = {"Cast", "Concat", "MaxPool", "Relu", "Transpose"}
 ROUNDING = {"QuantizeLinear", "DequantizeLinear"}
 

@@ -35,16 +35,16 @@ except ModuleNotFoundError as error:
 
 @dataclass(frozen=True)
 class Quantization(Printable):
-    """An int8 artefact and what it lost.
+    """An int8 artefact and its loss of accuracy.
 
     Attributes:
         path: The int8 artefact.
         card: Its card.
-        calibration: The frames that showed the ranges of the values.
+        calibration: Dataset, split and number of the frames that gave the ranges of the values.
         before: mIoU of the float artefact, 0 to 1.
         after: mIoU of the int8 artefact, 0 to 1.
         int8: Number of operations that are computed from rounded values.
-        stayed: The other operations, with the reason.
+        stayed: The operations that stay in float, with the reason.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Quantization(Printable):
 
     @property
     def drop(self) -> float:
-        """Return the mIoU points lost."""
+        """The mIoU points lost."""
         return round(100 * (self.before - self.after), 4)
 
     def facts(self) -> Facts:
@@ -109,22 +109,22 @@ def quantize(
     max_drop: float = 0.5,
     progress: Progress = silent,
 ) -> Quantization:
-    """Make an int8 artefact of an artefact.
+    """Quantise an artefact to int8.
 
     Args:
         artefact: NAME.onnx, or a name of the shelf.
         data: The dataset, or its folder.
         out: NAME.onnx, the int8 artefact.
         dataset: Which dataset the folder is; None: recognised by its layout.
-        split: The split whose frames show the ranges of the values.
+        split: The split whose frames give the ranges of the values.
         frames: Number of these frames, 1 or more, taken evenly from the whole split.
         validate: The split on which the drop is measured, in float32.
         max_drop: mIoU points that the artefact may lose, 0 or more. If it loses more, the operations that cost most
             return to float.
-        progress: Shows how far the evaluations are.
+        progress: Shows the progress of the evaluations.
 
     Returns:
-        The artefact's path and card, what it lost, and what stayed in float.
+        The artefact's path and card, its mIoU before and after, and the operations that stay in float.
 
     Raises:
         ArtefactError: The artefact is damaged or in int8 already.
@@ -142,7 +142,7 @@ def quantize(
     if path.suffix != ".onnx" or out.suffix != ".onnx":
         raise UsageError(f"quantize makes one NAME.onnx of another, not {out} of {path}")
     if same_file(out, path):
-        raise UsageError(f"{out} is what is to be quantized; choose another name for the int8 artefact")
+        raise UsageError(f"{out} is the float artefact itself; choose another name for the int8 artefact")
     labelled = data if isinstance(data, Dataset) else open_dataset(Path(data), dataset)
     make_folder(out.parent)
     segmenter = Segmenter.open(path, precision="float32")
@@ -157,33 +157,43 @@ def quantize(
     int8 = int8_operations(rounded.graph)
     if not int8:
         raise VerificationError(
-            f"{path} loses more than {max_drop} mIoU points by whatever of it is in int8; nothing was written; allow "
+            f"{path} loses more than {max_drop} mIoU points with any operation in int8; nothing was written; allow "
             "more by --max-drop, or calibrate on more frames"
         )
 
+    card, after = write_evaluated(rounded, control, max_drop, path, out)
+    return Quantization(
+        path=out,
+        card=card,
+        calibration=f"{labelled.name}, split {split}, {len(calibration)} frames",
+        before=control.before.scores.miou,
+        after=after,
+        int8=len(int8),
+        stayed=float_operations(rounded.graph, control.once_int8, operation_places(model.graph)),
+    )
+
+
+def write_evaluated(
+    rounded: onnx.ModelProto, control: AccuracyControl, max_drop: float, source: Path, out: Path
+) -> tuple[ModelCard, float]:
+    """Write the int8 artefact `out`; return its card and its mIoU. VerificationError if it loses too much.
+
+    The graph is evaluated once more, as a file, so that the card's figure is this file's.
+    """
     with whole_file(out) as temporary:
-        # Evaluated once more, as the file that it becomes, so that the card's figure is this file's.
-        content, card = with_card(rounded, card, "int8")
+        content, card = with_card(rounded, control.card, "int8")
         temporary.write_bytes(content)
         evaluation = control.evaluate_file(temporary, control.pairs)
         before, after = control.before.scores.miou, evaluation.scores.miou
         if before - after > max_drop / 100:
             raise VerificationError(
-                f"{path} loses {100 * (before - after):.2f} mIoU points in int8, allowed are {max_drop}; nothing was "
+                f"{source} loses {100 * (before - after):.2f} mIoU points in int8, allowed are {max_drop}; nothing was "
                 "written; allow more by --max-drop, or calibrate on more frames"
             )
-        card = dataclasses.replace(card, accuracy=(accuracy_entry(evaluation, card, labelled, validate, out),))
-        content, card = with_card(rounded, card, "int8")
+        entry = accuracy_entry(evaluation, card, control.dataset, control.split, out)
+        content, card = with_card(rounded, dataclasses.replace(card, accuracy=(entry,)), "int8")
         temporary.write_bytes(content)
-    return Quantization(
-        path=out,
-        card=card,
-        calibration=f"{labelled.name}, split {split}, {len(calibration)} frames",
-        before=before,
-        after=after,
-        int8=len(int8),
-        stayed=float_operations(rounded.graph, control.once_int8, operation_places(model.graph)),
-    )
+    return card, after
 
 
 def evenly(pairs: Sequence[Pair], count: int) -> list[Pair]:

@@ -1,7 +1,7 @@
 """Rewrite the exported graph so that engines run it faster: the same function, other operators.
 
 Rewrites take graphs as PyTorch's exporter leaves them, norms folded. Each one changes the patterns that it knows, in
-any network, and returns their number. docs/performance.md says what each gains, and what was tried and gained nothing.
+any network, and returns their number. docs/performance.md says how much each gains, and which others gained nothing.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def reorder_readers(graph: Graph, value: Value, order: NDArray[np.int64]) -> Non
 
 
 def maker(value: Value | None, op: str) -> Node | None:
-    """Return the node that puts out a value if it is of that kind, else None."""
+    """Return the node that computes a value if it is of that operator, else None."""
     node = value.producer() if value else None
     return node if node and node.op_type == op else None
 
@@ -118,9 +118,9 @@ def values(constant: Value | None) -> NDArray[np.float32]:
     return constant.const_value.numpy()
 
 
-def constant(graph: Graph, owner: Node, what: str, array: NDArray[np.float32]) -> Value:
+def constant(graph: Graph, owner: Node, role: str, array: NDArray[np.float32]) -> Value:
     """Add an initialiser that is named after the node that it comes from."""
-    tensor = onnx_ir.tensor(np.ascontiguousarray(array), name=f"{owner.outputs[0].name}_{what}")
+    tensor = onnx_ir.tensor(np.ascontiguousarray(array), name=f"{owner.outputs[0].name}_{role}")
     value = onnx_ir.Value(name=tensor.name, const_value=tensor)
     graph.register_initializer(value)
     return value

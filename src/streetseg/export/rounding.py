@@ -1,7 +1,7 @@
 """Round a graph to 8 bits with NNCF.
 
-NNCF decides what is rounded and how: symmetric ranges, one a channel for weights and one a tensor for activations
-(docs/performance.md says why), with corrected biases. The rounded graph has 8-bit weights, and a pair of
+NNCF decides which values to round, and how: symmetric ranges, one a channel for weights and one a tensor for
+activations (docs/performance.md says why), with corrected biases. The rounded graph has 8-bit weights, and a pair of
 QuantizeLinear and DequantizeLinear wherever activations are rounded.
 """
 
@@ -25,7 +25,7 @@ from streetseg.export.graph import halve_weights, strip_graph
 from streetseg.runtime.frames import read_frame
 from streetseg.runtime.segmenter import Segmenter
 
-# nncf reports its use to a server unless this package is missing; None makes its import fail.
+# nncf reports its use to a server unless this package is missing. None makes its import fail.
 TELEMETRY = "openvino_telemetry"
 kept = {TELEMETRY: sys.modules.pop(TELEMETRY)} if TELEMETRY in sys.modules else {}
 sys.modules[TELEMETRY] = None  # type: ignore[assignment]
@@ -36,7 +36,7 @@ finally:
     del sys.modules[TELEMETRY]
     sys.modules.update(kept)
 
-RANKING_FRAMES = 20  # accuracy control ranks the operations by what their rounding costs on these
+RANKING_FRAMES = 20  # on these, accuracy control ranks the operations by the mIoU that their rounding costs
 
 
 def round_graph(

@@ -23,8 +23,8 @@ class Target:
     """A kind of artefact.
 
     Attributes:
-        suffix: Of its files.
-        write: Writes and verifies one: network, card, path -> the card as written, the largest logit difference.
+        suffix: Suffix of its files.
+        write: Writes and verifies an artefact: network, card, path -> the card as written, largest logit difference.
     """
 
     suffix: str
@@ -46,7 +46,7 @@ class Export(Printable):
         card: Its card.
         difference: The largest difference between a logit of the artefact and of the network, in standard deviations
             of the network's logits.
-        notes: What a user should know of the figures on the card: those that other weights reached, for instance.
+        notes: Remarks on the card's figures, for instance that other weights reached them.
     """
 
     path: Path
@@ -89,9 +89,9 @@ def export(
     accuracy: Sequence[str | Path | Evaluation | Accuracy] = (),
     training_time: str = "",
 ) -> Export:
-    """Make the artefact that runs from trained weights.
+    """Export trained weights to an artefact that an engine runs.
 
-    The artefact runs in its engine and is compared with the network before it takes its name.
+    The artefact must run, and give the network's logits, before it takes its name.
 
     Args:
         weights: NAME.safetensors, as `streetseg train` or `streetseg convert` wrote it.
@@ -123,7 +123,7 @@ def export(
     network, card = open_weights(weights)
     card, difference = TARGETS[target].write(network, with_figures(card, entries, training_time, weights), out)
     notes = [
-        # Figures of a left-out drive, for instance, which other weights must have been trained for.
+        # For instance figures of a left-out drive: only weights that never saw it can have them.
         f"{given if isinstance(given, str | Path) else 'a result'} is of other weights than {out}: {entry.measured_on}"
         for given, entry in zip(accuracy, entries, strict=True)
         if entry.weights != card.content_hash
@@ -139,9 +139,11 @@ def given_accuracy(given: str | Path | Evaluation | Accuracy) -> Accuracy:
 
 
 def with_figures(card: ModelCard, accuracy: Sequence[Accuracy], training_time: str, weights: Path) -> ModelCard:
-    """Return the card with these figures; what is empty leaves the card's own."""
+    """Return the card with these figures; an empty argument keeps the card's own."""
     for name in (name for entry in accuracy for name in entry.iou if name not in card.classes):
-        raise UsageError(f"--accuracy has figures of {name!r}, no class of {weights}; give evaluations of its classes")
+        raise UsageError(
+            f"--accuracy has figures of {name!r}, which is not a class of {weights}; give evaluations of its classes"
+        )
     return dataclasses.replace(
         card, accuracy=tuple(accuracy) or card.accuracy, training_time=training_time or card.training_time
     )

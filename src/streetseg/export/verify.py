@@ -34,7 +34,7 @@ def write_verified(out: Path, content: bytes, network: Network, card: ModelCard,
         try:
             read_card(temporary)
         except ArtefactError as error:
-            raise VerificationError(f"{out} was not written, for nothing could open it: {error}") from None
+            raise VerificationError(f"{out} was not written, because it cannot be opened: {error}") from None
         difference = verify_artefact(temporary, network, card, engine)
 
     write_whole(out, write)
@@ -78,7 +78,7 @@ def verify_artefact(path: Path, network: Network, card: ModelCard, engine: str) 
                 "the exported graph puts out NaN or infinity where the network does not: its weights leave the range "
                 "of half precision; nothing was written"
             )
-        spread = max(float(expected.std()), float(np.finfo(np.float32).tiny))  # 0 where all logits are the same
+        spread = max(float(expected.std()), float(np.finfo(np.float32).tiny))  # not 0 where all logits are the same
         difference = float(np.abs(logits - expected).max()) / spread
         if difference > TOLERANCE:
             raise VerificationError(

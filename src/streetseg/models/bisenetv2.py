@@ -66,7 +66,7 @@ def bisenetv2_large(num_classes: int, *, in_channels: int = 3, aux: bool = False
 
 @dataclass(frozen=True)
 class Design:
-    """The variations of the paper's tables; the defaults are BiSeNetV2. Refuses values that cannot be built."""
+    """The variants of the paper's tables; the defaults are BiSeNetV2. Impossible values raise NetworkError."""
 
     # Table 2: one branch or both, and how both are joined.
     branches: Literal["both", "detail", "semantic"] = "both"
@@ -156,9 +156,11 @@ class BiSeNetV2(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x channels x H x W, normalised; H and W multiples of 8; N at least 2 in training with the context
-        embedding. Logits N x C x H/8 x W/8. aux, named after the booster's stage, N x C at half the stage's stride:
-        stage2 1/2, stage3 1/4, stage4 1/8, stage5_4 and stage5_5 1/16. The detail branch alone has none.
+        """Return the logits of x, N x channels x H x W, normalised; H and W multiples of 8.
+
+        N is at least 2 in training with the context embedding. The logits are N x C x H/8 x W/8. aux is named after the
+        booster's stage, N x C at half the stage's stride: stage2 1/2, stage3 1/4, stage4 1/8, stage5_4 and stage5_5
+        1/16. The detail branch alone has none.
         """
         check_size(x, self.size_multiple, "BiSeNetV2")
         if self.semantic is not None and self.semantic.context is not None:
@@ -194,7 +196,7 @@ class DetailBranch(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x channels x H x W. Returns N x out_channels x H/8 x W/8."""
+        """Return N x out_channels x H/8 x W/8 for x, N x channels x H x W."""
         x = self.stage1(x)  # 1/2
         x = self.stage2(x)  # 1/4
         detail: Tensor = self.stage3(x)  # 1/8
@@ -228,8 +230,10 @@ class SemanticBranch(nn.Module):
         }
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """x: N x channels x H x W. Returns stage2 1/4, stage3 1/8, stage4 1/16, stage5_4 1/32 and, with the context
-        embedding, stage5_5 1/32."""
+        """Return the stages' outputs for x, N x channels x H x W.
+
+        They are stage2 1/4, stage3 1/8, stage4 1/16, stage5_4 1/32 and, with the context embedding, stage5_5 1/32.
+        """
         stage2, stage3, stage4, stage5 = self.backbone(x)
         stages = {"stage2": stage2, "stage3": stage3, "stage4": stage4, "stage5_4": self.projection(stage5)}
         if self.context is not None:
@@ -267,7 +271,7 @@ class StemBlock(nn.Module):
         self.fuse = conv_bn_relu(cout * 2, cout, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x H x W. Returns N x cout x H/4 x W/4."""
+        """Return N x cout x H/4 x W/4 for x, N x cin x H x W."""
         x = self.conv(x)  # 1/2
         fused: Tensor = self.fuse(torch.cat([self.left(x), self.right(x)], 1))  # 1/4
         return fused
@@ -306,12 +310,12 @@ class GatherExpansionLayer(nn.Module):
         self.project = conv_bn(expanded, cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x h x w. Returns N x cout x h/stride x w/stride."""
+        """Return N x cout x h/stride x w/stride for x, N x cin x h x w."""
         return F.relu(self.project(self.depthwise(self.gather(x))) + self.shortcut(x))
 
 
 class ContextEmbedding(nn.Module):
-    """CE (Fig. 4b): adds the embedded global mean to each place."""
+    """CE (Fig. 4b): the embedded global mean, added to each position."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -320,13 +324,13 @@ class ContextEmbedding(nn.Module):
         self.fuse = conv_bn_relu(channels, channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x channels x h x w, N at least 2 in training. Returns the same shape."""
+        """Return the same shape for x, N x channels x h x w, N at least 2 in training."""
         context: Tensor = self.fuse(x + self.embed(self.norm(x.mean((2, 3), keepdim=True))))
         return context
 
 
 class GuidedAggregation(nn.Module):
-    """BGA (Fig. 6): each branch gates the other, at the resolutions of both."""
+    """BGA (Fig. 6): each branch gates the other, at both resolutions."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()
@@ -339,7 +343,7 @@ class GuidedAggregation(nn.Module):
         self.resize = RESIZES[design.interpolation]
 
     def forward(self, detail: Tensor, semantic: Tensor) -> Tensor:
-        """detail: N x c x h x w. semantic: N x c x h/4 x w/4, rounded up. Returns N x c x h x w."""
+        """Return N x c x h x w for detail, N x c x h x w, and semantic, N x c x h/4 x w/4, rounded up."""
         gate = torch.sigmoid(self.resize(self.semantic_up(semantic), detail))
         at_detail = self.detail_keep(detail) * gate  # 1/8
         at_semantic = self.detail_down(detail) * torch.sigmoid(self.semantic_keep(semantic))  # 1/32
@@ -364,7 +368,7 @@ class PlainAggregation(nn.Module):
         self.resize = RESIZES[design.interpolation]
 
     def forward(self, detail: Tensor, semantic: Tensor) -> Tensor:
-        """Shapes as in GuidedAggregation."""
+        """Return N x c x h x w; shapes as in GuidedAggregation."""
         semantic = self.resize(self.semantic(semantic), detail)
         detail = self.detail(detail)
         fused: Tensor = self.fuse(torch.cat([detail, semantic], 1) if self.concat else detail + semantic)

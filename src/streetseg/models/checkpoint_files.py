@@ -1,9 +1,9 @@
-"""Read the tensors in other code bases' checkpoint files, without running anything that a file brings along.
+"""Read the tensors in other code bases' checkpoint files, without running any code in a file.
 
 A .pth file is a pickle, which can call functions when it is opened. torch's weights_only unpickler allows a short list
-of functions; its known holes are closed from OLDEST_TORCH on. This module adds three things. It refuses what torch
-need not see, it checks tensors' sizes against the file's size, and it reads as `Ignored` what people's checkpoints hold
-beside tensors.
+of functions; its known holes are closed from OLDEST_TORCH on. This module adds three things. It refuses files that
+torch need not open. It checks the sizes of tensors against the file's size. And it reads the other objects in people's
+checkpoints as `Ignored`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from streetseg.runtime.artefact import CLASSIFIER_KEY
 OLDEST_TORCH = (2, 10)
 
 READ_AT_A_TIME = 1 << 20
-DAMAGED = (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError)  # what zipfile raises for damaged archives
-DEEPEST = 16  # the most wrappers around a state dict
+DAMAGED = (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError)  # zipfile raises these for damaged archives
+MAX_WRAPPERS = 16  # around a state dict
 # Where code bases put the state dict, in the order of search: they evaluate averaged weights, so these come first.
 WRAPPERS = (
     "state_dict_ema", "ema_state_dict", "model_ema", "ema",
@@ -99,7 +99,8 @@ def state_dict_in(content: object, path: Path, size: int) -> dict[str, Tensor]:
     seen: set[int] = set()
 
     def search(content: object, depth: int) -> dict[str, Tensor]:
-        if not isinstance(content, Mapping) or depth == DEEPEST or id(content) in seen:  # a file may contain itself
+        # A file may contain itself.
+        if not isinstance(content, Mapping) or depth == MAX_WRAPPERS or id(content) in seen:
             return {}
         seen.add(id(content))
         for name in wrappers_in(content):
@@ -154,7 +155,7 @@ def read_torch(path: Path, start: bytes, size: int) -> object:
             f"{path} is a tar archive, which is refused; unpack it, or save again with torch 1.6 or newer"
         )
     elif not start.startswith(b"\x80"):
-        raise CheckpointError(f"{path} is no checkpoint: neither torch.save nor safetensors wrote it; get it again")
+        raise CheckpointError(f"{path} is not a checkpoint: neither torch.save nor safetensors wrote it; get it again")
     try:
         with (
             warnings.catch_warnings(action="ignore"),
@@ -216,4 +217,4 @@ def tensors_in(content: Mapping[object, object], path: Path, size: int) -> Itera
 
 
 def damaged(path: Path) -> NoReturn:
-    raise CheckpointError(f"{path} is truncated, damaged or no checkpoint of torch; get it again")
+    raise CheckpointError(f"{path} is truncated, damaged or not a checkpoint of torch; get it again")

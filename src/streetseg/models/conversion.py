@@ -1,4 +1,4 @@
-"""Bring other code bases' checkpoints under our names, strictly: each tensor is used, or left out on purpose."""
+"""Rename the tensors of other code bases' checkpoints, strictly: each tensor is used, or left out on purpose."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Conversion:
         origin: The code base that it comes from.
         tensors: All of the network's tensors, or all of `origin.parts`.
         num_classes: Rows of its head; None if it has no head.
-        left_out: Number of tensors, by the beginning of their names, that only training needs or nothing needs.
+        left_out: Number of tensors that only training or nothing needs, by the beginning of their names.
     """
 
     source: str
@@ -87,8 +87,8 @@ def recognise_checkpoint(
     if exact:
         networks = sorted({match.network for match in exact})
         origins = sorted({match.origin.name for match in exact})
-        what, flag = (networks, "--network") if len(networks) > 1 else (origins, "--origin")
-        raise CheckpointError(f"{source} fits {' and '.join(what)}, whose tensors are alike; say which by {flag}")
+        choices, flag = (networks, "--network") if len(networks) > 1 else (origins, "--origin")
+        raise CheckpointError(f"{source} fits {' and '.join(choices)}, whose tensors are alike; choose one by {flag}")
 
     others = [f"{other.network} ({other.origin.name})" for other in matches if not other.faults]
     instead = f"; it fits {' and '.join(others)}" if others else ""
@@ -111,7 +111,7 @@ class Match:
     Attributes:
         names: Their name -> ours, or None if the tensor is left out.
         num_classes: Rows of the head; None without a head.
-        matched: Number of tensors of one name and shape.
+        matched: Number of tensors whose name and shape fit.
         faults: What does not fit, with both sides' names.
     """
 
@@ -197,7 +197,7 @@ def shapes_of(network: nn.Module) -> dict[str, tuple[int, ...]]:
 def convert_tensors(tensors: dict[str, Tensor], origin: Origin) -> dict[str, Tensor]:
     """Return another code base's tensors under our names.
 
-    The oldest checkpoints do not count their norms' batches; these counts begin at 0.
+    The oldest checkpoints lack num_batches_tracked of their norms; it begins at 0.
     """
     renamed = {origin.rename(key): tensor for key, tensor in tensors.items()}
     ours = origin.adapt({key: tensor for key, tensor in renamed.items() if key is not None})
@@ -206,7 +206,7 @@ def convert_tensors(tensors: dict[str, Tensor], origin: Origin) -> dict[str, Ten
 
 
 def count_by_beginning(names: Iterable[str], apart_from: Iterable[str] = ()) -> dict[str, int]:
-    """Count names by their shortest dotted beginning that the other names do not share."""
+    """Count names by their shortest dotted beginning that no name in `apart_from` shares."""
     taken = {".".join(name.split(".")[:depth]) for name in apart_from for depth in range(1, name.count(".") + 2)}
     counts: Counter[str] = Counter()
     for name in names:
@@ -232,8 +232,8 @@ def build_converted(
 
     Returns:
         The network in evaluation mode, its card, and the number of tensors, by the beginning of their names, that keep
-        their initial values. These are the head if the checkpoint has another number of classes, and all that a
-        backbone does not have.
+        their initial values. These are the head if the checkpoint has another number of classes, and, for a
+        backbone's checkpoint, the rest of the network.
     """
     origin = conversion.origin
     with torch.random.fork_rng(devices=[]):

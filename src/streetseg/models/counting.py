@@ -32,7 +32,7 @@ def network_cost(
 
     Args:
         network: A name in MODELS or CLASSIFIERS.
-        arguments: What else it is built with, as pairs of name and value.
+        arguments: Its further arguments, as pairs of name and value.
         classes: Number of classes.
         size: Height and width of the frame; each is rounded up to the network's `size_multiple`.
 

@@ -114,10 +114,10 @@ class DDRNet(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of 8; N at least 2 in training with a context.
+        """Return the logits of x, N x 3 x H x W, normalised; H and W multiples of 8.
 
-        Logits N x C x H/8 x W/8. aux "high4", at the same stride: the high-resolution branch after conv4's last fusion
-        (Fig. 4, dashed).
+        N is at least 2 in training with a context. The logits are N x C x H/8 x W/8. aux "high4", at the same stride,
+        reads the high-resolution branch after conv4's last fusion (Fig. 4, dashed).
         """
         check_size(x, self.size_multiple, "DDRNet")
         if not isinstance(self.context, Projection):
@@ -150,7 +150,7 @@ class DDRNetClassifier(nn.Module):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of 32. Logits N x C."""
+        """Return logits, N x C, of x, N x 3 x H x W, normalised; H and W multiples of 32."""
         check_size(x, self.size_multiple, "DDRNet's classification form")
         low, high, _ = self.trunk(x)  # 1/32, 1/8
         low = F.relu(self.rbb_low(F.relu(low)))
@@ -178,8 +178,10 @@ class Trunk(nn.Module):
         self.conv5 = DualStage(width * 4, width * 8, high, blocks[3], stride=2, shrink=2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x: N x 3 x H x W. Returns the low branch at 1/32, the high branch at 1/8, and the high branch after conv4,
-        all without their last ReLU."""
+        """Return three maps of x, N x 3 x H x W, all without their last ReLU.
+
+        They are the low branch at 1/32, the high branch at 1/8, and the high branch after conv4.
+        """
         x = self.stem(x)  # 1/4
         x = F.relu(self.conv2(x))  # 1/4
         low = high = self.conv3(x)  # 1/8
@@ -207,7 +209,7 @@ class DualStage(nn.Module):
         self.low_to_high = conv_bn(low, high, 1)
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """low: N x cin x h' x w', high: N x high x H/8 x W/8, before their ReLU. Returns both, fused, before ReLU."""
+        """Return both branches, fused, for low, N x cin x h' x w', and high, N x high x H/8 x W/8; all before ReLU."""
         low, high = self.low(F.relu(low)), self.high(F.relu(high))
         return (
             low + self.high_to_low(F.relu(high)),
@@ -228,7 +230,7 @@ class DAPPM(nn.Module):
         self.shortcut = bn_relu_conv(cin, cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x h x w, N at least 2 in training. Returns N x cout x h x w."""
+        """Return N x cout x h x w for x, N x cin x h x w, N at least 2 in training."""
         pooled = [pool(x) for pool in self.poolings] + [x.mean((2, 3), keepdim=True)]
         branches = [self.scale0(x)]
         for pyramid, scale, process in zip(pooled, self.scales, self.processes, strict=True):
@@ -251,7 +253,7 @@ class PPM(nn.Module):
         self.fusion = bn_relu_conv(width * 2, cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x h x w, N at least 2 in training. Returns N x cout x h x w."""
+        """Return N x cout x h x w for x, N x cin x h x w, N at least 2 in training."""
         x = self.reduction(x)
         pooled = [grid_means(x, grid) for grid in self.grids]
         scaled = [resize(scale(y), like=x) for scale, y in zip(self.scales, pooled, strict=True)]

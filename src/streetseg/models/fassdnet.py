@@ -106,9 +106,9 @@ class FASSDNet(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of `size_multiple`.
+        """Return the logits of x, N x 3 x H x W, normalised; H and W multiples of `size_multiple`.
 
-        Logits N x C x h x w: H and W over the output stride (4, or 6 for L1, 8 for L2), rounded up.
+        They are N x C x h x w: H and W over the output stride (4, or 6 for L1, 8 for L2), rounded up.
         """
         check_size(x, self.size_multiple, "FASSD-Net")
         deep, skips = self.encoder(x)
@@ -136,7 +136,7 @@ class DAPF(nn.Module):
         self.projection = conv_bn_relu(branch * len(self.branches), width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x width x h x w. Returns the same shape."""
+        """Return the same shape for x, N x width x h x w."""
         projected: Tensor = self.projection(torch.cat([branch(x) for branch in self.branches], 1))
         return projected
 
@@ -160,8 +160,10 @@ class ASPP(nn.Module):
         self.projection = conv_bn_relu(branch * (len(self.branches) + 1), width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x width x h x w, N at least 2 in training: the pooled branch has one value a channel. Returns the same
-        shape."""
+        """Return the same shape for x, N x width x h x w.
+
+        N is at least 2 in training, because the pooled branch has one value a channel.
+        """
         check_batch(x, self.training, "ASPP")
         pooled = resize(self.pooled(x.mean((2, 3), keepdim=True)), like=x)
         projected: Tensor = self.projection(torch.cat([*(branch(x) for branch in self.branches), pooled], 1))
@@ -190,7 +192,7 @@ class MDA(Fusion):
         self.expansion = nn.Sequential(*bn_prelu(half), dilated_conv(half, self.width, (1, 1)))
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
-        """deep: N x a x h' x w'; skip: N x b x h x w; a + b is cin. Returns N x width x h x w."""
+        """Return N x width x h x w for deep, N x a x h' x w', and skip, N x b x h x w; a + b is cin."""
         fused = super().forward(deep, skip)
         x = self.reduction(fused)
         refined: Tensor = self.expansion(self.detail(x) + self.asymmetric(x))
@@ -208,7 +210,8 @@ class DilatedConv2d(nn.Conv2d):
     """nn.Conv2d with a correct gradient in bfloat16.
 
     On CPUs with AVX-512 BF16 and without AMX, PyTorch 2.13 computes a wrong gradient, or writes beyond its memory, if
-    the input is channels last and its channels are no multiple of 16. This class fills them up with zeros.
+    the input is channels last and the number of its channels is not a multiple of 16. This class adds channels of
+    zeros.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -95,9 +95,9 @@ class FCHarDNet(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of `size_multiple`.
+        """Return the logits of x, N x 3 x H x W, normalised; H and W multiples of `size_multiple`.
 
-        Logits N x C x h x w: H and W over the output stride (4, or 6 for L1, 8 for L2), rounded up.
+        They are N x C x h x w: H and W over the output stride (4, or 6 for L1, 8 for L2), rounded up.
         """
         check_size(x, self.size_multiple, "FC-HarDNet")
         deep, skips = self.encoder(x)
@@ -114,7 +114,7 @@ class HarDNetClassifier(nn.Module):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W from 64 up, usually 224. Logits N x C."""
+        """Return logits, N x C, of x, N x 3 x H x W, normalised; H and W from 64 up, usually 224."""
         least = self.encoder.size_multiple
         if min(x.shape[-2:]) < least:
             height, width = x.shape[-2:]
@@ -156,10 +156,11 @@ class HarDNetEncoder(nn.Module):
         self.skip_widths = block_widths[:-1]
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """x: N x in_channels x H x W. Returns the deepest features, N x width x h' x w', and those of the levels
-        before, the finest first: the i-th N x skip_widths[i] x h/2^i x w/2^i, rounded down.
+        """Return the deepest features of x, N x in_channels x H x W, and the features of the levels before.
 
-        Raises NetworkError in training if a batch of 1 leaves a map of 1 x 1, which has no variance.
+        The deepest are N x width x h' x w'. The others come finest first: the i-th is N x skip_widths[i] x h/2^i x
+        w/2^i, rounded down. Raises NetworkError in training if a batch of 1 leaves a map of 1 x 1, which has no
+        variance.
         """
         x = self.stem(x)
         skips: list[Tensor] = []
@@ -203,15 +204,17 @@ class Decoder(nn.Module):
                 self.width = block.width
 
     def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """x: N x cin x h' x w', the deepest features; skips: the features of the encoder's levels, the finest first.
-        Returns N x width x h x w at the size of the finest."""
+        """Return N x width x h x w, at the size of the finest features, for x, the deepest features, N x cin x h' x w'.
+
+        skips: the features of the encoder's levels, the finest first.
+        """
         for fusion, block, skip in zip(self.fusions, self.blocks, reversed(skips), strict=True):
             x = block(fusion(x, skip))
         return x
 
 
 class Fusion(nn.Module):
-    """Enlarges the deeper features, concatenates both and halves their channels by a 1x1 convolution."""
+    """Fuse two maps: enlarge the deeper features, concatenate both, halve their channels by a 1x1 convolution."""
 
     def __init__(self, cin: int) -> None:
         super().__init__()
@@ -219,7 +222,7 @@ class Fusion(nn.Module):
         self.conv = conv_bn_relu(cin, self.width, 1)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
-        """deep: N x a x h' x w'; skip: N x b x h x w; a + b is cin. Returns N x width x h x w."""
+        """Return N x width x h x w for deep, N x a x h' x w', and skip, N x b x h x w; a + b is cin."""
         fused: Tensor = self.conv(torch.cat([resize(deep, like=skip, align_corners=True), skip], 1))
         return fused
 
@@ -248,7 +251,7 @@ class HarDBlock(nn.Module):
         self.width = sum(widths[i] for i in self.kept)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x h x w. Returns N x width x h x w."""
+        """Return N x width x h x w for x, N x cin x h x w."""
         features = [x]
         for links, layer in zip(self.links, self.layers, strict=True):
             features.append(layer(concatenate([features[j] for j in links])))

@@ -10,7 +10,7 @@ from streetseg.errors import NetworkError
 
 
 def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, bias: bool = False, groups: int = 1) -> nn.Sequential:
-    """Convolution with "same" padding and batch norm, no activation; depthwise with `groups=cin`."""
+    """Return a convolution with "same" padding and a batch norm, no activation; depthwise with `groups=cin`."""
     kind = StridedDepthwiseConv2d if groups == cin and stride > 1 else nn.Conv2d
     return nn.Sequential(
         kind(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=bias),
@@ -32,12 +32,12 @@ class StridedDepthwiseConv2d(nn.Conv2d):
 
 
 def conv_bn_relu(cin: int, cout: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Sequential:
-    """Convolution with "same" padding, batch norm, ReLU."""
+    """Return a convolution with "same" padding, a batch norm and a ReLU."""
     return nn.Sequential(*conv_bn(cin, cout, kernel, stride, bias), nn.ReLU(inplace=True))
 
 
 def bn_relu_conv(cin: int, cout: int, kernel: int) -> nn.Sequential:
-    """Pre-activation order: batch norm, ReLU, convolution with "same" padding, no bias."""
+    """Return a pre-activated convolution: batch norm, ReLU, convolution with "same" padding, no bias."""
     return nn.Sequential(
         nn.BatchNorm2d(cin),
         nn.ReLU(inplace=True),
@@ -62,7 +62,7 @@ def resize_nearest(x: Tensor, like: Tensor) -> Tensor:
 def onnx_resize(x: Tensor, like: Tensor, mode: str, grid: str) -> Tensor:
     """Resize by an ONNX operator that takes its size from `like` when the graph runs.
 
-    One trace at a fixed size then holds for every size. With symbolic sizes instead, export takes four times as long.
+    So one trace at a fixed size holds for every size. Symbolic sizes would make export take four times as long.
     """
     size = torch.onnx.ops.symbolic("Shape", (like,), {"start": 2, "end": 4}, dtype=torch.int64, shape=(2,), version=18)
     return torch.onnx.ops.symbolic(

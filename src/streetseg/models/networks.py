@@ -120,8 +120,8 @@ def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -
     Args:
         name: A name in MODELS.
         num_classes: Number of classes, 1 or more.
-        aux: True: with the auxiliary heads that training supervises.
-        arguments: Further arguments of that network, its ablations for instance.
+        aux: True builds the auxiliary heads, which only training uses.
+        arguments: Further arguments of that network, such as its ablations.
 
     Returns:
         The network, in training mode.
@@ -133,13 +133,13 @@ def build(name: str, num_classes: int, *, aux: bool = False, **arguments: Any) -
         raise NetworkError(f"no network {name!r}; there are {', '.join(MODELS)}")
     if type(num_classes) is not int or num_classes < 1:
         raise NetworkError(f"network {name} takes 1 class or more, got {num_classes!r}")
-    takes = signature(MODELS[name])
+    accepted = signature(MODELS[name])
     try:
-        takes.bind(num_classes, aux=aux, **arguments)
+        accepted.bind(num_classes, aux=aux, **arguments)
     except TypeError as error:
-        raise NetworkError(f"network {name} {error}; it takes {', '.join(takes.parameters)}") from None
-    for argument in arguments.keys() & takes.parameters.keys():
-        if isinstance(takes.parameters[argument].default, bool) and not isinstance(arguments[argument], bool):
+        raise NetworkError(f"network {name} {error}; it takes {', '.join(accepted.parameters)}") from None
+    for argument in arguments.keys() & accepted.parameters.keys():
+        if isinstance(accepted.parameters[argument].default, bool) and not isinstance(arguments[argument], bool):
             raise NetworkError(f"network {name} takes true or false for {argument}, got {arguments[argument]!r}")
     try:
         return MODELS[name](num_classes, aux=aux, **arguments)

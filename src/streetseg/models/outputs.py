@@ -1,4 +1,4 @@
-"""The base class of the networks, and what they return."""
+"""The base class of the networks, and their outputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Network(nn.Module):
     Attributes:
         output_stride: Input pixels per logit; the number of logits is rounded up.
         size_multiple: H and W must be multiples of it.
-        align_corners: Convention for upsampling the logits to full size, which happens outside the network.
+        align_corners: Convention for upsampling the logits to full size, outside the network.
     """
 
     output_stride: int

@@ -18,7 +18,7 @@ from streetseg.models.layers import conv_bn, conv_bn_relu
 
 
 class SemanticBackbone(nn.Module):
-    """Base of the networks that can compute the stages of a semantic branch.
+    """Base of the networks that can serve as a semantic branch's stages.
 
     channels: of the four maps that `forward` returns for N x channels x H x W, at 1/4, 1/8, 1/16 and 1/32.
     """
@@ -170,7 +170,7 @@ class ShuffleUnit(nn.Module):
         self.register_buffer("interleaved", torch.arange(cout).view(2, half).T.flatten(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x h x w. Returns N x cout x h/stride x w/stride, its two halves interleaved."""
+        """Return N x cout x h/stride x w/stride, two halves interleaved, for x, N x cin x h x w."""
         left, right = x.chunk(2, 1) if self.split else (x, x)
         return torch.cat([self.branch1(left), self.branch2(right)], 1).index_select(1, self.interleaved)
 

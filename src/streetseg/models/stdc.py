@@ -126,11 +126,11 @@ class STDCSeg(Network):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised; H and W multiples of 8; N at least 2 in training. Logits N x C x H/8 x W/8.
+        """Return logits, N x C x H/8 x W/8, of x, N x 3 x H x W, normalised; H and W multiples of 8.
 
-        aux "arm16" at 1/8 and "arm32" at 1/16: class logits from the context path's two features, named after their
-        attention refinement. aux "detail2", "detail4", "detail8", "detail16", as built, each at its stride: one logit
-        for the outline of an object.
+        N is at least 2 in training. aux "arm16" at 1/8 and "arm32" at 1/16 are class logits from the context path's two
+        features, named after their attention refinement. aux "detail2", "detail4", "detail8" and "detail16", as built,
+        each at its stride, are one logit for the outline of an object.
         """
         check_size(x, self.size_multiple, "STDC-Seg")
         check_batch(x, self.training, "STDC-Seg")
@@ -155,7 +155,7 @@ class ContextPath(nn.Module):
         self.refine16 = conv_bn_relu(width, width, 3)
 
     def forward(self, x8: Tensor, x16: Tensor, x32: Tensor) -> tuple[Tensor, Tensor]:
-        """x8, x16, x32: the backbone's features at 1/8, 1/16, 1/32. Returns the context, N x width, at 1/8 and 1/16.
+        """Return the context, N x width, at 1/8 and 1/16, for the backbone's features at 1/8, 1/16 and 1/32.
 
         At sizes that 32 does not divide, a feature is less than twice as large as the next; therefore `like`.
         """
@@ -174,14 +174,14 @@ class AttentionRefinement(nn.Module):
         self.attention = nn.Sequential(*conv_bn(cout, cout, 1), nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x h x w. Returns N x cout x h x w."""
+        """Return N x cout x h x w for x, N x cin x h x w."""
         features: Tensor = self.conv(x)
         attention: Tensor = self.attention(features.mean((2, 3), keepdim=True))
         return features * attention
 
 
 class FeatureFusion(nn.Module):
-    """FFM: fuses detail and context; channel attention with a residual."""
+    """FFM: a fusion of detail and context, with channel attention and a residual."""
 
     def __init__(self, cin: int, cout: int) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class FeatureFusion(nn.Module):
         )
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
-        """spatial, context: N x . x h x w, together cin channels. Returns N x cout x h x w."""
+        """Return N x cout x h x w for spatial and context, N x . x h x w, together cin channels."""
         features: Tensor = self.conv(torch.cat((spatial, context), 1))
         attention: Tensor = self.attention(features.mean((2, 3), keepdim=True))
         return features + features * attention
@@ -209,7 +209,7 @@ class SegmentationHead(nn.Module):
         self.classifier = nn.Conv2d(width, num_classes, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x h x w. Returns N x num_classes x h x w."""
+        """Return N x num_classes x h x w for x, N x cin x h x w."""
         logits: Tensor = self.classifier(self.conv(x))
         return logits
 
@@ -229,7 +229,7 @@ class Backbone(nn.Module):
         self.stage5 = stdc_stage(w16, w32, blocks[2])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """x: N x 3 x H x W. Returns N x 32, 64, 256, 512, 1024 at 1/2, 1/4, 1/8, 1/16, 1/32."""
+        """Return maps of 32, 64, 256, 512, 1024 channels at 1/2, 1/4, 1/8, 1/16, 1/32 for x, N x 3 x H x W."""
         x2 = self.conv1(x)
         x4 = self.conv2(x2)
         x8 = self.stage3(x4)
@@ -246,7 +246,7 @@ def stdc_stage(cin: int, cout: int, blocks: int) -> nn.Sequential:
 class STDCModule(nn.Module):
     """Short-term dense concatenate module (Fig. 3): the concatenation of four convolutions in a row.
 
-    Each of them sees further than the one before, with fewer channels.
+    Each of them has a larger receptive field than the one before, and fewer channels.
     """
 
     def __init__(self, cin: int, cout: int, stride: int = 1) -> None:
@@ -264,7 +264,7 @@ class STDCModule(nn.Module):
         self.pool = nn.AvgPool2d(3, stride, padding=1) if stride > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: N x cin x h x w. Returns N x cout x h/stride x w/stride, halves rounded up."""
+        """Return N x cout x h/stride x w/stride, halves rounded up for x, N x cin x h x w."""
         first = self.convs[0](x)
         features = [self.pool(first)]
         x = self.downsample(first)
@@ -289,7 +289,7 @@ class STDCClassifier(nn.Module):
         init_kaiming(self)
 
     def forward(self, x: Tensor) -> Outputs:
-        """x: N x 3 x H x W, normalised, any size. Logits N x classes; no aux."""
+        """Return logits, N x classes, of x, N x 3 x H x W, normalised, any size; there is no aux."""
         x = self.conv6(self.backbone(x)[-1])  # 1/32
         x = x.square().mean((2, 3))
         return Outputs(self.fc2(self.dropout(self.relu(self.fc1(x)))), {})

@@ -71,8 +71,8 @@ def save_weights(
         path: The file to write; it takes its name once it is complete.
         weights: A network's state dict.
         card: Its card; precision and content hash are filled in here.
-        precision: Of convolutions and matrices; norms and biases are stored in full. "float16" moves the logits by
-            less than bfloat16 arithmetic does. "float32" keeps the weights as they are.
+        precision: Precision of convolutions and matrices; norms and biases stay as they are. "float16" moves the logits
+            by less than bfloat16 arithmetic does. "float32" keeps all weights as they are.
 
     Returns:
         The card as written, with the content hash.
