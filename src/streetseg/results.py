@@ -40,9 +40,9 @@ class Printable(ABC):
         return f"<pre>{html.escape(self.table())}</pre>"
 
 
-def rounded(value: float, digits: int = 6) -> float | None:
-    """Return the value rounded, or None instead of NaN, which JSON does not have."""
-    return None if math.isnan(value) else round(value, digits)
+def rounded(value: float | None, digits: int = 6) -> float | None:
+    """Return the value rounded; None for None and for NaN, which JSON does not have."""
+    return None if value is None or math.isnan(value) else round(value, digits)
 
 
 def text_table(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:

@@ -61,7 +61,7 @@ def test_the_plain_way_trains_every_parameter(camvid: Path, network: str) -> Non
 
 def test_mistakes_are_one_line(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "train", "--network", "ddrnet_39", "--data", str(camvid)]) == 2
-    assert "no recipe to train 'ddrnet_39' on a CPU; there are some for " in capsys.readouterr().err
+    assert "no recipe to train 'ddrnet_39' on a CPU; there are recipes for " in capsys.readouterr().err
     for option in ("rounds", "threads"):
         assert main(["bench", "train", f"--{option}", "0"]) == 2
         assert f"--{option} must be at least 1, got 0" in capsys.readouterr().err

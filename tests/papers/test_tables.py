@@ -131,7 +131,7 @@ def test_what_was_measured_is_printed_where_it_cannot_be_written(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--weights", "x.onnx"], "--weights is for --data DIR, on which weights are judged; add it"),
+        (["--weights", "x.onnx"], "--weights is for --data DIR, on which weights are evaluated; add it"),
         (["--dataset", "camvid"], "--dataset is for --data DIR"),
         (["--threads", "1"], "--threads is for --bench or --data DIR, which run networks; add one of them"),
         (["--weights", "x.onnx", "--bench"], "--weights is for --data DIR"),

@@ -1,1 +1,1 @@
-"""Speed on this machine: frames, networks beside eager PyTorch, training steps."""
+"""Speed on this machine: artefacts, networks beside eager PyTorch, training steps."""

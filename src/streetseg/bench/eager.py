@@ -1,13 +1,14 @@
-"""Time frame to class map on this CPU, ours beside the same network in eager PyTorch, and beside our targets.
+"""Time frame to class map on this CPU: ours beside the same network in eager PyTorch, and beside our targets.
 
-- PyTorch: float32, inference mode; the uint8 frame converted, reduced where the network works at half size, normalised;
-  the logits upsampled to the frame's size, and their argmax. Twice, NCHW and channels last; the better counts.
-- Ours: `Segmenter`, all threads on one frame; frames a second are those of `Segmenter.stream`, a frame a thread.
-- The time of PyTorch does not depend on the weights, which are initial ones there. Our time does, by the borders in the
-  class map. So the shelf's weights run where it has them, or an artefact that is named. Beside the time stand the share
-  of mixed cells (classmap.py) and the time of the class map.
-- The ceiling is 3 x 3 convolutions of many channels in the row's precision on one thread, by CPU time: the rate of the
-  network's multiply-adds alone. It is not measured for int8.
+- PyTorch runs in float32 and inference mode. It converts the uint8 frame, halves it where the network works at half
+  size, normalises it, upsamples the logits to the frame's size and takes their argmax. It is timed twice, NCHW and
+  channels last; the better time counts.
+- Ours is `Segmenter`, all threads on one frame. Frames a second are measured with `Segmenter.stream`, a frame a thread.
+- The time of PyTorch does not depend on the weights, so it runs initial ones. Our time depends on them, through the
+  borders in the class map. So it runs the named artefact, or the shelf's weights where there are some. The share of
+  mixed cells (classmap.py) and the time of the class map are printed beside the time.
+- The ceiling is the rate of 3 x 3 convolutions of many channels, in the row's precision, on one thread, by CPU time. It
+  bounds the network's multiply-adds. It is not measured for int8.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.shelf.shelf import find_weights, known_weights
 
 ROUNDS = 10
-SIZE = (1024, 2048)  # Cityscapes' frames, for which the targets are
-CLASSES = 19  # of initial weights: Cityscapes'
-HALF_SIZE = ("stdc1", "stdc2", "bisenetv2", "bisenetv2_large")  # STDC-Seg50; BiSeNetV2, section 5.2
-INT8 = "int8"  # precision of an int8 artefact, whatever the engine computes the rest in
+SIZE = (1024, 2048)  # of Cityscapes' frames; the targets hold for them
+CLASSES = 19  # Cityscapes'; for initial weights
+# The papers run these at half size: STDC-Seg50; BiSeNetV2, section 5.2.
+HALF_SIZE = ("stdc1", "stdc2", "bisenetv2", "bisenetv2_large")
+INT8 = "int8"  # precision of an int8 artefact, in whatever precision the engine computes the rest
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -60,13 +62,13 @@ class EagerRow:
         precision: Our precision: "float32", "bfloat16" or "int8".
         gmacs: Multiply-adds in billions.
         ours_ms: Median milliseconds, frame to class map.
-        class_map_ms: Milliseconds of it that the class map took.
+        class_map_ms: Median milliseconds of the class map, a part of `ours_ms`.
         mixed_cells: Share of the class map's cells that a border crosses, 0 to 1.
         eager_ms: Layout (a key of LAYOUTS) -> median milliseconds of PyTorch.
         ratio: Median over the rounds of the better layout's time to ours.
-        frames_per_second: Ours, a frame a thread.
-        cpu_ms: Milliseconds of all threads together, ours.
-        cpu_ratio: `cpu_ms` to that of the convolutions at the ceiling, None where no ceiling is known.
+        frames_per_second: Our frames a second, a frame a thread.
+        cpu_ms: Our CPU time a frame, of all threads together, in milliseconds.
+        cpu_ratio: `cpu_ms` over the CPU time of the convolutions at the ceiling; None if no ceiling is known.
         verdicts: The targets that hold for this network.
     """
 
@@ -112,8 +114,8 @@ class EagerSpeed(Printable):
     Attributes:
         machine: The machine before the measurement.
         size: Height and width of the frames.
-        content: What the frames show.
-        threads: CPU threads of either side.
+        content: Description of the frames.
+        threads: CPU threads of ours and of PyTorch.
         rounds: Number of times that each was timed.
         ceiling: GMACs of 3 x 3 convolutions a second of CPU time, None where only int8 ran.
         rows: One a network.
@@ -189,18 +191,18 @@ def bench_eager(
             Without artefacts and networks, the fast variant of each family.
         size: Height and width of the frames in pixels.
         rounds: Number of times that each is timed, 1 or more.
-        options: Our threads, which PyTorch has as well, and precision; nothing else.
+        options: The threads of both, and our precision; nothing else.
         progress: Shows the rounds.
 
     Returns:
-        The figures of each artefact and network, with the targets and what bounds them.
+        The figures of each artefact and network, with the targets and their bounds.
 
     Raises:
-        UsageError: If `rounds` is below 1, a network takes the size only with padding, an artefact is not NAME.onnx, or
+        UsageError: `rounds` is below 1, a network needs padding at that size, an artefact is not NAME.onnx, or
             `options` has an engine, a device, streams or a cache.
-        NetworkError: If a network is not known.
-        ArtefactError: If an artefact is damaged or missing.
-        EngineError: If the engine has not got the precision.
+        NetworkError: A network is not known.
+        ArtefactError: An artefact is damaged or missing.
+        EngineError: The engine does not have the precision.
     """
     check_rounds(rounds)
     options = options or EngineOptions()
@@ -233,7 +235,7 @@ def eager_row(
 ) -> EagerRow:
     """Return the row of a network, before its verdicts."""
     with tempfile.TemporaryDirectory() as folder:
-        artefact, weights = artefact_of(subject, Path(folder) / "untrained.onnx")
+        artefact, weights = subject_artefact(subject, Path(folder) / "untrained.onnx")
         latency, streaming = (
             open_at(artefact, frame, replace(options, streams=streams)) for streams in (1, options.cpu_threads)
         )
@@ -266,10 +268,10 @@ def eager_row(
     )
 
 
-def artefact_of(subject: str | Path, untrained: Path) -> tuple[Path, str]:
-    """Return an artefact and the name of its weights.
+def subject_artefact(subject: str | Path, untrained: Path) -> tuple[Path, str]:
+    """Return the artefact of a subject and the name of its weights.
 
-    An artefact stays itself. A network has the shelf's weights, or else initial ones, which are written to `untrained`.
+    A network takes the shelf's weights, or else initial ones, which are written to `untrained`.
     """
     if isinstance(subject, Path):
         return subject, subject.name
@@ -277,14 +279,14 @@ def artefact_of(subject: str | Path, untrained: Path) -> tuple[Path, str]:
         if weights.network == subject:
             try:
                 return find_weights(name), name
-            except ArtefactError:  # neither here nor to be fetched
+            except ArtefactError:  # not here, and cannot be fetched
                 continue
     write_untrained(Subject(subject, (), CLASSES, SIZE), untrained)
     return untrained, "initial"
 
 
 def open_at(artefact: Path, frame: NDArray[np.uint8], options: EngineOptions) -> Segmenter:
-    """Open a segmenter whose network sees the whole frame, or half of it where its paper's does."""
+    """Open a segmenter whose network sees the frame at full size, or at half size if it is in HALF_SIZE."""
     opened = Segmenter.open(artefact, size=min(frame.shape[:2]), options=options)
     scale = 0.5 if opened.card.network in HALF_SIZE else 1.0
     opened.card = replace(opened.card, operating_scale=scale)
@@ -322,7 +324,7 @@ class Eager:
 
 
 def with_verdicts(row: EagerRow, ceiling: float | None, threads: int) -> EagerRow:
-    """Return the row with its verdicts and what its multiply-adds alone would allow.
+    """Return the row with its verdicts, and with the figures that its multiply-adds alone would allow.
 
     ceiling: GMACs a second of CPU time in float.
     """

@@ -1,7 +1,7 @@
 """Run a fresh process up to its first class map; `frames.cold_start` starts it.
 
-It prints a line when the first class map is there. After a few more frames it prints the most memory that it held, in
-bytes, 0 where the system does not say.
+It prints a line after the first class map. After a few more frames it prints its peak memory in bytes, 0 where the
+system does not tell it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def main(image: str, artefact: str, options: str) -> None:
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process held, in bytes."""
-    # Not from getrusage: there a process starts with the peak of the one that started it.
+    """Return the peak memory of this process in bytes."""
+    # getrusage is wrong here: its peak starts at the parent process's.
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

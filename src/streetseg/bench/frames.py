@@ -1,10 +1,10 @@
-"""Measure the speed of artefacts by an honest protocol.
+"""Measure the speed of artefacts.
 
-- Three ways, each timed whole, one frame at a time: "network" (uint8 input to logits, as papers time), "frame" (frame
-  to a class map of its own size, as a user gets it), "file" (JPEG file to PNG file).
+- Three ways are timed as a whole, one frame at a time: "network" (uint8 input to logits, as papers time it), "frame"
+  (frame to class map at the frame's size) and "file" (JPEG file to PNG file).
 - Artefacts and engines take turns on a rendered street (timing.py).
 - Nothing is left out of a graph: batch norms are folded into the convolutions, not deleted.
-- Beside the times stand the ceilings of the machine (machine.py) and the share of them that a network reaches.
+- The result also has the machine's ceilings (machine.py), and the share of them that each network reaches.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ BYTES = {"float32": 4, "bfloat16": 2}
 
 @dataclass(frozen=True)
 class Entry:
-    """An artefact on an engine, which takes its turn among others. size: height and width of the frames."""
+    """An artefact on an engine, to be timed in turn with others. size: height and width of the frames."""
 
     artefact: Path
     segmenter: Segmenter
@@ -57,13 +57,13 @@ class Entry:
 
     @classmethod
     def open(cls, artefact: Path, size: tuple[int, int], options: EngineOptions) -> Entry:
-        """Open the artefact so that the network sees frames of that size unreduced, one at a time."""
+        """Open the artefact for frames of that size, one at a time; the network sees them at full size."""
         options = replace(options, streams=1)
         return cls(artefact, Segmenter.open(artefact, size=min(size), options=options), size, options)
 
     @property
     def precision(self) -> str:
-        """The precision that the network computes in: an int8 artefact in its own, whatever its engine has."""
+        """The precision of the network's arithmetic; int8 for an int8 artefact on any engine."""
         return "int8" if self.segmenter.card.precision == "int8" else self.segmenter.engine.precision
 
     @property
@@ -74,7 +74,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class ColdStart:
-    """A fresh process: seconds to its first class map, and the most bytes it held (0: not known here)."""
+    """A fresh process: seconds to its first class map, and its peak memory in bytes (0: unknown)."""
 
     seconds: float
     peak_memory: int
@@ -93,20 +93,20 @@ def bench(
     Args:
         artefacts: Files (NAME.onnx, NAME.pt2) or names of the shelf; without one, the weights that come with the
             package.
-        size: Height and width of the frames in pixels, which the networks see unreduced. None: 4:3 at the first
+        size: Height and width of the frames in pixels; networks see them at full size. None: 4:3 at the first
             artefact's native short side.
         rounds: Number of times that each is timed, 1 or more.
-        options: The engine, or several: each artefact runs on each. `streams` is not used, for both are measured:
-            one frame at a time, and a frame a thread.
+        options: The engine, or several: each artefact runs on each. `streams` has no effect: one frame at a time and a
+            frame a thread are both measured.
         progress: Shows the rounds.
 
     Returns:
         The figures of each artefact on each engine, in that order, with the machine and its ceilings.
 
     Raises:
-        UsageError: If `rounds` is below 1, the frames are too small, or a name is not known.
-        ArtefactError: If an artefact is damaged, missing, or cannot be fetched.
-        EngineError: If an engine is not there, or cannot run an artefact.
+        UsageError: `rounds` is below 1, the frames are too small, or a name is not known.
+        ArtefactError: An artefact is damaged, missing, or cannot be fetched.
+        EngineError: An engine is missing, or cannot run an artefact.
     """
     check_rounds(rounds)
     chosen = [options] if isinstance(options, EngineOptions) else list(options or [EngineOptions()])
@@ -118,7 +118,7 @@ def bench(
 
 
 def check_rounds(rounds: int) -> None:
-    """Raise UsageError for a number of rounds that measures nothing."""
+    """Raise UsageError if there is not a single round."""
     if rounds < 1:
         raise UsageError(f"--rounds must be at least 1, got {rounds}")
 
@@ -160,12 +160,13 @@ def speed_row(
 ) -> SpeedRow:
     """Return an entry's row. times, first_times: milliseconds of it and of the first entry, rounds x WAYS."""
     card, engine = entry.segmenter.card, entry.segmenter.engine
-    seen = entry.segmenter.prepare(frame).input.shape
-    network_input = (seen[0], seen[1])
+    height, width = entry.segmenter.prepare(frame).input.shape[:2]
+    network_input = (height, width)
     latency = {way: Latency.of(times[:, place]) for place, way in enumerate(WAYS)}
     work = count_work(entry.artefact, network_input) if entry.artefact.suffix == ".onnx" else None
-    known = work if entry.on_cpu else None
-    convolution, copying = reached_shares(known, entry.precision, latency["network"].median, ceilings)
+    convolution, copying = reached_shares(
+        work if entry.on_cpu else None, entry.precision, latency["network"].median, ceilings
+    )
     return SpeedRow(
         artefact=name,
         network=card.network,
@@ -237,7 +238,7 @@ def reached_shares(
     """Return the shares of the convolution and the copy ceiling that a network reaches, 0 to 1; None if not known.
 
     The share of the bandwidth assumes that every convolution reads its input and weights and writes its output through
-    memory: it is above 1 where caches spare the way. The ceilings of int8 are not measured.
+    memory: it is above 1 where caches save accesses. The ceilings of int8 are not measured.
     """
     if work is None or precision == "int8":
         return None, None

@@ -23,14 +23,14 @@ from streetseg.runtime.engines.openvino import core, ov  # type: ignore[attr-def
 from streetseg.runtime.kernel import binding
 
 # The CPU flags that decide how fast a network runs.
-TELLING_FLAGS = ("avx", "amx", "fma", "f16c", "asimd", "sve", "bf16", "i8mm")
+SPEED_FLAGS = ("avx", "amx", "fma", "f16c", "asimd", "sve", "bf16", "i8mm")
 ENGINE_PACKAGES = ("numpy", "openvino", "onnxruntime", "torch")
 
-# Convolutions of this many channels, on a square of this side for each thread, this many in a row. They come as near to
-# a core's peak as the engine does. A single matrix product, whose factors the engine rounds and packs each time, was
-# slower than whole networks.
+# The ceiling's convolutions: their channels, the side of each thread's square, and their number in a row. They come as
+# near to a core's peak as the engine gets. A single matrix product was slower than whole networks: the engine rounds
+# and packs its factors each time.
 CHANNELS, SIDE, DEPTH = 256, 64, 4
-COPIED = 2**28  # bytes, far beyond any cache
+COPIED = 2**28  # bytes, far more than any cache holds
 REPEATS = 5
 
 
@@ -42,7 +42,7 @@ class Machine:
         cpu: Full name of the CPU.
         cores: Cores that this process may use.
         flags: Instruction sets that decide how fast a network runs.
-        load: Processes that ran or waited over the last minute, None where the system does not say.
+        load: Mean number of processes that ran or waited over the last minute; None if unknown.
         system: Operating system and version.
         class_map: "compiled kernel" or "numpy".
         versions: Package -> version.
@@ -69,7 +69,7 @@ class Machine:
         }
 
     def load_text(self) -> str:
-        """Return the load in words, with a warning where other programs are at work."""
+        """Return the load in words, with a warning if other programs keep the CPU busy."""
         busy = (self.load or 0) > self.cores / 2
         return f"load {self.load}" + (" (busy: do not trust the times)" if busy else "")
 
@@ -93,13 +93,13 @@ def describe_machine() -> Machine:
 
 
 def cpu_flags() -> list[str]:
-    """Return the telling flags that Linux names; on other systems, the capabilities that OpenVINO names."""
+    """Return the flags of SPEED_FLAGS that Linux reports; on other systems, the capabilities that OpenVINO reports."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return sorted(core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     flags = next((line.split(":")[1].split() for line in lines if line.startswith(("flags", "Features"))), [])
-    return sorted(flag for flag in flags if flag.startswith(TELLING_FLAGS))
+    return sorted(flag for flag in flags if flag.startswith(SPEED_FLAGS))
 
 
 def installed_version(package: str) -> str | None:
@@ -155,10 +155,10 @@ def highest_ceilings(measured: Sequence[Ceilings]) -> Ceilings:
 def dense_convolution(precision: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the GMACs/s of 3 x 3 convolutions of many channels in OpenVINO, the best of a few runs.
 
-    precision: "float32" or "bfloat16". clock: gives seconds; time.process_time gives GMACs a second of CPU time, which
-    other programs on the machine do not change.
+    precision: "float32" or "bfloat16". clock: gives seconds. With time.process_time the result is GMACs a second of CPU
+    time, which other programs on the machine do not change.
     """
-    shape = (1, CHANNELS, SIDE * threads, SIDE)  # as much for each thread, however many there are
+    shape = (1, CHANNELS, SIDE * threads, SIDE)  # the same work for each thread
     weights = np.full((CHANNELS, CHANNELS, 3, 3), 1 / (9 * CHANNELS), np.float32)
     given = last = ov.opset13.parameter(shape, np.float32)
     for _ in range(DEPTH):

@@ -29,7 +29,7 @@ MARK = 7.0  # diameter of a dot, in points
 
 @dataclass(frozen=True)
 class Point:
-    """A labelled dot of a scatter. group: its entry in the legend. ring: x of a second mark at the same height."""
+    """A labelled dot of a scatter. group: its entry in the legend. ring: x of a second mark at the same y."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Point:
 
 
 def draw_bars(title: str, unit: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> Figure:
-    """Return groups of horizontal bars, a group a row; the colour names the value. Raises MissingExtraError."""
+    """Return groups of horizontal bars, a group a row and a colour a kind of value. Raises MissingExtraError."""
     kinds = list(rows[0][1])
     longest = max(len(name) for name, _ in rows)
     figure, axes = new_figure(6.5 + 0.08 * longest, 1.6 + len(rows) * (0.22 * len(kinds) + 0.15))
@@ -69,10 +69,16 @@ def draw_scatter(title: str, x_label: str, y_label: str, points: Sequence[Point]
     figure, axes = new_figure(10, 7)
     groups = list(dict.fromkeys(point.group for point in points))
     for index, group in enumerate(groups):
-        mine = [point for point in points if point.group == group]
+        members = [point for point in points if point.group == group]
         colour = COLOURS[index % len(COLOURS)]
         axes.plot(
-            [point.x for point in mine], [point.y for point in mine], "o", color=colour, ms=MARK, label=group, zorder=3
+            [point.x for point in members],
+            [point.y for point in members],
+            "o",
+            color=colour,
+            ms=MARK,
+            label=group,
+            zorder=3,
         )
     ringed = [(point.x, point.ring, point.y) for point in points if point.ring is not None]
     for x, ring, y in ringed:
@@ -169,9 +175,9 @@ def label_places(x: float, y: float, width: float, height: float, pixel: float) 
 
 
 def choose_places(choices: Sequence[Sequence[Place]], marks: Sequence[Box], frame: Box) -> list[Place]:
-    """Return a place for each label, where it covers least and stays inside the frame.
+    """Return a place for each label that covers as little as possible and stays inside the frame.
 
-    Labels choose in turn, several times: a label that was placed first may later give way to another.
+    Labels choose in turn, several times, so that an early label can still give way to a later one.
     """
     chosen = [places[0] for places in choices]
     for _ in range(PASSES):

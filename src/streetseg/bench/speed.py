@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streetseg.bench.machine import Ceilings, Machine
 from streetseg.bench.plot import Point, draw_bars, draw_scatter, save_figure
-from streetseg.results import Facts, Printable, text_table
+from streetseg.results import Facts, Printable, rounded, text_table
 from streetseg.runtime.card import Accuracy
 from streetseg.runtime.files import write_file
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WAYS = {"network": "network only", "frame": "frame to class map", "file": "file to file"}
-# Fewer samples than these say nothing about so rare a time.
+# Percentile -> fewest samples that can show so rare a time.
 SAMPLES_OF_PERCENTILE = {90: 10, 99: 100}
 
 
@@ -43,7 +43,7 @@ class Latency:
 
     def facts(self) -> Facts:
         """Return the fields as JSON's types, to a microsecond."""
-        return {"median": round(self.median, 3), "p90": digits(self.p90, 3), "p99": digits(self.p99, 3)}
+        return {"median": round(self.median, 3), "p90": rounded(self.p90, 3), "p99": rounded(self.p99, 3)}
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,23 @@ class SpeedRow:
     """The speed of an artefact on an engine.
 
     Attributes:
-        artefact: Name of the file, with as much of its folder as tells namesakes apart.
+        artefact: Name of the file, with as many of its folders as distinguish it from the others.
         network: Network on the card.
         content_hash: SHA-256 of graph and weights.
         engine: Name of the engine.
         precision: "float32", "bfloat16", "float16", or "int8" for an int8 artefact on any engine.
-        device: The device that was asked for, None: the engine's default.
-        threads: CPU threads, and frames that work at once in `frames_per_second`.
-        accuracy: What the card says.
+        device: The requested device; None: the engine's default.
+        threads: CPU threads, and frames in progress at once in `frames_per_second`.
+        accuracy: The card's entries.
         network_input: Height and width that the network sees.
         latency_ms: Way (a key of WAYS) -> milliseconds, one frame at a time.
         ratio: Way -> median over the rounds of the row's time to the first row's.
         frames_per_second: Frame to class map, in streams.
         cold_start_s: Seconds from the start of a process to its first class map.
-        peak_memory_mb: Most memory of such a process, None where the system does not say.
+        peak_memory_mb: Peak memory of such a process; None if unknown.
         gmacs: Multiply-adds of the network in billions, None for an artefact that is not ONNX.
         share_of_convolution: Share of the machine's ceiling that the network reaches, 0 to 1, None if not known.
-        share_of_copy_bandwidth: The same of memory, if every layer went through it; above 1 where caches help.
+        share_of_copy_bandwidth: The same of the memory bandwidth, if every layer used it; above 1 where caches help.
     """
 
     artefact: str
@@ -90,7 +90,7 @@ class SpeedRow:
 
     @property
     def label(self) -> str:
-        """The artefact's name with engine, precision and, if one was asked for, device."""
+        """The artefact's name with engine, precision and, if one was requested, device."""
         on = f" on {self.device}" if self.device else ""
         return f"{Path(self.artefact).with_suffix('').as_posix()}, {self.engine} {self.precision}{on}"
 
@@ -110,10 +110,10 @@ class SpeedRow:
             "ratio": {way: round(ratio, 4) for way, ratio in self.ratio.items()},
             "throughput": {"streams": self.threads, "frames_per_second": round(self.frames_per_second, 3)},
             "cold_start_s": round(self.cold_start_s, 3),
-            "peak_memory_mb": digits(self.peak_memory_mb, 1),
-            "gmacs": digits(self.gmacs, 6),
-            "share_of_convolution": digits(self.share_of_convolution, 4),
-            "share_of_copy_bandwidth": digits(self.share_of_copy_bandwidth, 4),
+            "peak_memory_mb": rounded(self.peak_memory_mb, 1),
+            "gmacs": rounded(self.gmacs, 6),
+            "share_of_convolution": rounded(self.share_of_convolution, 4),
+            "share_of_copy_bandwidth": rounded(self.share_of_copy_bandwidth, 4),
         }
 
 
@@ -124,7 +124,7 @@ class FrameSpeed(Printable):
     Attributes:
         machine: The machine before the measurement.
         size: Height and width of the frames.
-        content: What the frames show.
+        content: Description of the frames.
         rounds: Number of times that each row was timed.
         ceilings: The most that the machine can do.
         rows: One an artefact and engine.
@@ -205,10 +205,10 @@ class FrameSpeed(Printable):
         return text_table(lines)
 
     def accuracy_table(self) -> str:
-        """Return what the cards say of accuracy, each artefact once; empty where they say nothing.
+        """Return the accuracies on the cards, each artefact once.
 
         Returns:
-            A table of mIoU in percent; an empty text without any.
+            A table of mIoU in per cent; an empty text if no card has any.
         """
         artefacts = {row.content_hash: row for row in self.rows}.values()
         lines = [[row.artefact, one.measured_on, f"{100 * one.miou:.2f}"] for row in artefacts for one in row.accuracy]
@@ -218,7 +218,7 @@ class FrameSpeed(Printable):
         """Write speed.json, then the figures speed and accuracy as SVG and PNG.
 
         Args:
-            folder: The place of the files.
+            folder: Folder of the files.
 
         Raises:
             OutputError: A file cannot be written.
@@ -259,11 +259,6 @@ class FrameSpeed(Printable):
         return draw_scatter(title, f"frames/s, {WAYS['frame']}", "mIoU, %", points) if points else None
 
 
-def digits(value: float | None, count: int) -> float | None:
-    """Return a value with that many digits after the point, or None."""
-    return None if value is None else round(value, count)
-
-
 def cell(value: float | None, form: str) -> str:
-    """Return a table's cell."""
+    """Return a value as the text of a cell, "-" for None."""
     return "-" if value is None else format(value, form)

@@ -1,4 +1,4 @@
-"""The network that is counted or timed. No torch here."""
+"""The network that is counted or timed. This module does not import PyTorch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Argument: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 
 class Subject(NamedTuple):
-    """A network as it is built, at one input size.
+    """A network with its arguments, at one input size.
 
     network: its name in models/networks.py. arguments: (name, value) of its builder. classes: number of classes.
     size: height and width of the input in pixels.

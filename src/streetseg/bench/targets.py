@@ -14,7 +14,7 @@ class Target:
 
     Attributes:
         key: The figure's name.
-        words: What it is.
+        words: The figure in words.
         limit: The figure is at least, or at most, this.
         at_least: True if larger is better.
         network: The only network that it holds for; None: all.
@@ -53,11 +53,11 @@ class Verdict:
         return self.target.met_by(self.reached)
 
     def facts(self) -> Facts:
-        """Return target, verdict and bound as JSON's types."""
+        """Return the target, the verdict and the figure at the ceiling as JSON's types."""
         return {"target": self.target.limit, "met": self.met, "at_ceiling": self.at_ceiling}
 
     def cells(self) -> list[str]:
-        """Return the cells of a table: figure, reached, target, verdict, bound."""
+        """Return the cells of a table: figure, reached, target, verdict, figure at the ceiling."""
         bound = self.at_ceiling
         beyond = "" if bound is None or self.met or self.target.met_by(bound) else ": out of reach here"
         return [

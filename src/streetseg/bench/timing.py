@@ -1,8 +1,8 @@
-"""Time runs that take turns, on rendered streets.
+"""Time functions that take turns, on rendered streets.
 
 - A frame is a rendered street, not noise: the time of a class map depends on the borders between the classes.
 - Subjects take turns, round by round, so that a slow moment of the machine slows all of them. Ratios are medians over
-  the rounds. A turn begins with a run that does not count, because the subject before it left its data in the caches.
+  the rounds. A turn begins with a run that is not timed, because the subject before it left its data in the caches.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ def street_frame(size: tuple[int, int]) -> NDArray[np.uint8]:
 def take_turns(
     runs: Sequence[Sequence[Callable[[], object]]], rounds: int, progress: Progress = silent
 ) -> NDArray[np.float64]:
-    """Return the milliseconds of each subject's runs, subjects x rounds x runs, after a round that does not count."""
+    """Return the milliseconds of each subject's runs, subjects x rounds x runs, after a round that is not timed."""
     times = np.empty((len(runs), rounds, len(runs[0])))
-    for mine in runs:
-        for run in mine:
+    for subject_runs in runs:
+        for run in subject_runs:
             run()
     for number in progress(range(rounds), "round"):
-        for index, mine in enumerate(runs):
-            mine[0]()
-            # Each run comes first as often as the others, so that data left in the caches favours none.
-            for place in np.roll(range(len(mine)), number):
-                times[index, number, place] = milliseconds(mine[place])
+        for index, subject_runs in enumerate(runs):
+            subject_runs[0]()
+            # Each run comes first as often as the others, so that data left in the caches favours no run.
+            for place in np.roll(range(len(subject_runs)), number):
+                times[index, number, place] = milliseconds(subject_runs[place])
     return times
 
 

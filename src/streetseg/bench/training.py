@@ -1,9 +1,10 @@
-"""Time a training step on this CPU, beside the same network trained the plain way, in turns.
+"""Time a training step on this CPU, in turns with the same network trained the plain way.
 
-- Ours: a step of the network's CamVid recipe as `streetseg train` takes it, all that belongs to it included.
+- Ours: a whole step of the network's CamVid recipe, as `streetseg train` takes it.
 - The plain way: float32, samples decoded and augmented one by one by as many workers as there are threads, cross
-  entropy at full size after `interpolate`, no average of the weights. Twice, NCHW and channels last; the better counts.
-- Both make a batch when a step asks for it, so that no turn pays for another's.
+  entropy at full size after `interpolate`, no average of the weights. It is timed twice, NCHW and channels last; the
+  better time counts.
+- Both make a batch when a step asks for it, so that each turn pays for its own batch.
 """
 
 from __future__ import annotations
@@ -159,9 +160,9 @@ def bench_training(
         The figures of each network.
 
     Raises:
-        RecipeError: If a network has no recipe for CamVid.
-        UsageError: If `rounds` or `threads` is below 1.
-        DatasetError: If the folder is no dataset.
+        RecipeError: A network has no recipe for CamVid.
+        UsageError: `rounds` or `threads` is below 1.
+        DatasetError: The folder is not a dataset.
     """
     check_rounds(rounds)
     if threads is not None and threads < 1:
@@ -182,8 +183,8 @@ def bench_training(
 def camvid_recipe(network: str) -> Recipe:
     """Return the network's recipe for CamVid on a CPU, at SIZE and BATCH; RecipeError where it has none."""
     if f"{network}_camvid" not in RECIPES:
-        there = ", ".join(name.removesuffix("_camvid") for name in RECIPES if name.endswith("_camvid"))
-        raise RecipeError(f"no recipe to train {network!r} on a CPU; there are some for {there}")
+        known = ", ".join(name.removesuffix("_camvid") for name in RECIPES if name.endswith("_camvid"))
+        raise RecipeError(f"no recipe to train {network!r} on a CPU; there are recipes for {known}")
     recipe = RECIPES[f"{network}_camvid"]()
     multiple = build_network(recipe.network, 2, recipe.network_arguments).size_multiple
     height, width = (-(-side // multiple) * multiple for side in SIZE)
@@ -193,8 +194,8 @@ def camvid_recipe(network: str) -> Recipe:
 def training_row(recipe: Recipe, dataset: Dataset, threads: int, rounds: int, progress: Progress) -> TrainingRow:
     """Return the row of a network."""
     ours = TimedRun.open(Segmentation(recipe, dataset), CPU)
-    # One thread each, like a DataLoader's workers. With a team of threads each, there would be more threads than cores,
-    # and OpenMP would put the threads of every step to sleep between two operations.
+    # One thread for each worker, as in a DataLoader. With more, there would be more threads than cores, and OpenMP
+    # would put the threads of every step to sleep between two operations.
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
         nchw, channels_last = (
             PlainRun(recipe, dataset, workers, layout) for layout in (torch.contiguous_format, torch.channels_last)

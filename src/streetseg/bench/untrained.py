@@ -1,4 +1,4 @@
-"""Time networks with initial weights for the papers' tables: a trained network is as large and as fast."""
+"""Time networks with initial weights for the papers' tables: trained weights would not change size or speed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from streetseg.runtime.segmenter import Segmenter
 def network_times(
     subjects: Collection[Subject], rounds: int, options: EngineOptions, progress: Progress = silent
 ) -> dict[Subject, NDArray[np.float64]]:
-    """Return the milliseconds of the networks alone, a value a round, in which all of them take their turn."""
+    """Return the milliseconds of the networks alone, a value a round; they take turns in each round."""
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         artefact = Path(folder) / "untrained.onnx"
@@ -40,7 +40,7 @@ def network_times(
 def engine_run(segmenter: Segmenter, frame: NDArray[np.uint8]) -> Callable[[], object]:
     """Return a function that runs the network alone on a frame."""
     given = segmenter.prepare(frame).input
-    segmenter.engine(given)  # compiled now, while the artefact is there
+    segmenter.engine(given)  # compiles now, because the artefact is deleted later
     return lambda: segmenter.engine(given)
 
 

@@ -1,1 +1,1 @@
-"""What the papers print, and what is measured here beside it."""
+"""The papers' figures, and ours beside them."""

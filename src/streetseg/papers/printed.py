@@ -1,4 +1,4 @@
-"""What the papers print: their tables and figures of speed and accuracy, from the TOML files of this folder."""
+"""Read the papers' tables and figures of speed and accuracy from the TOML files of this folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from streetseg.bench.subject import Argument, Subject
 from streetseg.errors import UsageError
 
 FOLDER = Path(__file__).parent
-# The keys of a row that are no figures of the paper.
+# The keys of a row that are not figures of the paper.
 NOTES = {"network", "arguments", "size", "operating_scale", "trained_otherwise", "searched", "why"}
 
 
 class EvaluationSubject(NamedTuple):
-    """What a row's accuracy belongs to: a network on a split. operating_scale: of its card; None: any."""
+    """The network and split of a row's accuracy. operating_scale: the card's; None: any."""
 
     network: str
     operating_scale: float | None
@@ -30,10 +30,10 @@ class PaperRow:
     """A row of a paper's table.
 
     Attributes:
-        figures: Column -> the paper's figure or word; "model" is always there.
+        figures: Column -> the paper's figure or word; "model" is always among them.
         subject: The network as the row has it; None: a rival's.
-        operating_scale: The only scale on a card that fits the row; None: any.
-        trained_otherwise: True if the row is another training than the network's own.
+        operating_scale: Operating scale that a card must have to fit the row; None: any.
+        trained_otherwise: True if the row's training is not the network's usual one.
         searched: True if an architecture search made the network.
         why: Why our count differs from the paper's.
     """
@@ -68,9 +68,9 @@ class PaperTable:
         columns: Key of the rows' figures -> the paper's heading.
         rows: The rows in the paper's order.
         note: A remark on our side; empty where there is none.
-        reference: Model of the row that ratios of speed are to; None: the paper gives no speed.
+        reference: Model of the row that ratios of speed refer to; None: the paper gives no speed.
         dataset: The dataset of the accuracies; None: none of ours.
-        split: The split of it.
+        split: The split of that dataset.
         axes: The columns along x and y of a figure; None: a table.
     """
 
@@ -98,14 +98,14 @@ class PaperTable:
 
     @property
     def reference_row(self) -> PaperRow | None:
-        """The row that ratios of speed are to."""
+        """The row that ratios of speed refer to."""
         return next((row for row in self.rows if row.model == self.reference), None)
 
     def evaluation_subject(self, row: PaperRow) -> EvaluationSubject | None:
         """Return what is evaluated for a row of the table.
 
-        It is None where the row is not a network's own (a rival's, an ablation's, another training's), or the table is
-        on no dataset of ours.
+        It is None if the row is a rival's, an ablation's or another training's, or if the table is not on a dataset of
+        ours.
         """
         subject = row.subject
         if self.dataset is None or subject is None or subject.arguments or row.trained_otherwise:
@@ -114,7 +114,7 @@ class PaperTable:
 
 
 def read_tables() -> dict[str, PaperTable]:
-    """Return every table by name, such as "ddrnet-V"; a paper's figures stand after its tables."""
+    """Return every table by name, such as "ddrnet-V"; a paper's figures come after its tables."""
     tables: dict[str, PaperTable] = {}
     for path in sorted(FOLDER.glob("*.toml")):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -147,7 +147,7 @@ def read_table(
 
 
 def read_row(row: Mapping[str, Any], table: Mapping[str, Any]) -> PaperRow:
-    """Return a row as it is written in TOML. What the table says of size and arguments holds for every row."""
+    """Return a row as it is written in TOML. The table's size and arguments hold for every row."""
     arguments: dict[str, Argument] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in (table.get("arguments", {}) | row.get("arguments", {})).items()
@@ -167,7 +167,7 @@ def read_row(row: Mapping[str, Any], table: Mapping[str, Any]) -> PaperRow:
 
 
 def table_named(name: str) -> PaperTable:
-    """Return a table by its name, in capitals or not; UsageError where there is none."""
+    """Return a table by its name, in any case; UsageError if there is none."""
     tables = read_tables()
     by_name = {known.lower(): table for known, table in tables.items()}
     if name.lower() not in by_name:

@@ -18,7 +18,7 @@ class PaperSizes(Printable):
 
     Attributes:
         printed: The paper's table.
-        counts: Network -> parameters in millions, without and with what only training needs, and GMACs.
+        counts: Network -> its parameters and multiply-adds.
     """
 
     printed: PaperTable
@@ -48,7 +48,7 @@ class PaperSizes(Printable):
         }
 
     def table(self) -> str:
-        """Return the sizes in Markdown: ours, the paper's, the difference, and the reason that the table gives.
+        """Return the sizes in Markdown: ours, the paper's, the difference, and its reason.
 
         Returns:
             A heading and a table.
@@ -77,7 +77,7 @@ def paper_sizes() -> tuple[PaperSizes, ...]:
     """Count the sizes of our networks, beside the papers' figures.
 
     Returns:
-        One a table that gives our networks' sizes, and all tables of a paper that gives none anywhere.
+        One for each table that gives our networks' sizes, and for each table of a paper that gives no sizes.
     """
     return tuple(PaperSizes(table, count_sizes(table)) for table in size_tables())
 
@@ -88,7 +88,7 @@ def count_sizes(table: PaperTable) -> dict[Subject, NetworkCost]:
 
 
 def size_tables() -> list[PaperTable]:
-    """Return the tables that give our networks' sizes, and all of a paper that gives none anywhere."""
+    """Return the tables that give our networks' sizes, and all tables of papers that give no sizes."""
     tables = [table for table in read_tables().values() if not table.axes]
     sized = [
         table
@@ -100,15 +100,15 @@ def size_tables() -> list[PaperTable]:
 
 
 def difference(ours: float, paper: float | None) -> str:
-    """Return by which part of the paper's figure ours is larger.
+    """Return the relative difference of our figure to the paper's, in per cent.
 
-    It is "=" where that rounds to nothing, or where ours rounds to the paper's figure; empty without a figure.
+    It is "=" if it rounds to zero, or if ours rounds to the paper's figure. It is empty if the paper has no figure.
     """
     if paper is None:
         return ""
-    part = ours / paper - 1
+    relative = ours / paper - 1
     digits = len(str(paper).partition(".")[2])
-    return "=" if abs(part) < 5e-4 or round(ours, digits) == paper else f"{part:+.1%}"
+    return "=" if abs(relative) < 5e-4 or round(ours, digits) == paper else f"{relative:+.1%}"
 
 
 def as_printed(value: object) -> str:

@@ -1,7 +1,8 @@
 """The papers' tables with our figures beside the papers'.
 
-Our sizes are counted, our speeds timed and our accuracies evaluated; a cell without a figure is empty. Speeds of other
-machines mean little. So beside the paper's frames a second stand its ratio to one row of the table, and ours.
+Our sizes are counted, our speeds timed and our accuracies evaluated; a cell without a figure is empty. Speeds on
+different machines cannot be compared. So the table also has the ratios of frames a second to one of its rows: the
+paper's and ours.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ if TYPE_CHECKING:
 
     from streetseg.data.pairs import Dataset
 
-ROUNDS = 20  # some networks of the papers take a second a frame on a CPU
+ROUNDS = 20  # few, because some networks of the papers take a second a frame on a CPU
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was counted, timed and evaluated here.
+    """Our figures: counted, timed and evaluated.
 
     Attributes:
         counts: Network -> parameters in millions, and GMACs.
-        times: Network -> milliseconds, one a round, in which all of them took turns.
-        mious: Mean IoU, 0 to 1.
+        times: Network -> milliseconds, one a round; the networks took turns in each round.
+        mious: Network and split -> mIoU, 0 to 1.
     """
 
     counts: Mapping[Subject, tuple[float, float]]
@@ -59,8 +60,8 @@ class ComparedRow:
         gmacs: Ours, multiply-adds in billions.
         fps: Our frames a second, the network alone.
         miou: Ours, 0 to 1.
-        paper_ratio: The paper's frames a second to those of the table's reference, on the same GPU.
-        our_ratio: The same of ours: the median over the rounds.
+        paper_ratio: Ratio of the paper's frames a second to its reference row's, on the same GPU.
+        our_ratio: The same ratio of ours: the median over the rounds.
     """
 
     printed: PaperRow
@@ -134,7 +135,7 @@ class ComparedTable(Printable):
     def plot(self) -> Figure | None:
         """Return the paper's figure with our speeds as rings.
 
-        A ring stands at the speed that our ratio to the reference gives, so that the ratio shows, not the machine.
+        A ring's speed is the reference's printed speed times our ratio, so that it shows the ratio, not our machine.
 
         Returns:
             A figure of matplotlib; None for a table.
@@ -184,11 +185,11 @@ def paper_tables(
 ) -> tuple[ComparedTable, ...]:
     """Return papers' tables with our figures beside the papers'.
 
-    Parameters and GMACs are counted. Speed and accuracy are filled where they are asked for.
+    Parameters and GMACs are always counted. `bench` adds speed, and `data` adds accuracy.
 
     Args:
         names: Tables, such as "ddrnet-V", in capitals or not; without one, all.
-        bench: Time the networks on this machine where the paper did, with initial weights.
+        bench: Time the networks that the paper times, on this machine, with initial weights.
         rounds: Number of times that each is timed.
         data: A dataset, or its folder, on which `weights` are evaluated; None: no accuracy.
         dataset: Name of the dataset in the folder; None: its layout decides.
@@ -200,21 +201,21 @@ def paper_tables(
         The tables in the order of their names.
 
     Raises:
-        UsageError: If a table is not known, an option has no effect, or weights fit no row or no split of the data.
-        DatasetError: If the folder is no dataset.
-        ArtefactError: If an artefact is damaged or missing.
-        EngineError: If an engine is not there, or cannot run an artefact.
+        UsageError: A table is not known, an option has no effect, or weights fit no row or no split of the data.
+        DatasetError: The folder is not a dataset.
+        ArtefactError: An artefact is damaged or missing.
+        EngineError: An engine is missing, or cannot run an artefact.
     """
     chosen = [table_named(name) for name in names] or list(read_tables().values())
     check_options(bench, data, dataset, weights, options)
-    # Here, for both import PyTorch.
+    # Imported late, because both import PyTorch.
     from streetseg.bench.untrained import network_times
     from streetseg.models.counting import network_cost
 
     options = options or EngineOptions()
     mious: Mapping[EvaluationSubject, float] = {}
     if data is not None:
-        from streetseg.papers.judging import table_mious
+        from streetseg.papers.accuracy import table_mious
 
         mious = table_mious(chosen, data, dataset, weights, options, progress)
     times: Mapping[Subject, NDArray[np.float64]] = {}
@@ -232,8 +233,8 @@ def save_tables(tables: Iterable[ComparedTable], folder: Path) -> None:
     """Write NAME.md and NAME.json of every table, then NAME.svg and NAME.png of every figure.
 
     Args:
-        tables: What `paper_tables` returned.
-        folder: The place of the files.
+        tables: The result of `paper_tables`.
+        folder: Folder of the files.
 
     Raises:
         OutputError: A file cannot be written.
@@ -258,7 +259,7 @@ def check_options(
     """Raise UsageError for options without effect."""
     for option, given in (("weights", weights), ("dataset", dataset)):
         if given and data is None:
-            raise UsageError(f"--{option} is for --data DIR, on which weights are judged; add it")
+            raise UsageError(f"--{option} is for --data DIR, on which weights are evaluated; add it")
     if options is not None and data is None and not bench:
         for option in ("engine", "device", "threads", "precision"):
             if getattr(options, option) is not None:
@@ -283,7 +284,7 @@ def compare_row(
     times, printed_fps = measured.times.get(subject), row.number("fps")
     evaluated = table.evaluation_subject(row)
     paper_ratio = our_ratio = None
-    # A ratio to frames a second on another GPU says nothing about the networks.
+    # A ratio between two GPUs would not compare the networks.
     if reference and printed_fps is not None and row.figures.get("gpu") == reference.figures.get("gpu"):
         reference_fps = reference.number("fps")
         paper_ratio = printed_fps / reference_fps if reference_fps else None

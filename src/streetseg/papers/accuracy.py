@@ -29,18 +29,18 @@ def table_mious(
     options: EngineOptions | None = None,
     progress: Progress = silent,
 ) -> dict[EvaluationSubject, float]:
-    """Return the mIoU of the weights, 0 to 1, for the rows of the tables that are on the dataset.
+    """Return the mIoU of the weights, 0 to 1, for the rows of those tables that are on the dataset.
 
-    Raises UsageError where the tables are on another dataset, or weights fit no row or have other classes.
+    Raises UsageError if all tables are on other datasets, or if weights fit no row or have other classes.
     """
     opened = data if isinstance(data, Dataset) else open_dataset(data, dataset)
     names = ", ".join(table.name for table in tables)
     if not any(table.dataset == opened.kind for table in tables):
         raise UsageError(f"{opened.root} is {opened.kind}, on which {names} is not; leave --data out, or take another")
     subjects = {table.evaluation_subject(row) for table in tables for row in table.rows}
-    open_to = {subject for subject in subjects if subject is not None and subject.dataset == opened.kind}
+    on_dataset = {subject for subject in subjects if subject is not None and subject.dataset == opened.kind}
     mious: dict[EvaluationSubject, float] = {}
-    for artefact, fitting in assign_weights(weights or [DEFAULT_WEIGHTS], open_to, names).items():
+    for artefact, fitting in assign_weights(weights or [DEFAULT_WEIGHTS], on_dataset, names).items():
         segmenter = Segmenter.open(artefact, options=options)
         for split in sorted({subject.split for subject in fitting}):
             miou = split_miou(segmenter, str(artefact), opened, split, progress)
@@ -51,9 +51,9 @@ def table_mious(
 def assign_weights(
     weights: Sequence[Weights], subjects: set[EvaluationSubject], names: str
 ) -> Mapping[Weights, set[EvaluationSubject]]:
-    """Return the subjects that each artefact is evaluated for; UsageError where it has none, or two have the same.
+    """Return the subjects of each artefact; UsageError if it has none, or shares one with another artefact.
 
-    names: the tables', for messages.
+    names: names of the tables, for messages.
     """
     taken: dict[EvaluationSubject, Weights] = {}
     assigned: dict[Weights, set[EvaluationSubject]] = {}
@@ -80,23 +80,23 @@ def refuse_ablation(card: ModelCard, artefact: Weights) -> None:
     usual = [origin.arguments for origin in ORIGINS if card.network in origin.networks and not origin.parts]
     if card.network_arguments and card.network_arguments not in usual:
         raise UsageError(
-            f"{artefact} is {card.network} built with {card.network_arguments}, an ablation, whose rows take no "
+            f"{artefact} is {card.network} built with {card.network_arguments}, an ablation, whose rows have no "
             "mIoU; take weights of the network itself"
         )
 
 
 def split_miou(segmenter: Segmenter, artefact: str, dataset: Dataset, split: str, progress: Progress) -> float:
     """Return the mIoU on a split, 0 to 1; UsageError where artefact and dataset have other classes."""
-    result = evaluate_frames(
+    evaluation = evaluate_frames(
         lambda frame: segmenter(frame).classmap,
         segmenter.card.classes,
         dataset,
         split,
         progress=progress,
     )
-    if result.left_out or not result.judged.all():
+    if evaluation.left_out or not evaluation.judged.all():
         raise UsageError(
-            f"{artefact} and {dataset.name} have other classes, which no paper's table compares; "
+            f"{artefact} and {dataset.name} have other classes than each other, so no paper's table fits; "
             "take weights with the dataset's classes"
         )
-    return result.scores.miou
+    return evaluation.scores.miou
