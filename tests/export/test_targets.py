@@ -22,7 +22,7 @@ from streetseg.runtime.card import ModelCard
 
 
 def test_targets_and_suffixes(weights: Path) -> None:
-    with pytest.raises(UsageError, match="no target 'coreml'; there are onnx, torch"):
+    with pytest.raises(UsageError, match=f"no target 'coreml'; there are {', '.join(TARGETS)}"):
         export(weights, target="coreml")
     with pytest.raises(UsageError, match=r"a\.onnx must be named NAME\.pt2"):
         export(weights, target="torch", out=weights.with_name("a.onnx"))
