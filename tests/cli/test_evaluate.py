@@ -108,7 +108,7 @@ def val(camvid: Path, tmp_path: Path) -> Path:
 
 def spoilt_label(label: Path, frame: Path) -> str:
     Image.fromarray(np.full((96, 128), 40, np.uint8)).save(label)
-    return f"{label}: pixel value 40 is no class index; allowed are 0 to 10, and 11, 255 for void"
+    return f"{label}: pixel value 40 is not a class index; allowed are 0 to 10, and 11, 255 for void"
 
 
 def smaller_label(label: Path, frame: Path) -> str:

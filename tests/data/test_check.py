@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no class": (
         lambda root: save_as(mask(root, "train", 1), LABEL + np.uint8(11)),
-        r"0001\.png: pixel value 11 is no class index; allowed are 0 to 10, and 255 for void",
+        r"0001\.png: pixel value 11 is not a class index; allowed are 0 to 10, and 255 for void",
     ),
     "three channels": (
         lambda root: save_as(mask(root, "train", 1), np.stack([LABEL] * 3, -1) + np.uint8(3)),
@@ -128,7 +128,7 @@ def test_what_is_doubtful_is_a_warning(root: Path) -> None:
         "train/drive_0002.jpg have the same pixels; keep one",
         "masks/train/stray.png: a label without a frame; add the image or take it out",
         "train/drive_0003.png: every pixel is void; take the pair out",
-        "has no split 'val': there is nothing to judge on",
+        "has no split 'val': there is nothing to evaluate on",
     ):
         assert message in warnings
 

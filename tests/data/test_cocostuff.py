@@ -30,7 +30,7 @@ def test_cocostuff_has_171_classes_and_says_what_is_wrong_with_a_mat(tmp_path: P
     for content, message in (
         ({"T": np.zeros((2, 2))}, "holds no matrix S; take the annotations of COCO-Stuff 10k v1.1"),
         ({"S": np.full((2, 2), 300.0)}, "holds labels from 300.0 to 300.0; v1.1 has 0 to 182"),
-        ({"S": np.full((2, 2), 12)}, "pixel value 12 is no class index; allowed are 1 to 11, 13 to 25, 27 to 28"),
+        ({"S": np.full((2, 2), 12)}, "pixel value 12 is not a class index; allowed are 1 to 11, 13 to 25, 27 to 28"),
     ):
         savemat(pair.label, content)
         with pytest.raises(DatasetError, match=message):

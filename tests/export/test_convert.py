@@ -69,7 +69,7 @@ def test_mistakes_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
     for arguments, expected in (
         ([], "--classes"),
         (["--operating-scale", "5"], "at most 4"),
-        (["--classes", "camvit"], "are not understood; give a dataset"),
+        (["--classes", "camvit"], "unknown classes 'camvit'; give a dataset"),
         (["--network", "stdc2"], "it fits stdc1"),
     ):
         assert main(["convert", str(checkpoint), *out, *arguments]) == 2

@@ -19,7 +19,7 @@ from streetseg.errors import OutputError, UsageError
 from streetseg.progress import Item
 from streetseg.streets.datasets import (
     LAYOUTS,
-    camvid_places,
+    camvid_frames,
     in_customary_split,
     render_streets,
     write_camvid_original,
@@ -97,7 +97,7 @@ def test_splits_and_places_are_checked(tmp_path: Path) -> None:
 
 def test_names_in_the_original_layout_say_the_split(tmp_path: Path) -> None:
     """Also where a drive goes over into the next split."""
-    places = camvid_places({"train": 800, "val": 101, "test": 100}, in_customary_split)
+    places = camvid_frames({"train": 800, "val": 101, "test": 100}, in_customary_split)
     assert len(set(places)) == 1001
     assert all(customary_split(name) == split for split, name in places)
     with pytest.raises(UsageError, match=r"102 frames of val do not fit .*; give at most 101, or choose layout camvid"):

@@ -29,7 +29,7 @@ from streetseg.progress import Progress, silent
 from streetseg.runtime.files import locked, make_folder, remove_left_behind, write_whole
 
 MAGIC = b"streetseg cache 2\n"
-FOLDER = ".cache"  # hidden, so that no dataset reads it as a part of itself
+FOLDER = ".cache"  # hidden, so that no dataset takes it for its own file
 
 
 class Cache:
@@ -105,7 +105,7 @@ def open_cache(
 
 
 def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -> str:
-    """Return a text that changes with the size and time of the files, the classes and the version of this package."""
+    """Return a hash that changes with the files' sizes and times, the classes and the version of this package."""
     files = [path for pair in pairs for path in (pair.image, pair.label) if path]
     files += [dataset.class_file] if dataset.class_file else []
     try:

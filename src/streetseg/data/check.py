@@ -1,4 +1,4 @@
-"""Checking a dataset: one pass over its files lists what ruins trainings."""
+"""Check a dataset: one pass over its files lists what would ruin a training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line about something wrong ("error": training fails or misleads) or doubtful ("warning")."""
+    """One line about a fault ("error": training fails or misleads) or a doubt ("warning")."""
 
     severity: Severity
     message: str
@@ -31,9 +31,9 @@ class CheckReport(Printable):
     Attributes:
         dataset: The dataset's name.
         root: Its folder.
-        note: What was decided about the data because its folder does not say; may be empty.
+        note: Decisions about the data that its folder leaves open; may be empty.
         splits: Split -> its figures.
-        findings: What is wrong or doubtful.
+        findings: The faults and doubts.
     """
 
     dataset: str
@@ -101,7 +101,7 @@ def check_dataset(
 
     Args:
         data: A dataset, or its folder; labels may be missing (see `find_dataset`).
-        dataset: A key of `DATASETS`; None: told by the folder's layout.
+        dataset: A key of `DATASETS`; None: recognised by the folder's layout.
         progress: Shows how many pairs have been read.
 
     Returns:
@@ -158,8 +158,8 @@ def orphans(dataset: Dataset) -> list[Finding]:
     pairs = [pair for pairs in dataset.splits.values() for pair in pairs]
     labels = {pair.label: pair.image.stem for pair in pairs if pair.label is not None}
     known = {*labels, *dataset.left_out}
-    # Files of other kinds may lie beside the labels (Cityscapes' colours and polygons). A file counts as a label only
-    # if its name ends like one: the ending is what follows the part that a label's name shares with its frame's.
+    # Other files may lie beside the labels (Cityscapes' colours and polygons). A file counts as a label only if its
+    # name has the ending of one: the part of a label's name after what it shares with its frame's name.
     endings = tuple({ending(stem, label.name) for label, stem in labels.items()})
     strays = [
         path
@@ -172,14 +172,14 @@ def orphans(dataset: Dataset) -> list[Finding]:
 
 
 def ending(stem: str, name: str) -> str:
-    """Return what follows in a label's name after the part that it shares with its frame's: "_L.png"."""
+    """Return the part of a label's name after what it shares with its frame's name, for example "_L.png"."""
     shared = next((i for i, (a, b) in enumerate(zip(stem, name, strict=False)) if a != b), min(len(stem), len(name)))
     return name[shared:]
 
 
 def missing_splits(dataset: Dataset) -> list[Finding]:
-    """Return a warning for each of train and val that is missing."""
-    consequences = {"train": "nothing to train on", "val": "nothing to judge on"}
+    """Return a warning for each missing split of train and val."""
+    consequences = {"train": "nothing to train on", "val": "nothing to evaluate on"}
     return [
         Finding("warning", f"{dataset.root} has no split {split!r}: there is {consequence}")
         for split, consequence in consequences.items()
@@ -190,10 +190,10 @@ def missing_splits(dataset: Dataset) -> list[Finding]:
 def missing_classes(dataset: Dataset, samples: dict[str, list[Sample]]) -> list[Finding]:
     """Return a warning for classes without a pixel in train, which cannot be learned, or in val."""
     findings = []
-    for split, consequence in (("train", "learned"), ("val", "judged")):
+    for split, consequence in (("train", "learned"), ("val", "evaluated")):
         if split in samples:
             counts = class_counts(samples[split])
-            if not counts.any():  # no label could be read: each of them has its own finding
+            if not counts.any():  # no label could be read; each has its own finding
                 continue
             absent = [name for i, name in enumerate(dataset.labels.names) if not counts[i]]
             if absent:

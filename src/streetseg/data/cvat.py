@@ -5,8 +5,8 @@ ImageSets/Segmentation/ with a list of names for each subset.
 
 - The subsets Train, Validation and Test are the splits. CVAT calls a task without subsets `default`. It is train if
   there are other subsets; otherwise its last fifth is val (see folder.py).
-- A frame on which nobody drew has no mask and is left out.
-- CVAT's label `background` marks pixels on which nobody drew. They do not count.
+- A frame without drawings has no mask and is left out.
+- Pixels without a drawing have CVAT's label `background`. They do not count.
 - A classes.yaml in the folder (see folder.py) replaces labelmap.txt.
 """
 
@@ -43,7 +43,7 @@ def open_cvat(root: Path) -> Dataset:
     if lists:
         lists.setdefault("train", root / "ImageSets" / "Segmentation" / "default.txt")
     folders = [(root / "JPEGImages", root / "SegmentationClass", "")]
-    dataset = own_dataset(root, classes, class_file, folders, lists, partly=True)
+    dataset = own_dataset(root, classes, class_file, folders, lists, skip_unlabelled=True)
     if any(entry.ignore for entry in classes) and class_file != own:
         dataset = dataclasses.replace(dataset, note="; ".join(filter(None, [dataset.note, BACKGROUND])))
     return dataclasses.replace(dataset, load=read_painted)

@@ -1,4 +1,4 @@
-"""The table of datasets, and opening a folder as one of them."""
+"""The table of datasets; open a folder as one of them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from streetseg.errors import DatasetError
 
 @dataclass(frozen=True)
 class DatasetKind:
-    """One dataset.
+    """A kind of dataset: its layout, and how to open it.
 
     Attributes:
         recognises: Returns True if a folder has its layout.
         open: Opens a folder.
-        layout: What must be in the folder, in words.
+        layout: The folder's content in words, for errors.
         labels: Its classes; None if they depend on the folder.
     """
 
@@ -39,11 +39,11 @@ DATASETS: dict[str, DatasetKind] = {
 
 
 def open_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
-    """Open the dataset in a folder, and see that every frame has its label file.
+    """Open the dataset in a folder, and check that every frame has its label file.
 
     Args:
         folder: The dataset's folder.
-        dataset: A key of `DATASETS`; None: told by the folder's layout.
+        dataset: A key of `DATASETS`; None: recognised by the folder's layout.
 
     Returns:
         The dataset; `pairs(split)` gives its frames and labels.
@@ -62,7 +62,7 @@ def open_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
 
 
 def find_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
-    """Open the dataset in a folder like `open_dataset`, but let label files be missing."""
+    """Open the dataset in a folder like `open_dataset`, but allow missing label files."""
     root = Path(folder)
     if not root.is_dir():
         raise DatasetError(f"dataset folder {root} does not exist or is no folder; give the folder of a dataset")

@@ -1,11 +1,11 @@
 """A user's own data: images/ and masks/, a mask for each image by the same name, and classes.yaml.
 
-Splits, the first of these that is there:
+The splits are the first of these that exists:
 
 1. Folders: images/train/ with masks/train/, or train/images/ with train/masks/; val/ and test/ likewise.
 2. Lists: train.txt, val.txt, test.txt with one name a line.
 3. Otherwise the last fifth of the images, sorted by name, is val. Neighbours in a drive are almost the same picture, so
-   a random choice would evaluate on what was trained on.
+   a random val split would resemble the training frames too much.
 
 A mask with one channel (grey or palette) holds class indices. A mask with three channels holds the classes' colours. If
 classes.yaml gives no class an index, a palette that has only the classes' colours is read by them, in any order.
@@ -56,7 +56,7 @@ class OwnClass:
         index: Its value in masks with one channel.
         colour: Its colour in masks with three channels.
         ignore: True if its pixels do not count.
-        placed: True if the file gives no index, so that `index` is its place in the file.
+        placed: True if the file gives no index; then `index` is its place in the file.
     """
 
     name: str
@@ -72,7 +72,7 @@ def recognises(root: Path) -> bool:
 
 
 def split_folders(root: Path) -> list[Path]:
-    """Return the folders that are named like splits."""
+    """Return the folders with a split's name."""
     return [place for place in sorted(root.iterdir()) if place.name.lower() in SUBSETS]
 
 
@@ -94,7 +94,7 @@ def own_dataset(
     class_file: Path,
     folders: list[tuple[Path, Path, str]],
     lists: dict[str, Path],
-    partly: bool = False,
+    skip_unlabelled: bool = False,
 ) -> Dataset:
     """Return the dataset of folders in which images and masks have the same names.
 
@@ -104,7 +104,8 @@ def own_dataset(
         class_file: The file that lists them.
         folders: Images, their masks, and the prefix of their names.
         lists: Split -> the file that lists it; the file may be missing.
-        partly: Leave out frames without a mask. A split without any mask stays whole, so that the error names it.
+        skip_unlabelled: Leave out frames without a mask. A split without any mask stays whole, so that the error names
+            it.
     """
     frames: dict[str, Path] = {}
     labels: dict[str, Path] = {}
@@ -115,12 +116,12 @@ def own_dataset(
         expected |= {before + name: masks / f"{name}.png" for name in files}
         if masks.is_dir() or split_of(before) != "test":  # test may have no masks
             labels |= {before + name: path for name, path in files_by_name(masks).items()}
-    undrawn = frames.keys() - labels.keys() if partly else set()
-    names, note = split_names(frames, lists, undrawn)
+    unlabelled = frames.keys() - labels.keys() if skip_unlabelled else set()
+    names, note = split_names(frames, lists, unlabelled)
     used = {name for members in names.values() for name in members}
-    if gone := len(undrawn - used):
-        nobody = f"{gone} of {len(frames)} frames have no mask, because nobody drew on them, and are left out"
-        note = "; ".join(filter(None, [note, nobody]))
+    if left_out_count := len(unlabelled - used):
+        reason = f"{left_out_count} of {len(frames)} frames have no mask, because nobody drew on them, and are left out"
+        note = "; ".join(filter(None, [note, reason]))
     splits = {}
     for split, members in names.items():
         pairs = []
@@ -129,17 +130,22 @@ def own_dataset(
             withheld = split == "test" and name not in labels
             pairs.append(Pair(below(split, name), frames[name], None if withheld else label, sequence_of(name)))
         splits[split] = tuple(pairs)
+    return Dataset(
+        root.resolve().name, root, own_label_space(classes, class_file), splits, decoder(classes),
+        TERMS, (note,) if note else (),
+        load=mask_reader(classes), class_file=class_file, note=note,
+        left_out=tuple(labels[name] for name in frames if name in labels and name not in used),
+    )  # fmt: skip
+
+
+def own_label_space(classes: list[OwnClass], class_file: Path) -> LabelSpace:
+    """Return the classes that count; each without a colour gets a free one. DatasetError for a wrong number of them."""
     counted = [entry for entry in classes if not entry.ignore]
     if not 2 <= len(counted) <= IGNORE:
         raise DatasetError(f"{class_file} has {len(counted)} classes that count; give 2 to {IGNORE}")
     given = {entry.colour for entry in counted}
     free = (colour for colour in distinct_colours(len(counted) + len(given)) if colour not in given)
-    space = LabelSpace(tuple(entry.name for entry in counted), tuple(entry.colour or next(free) for entry in counted))
-    return Dataset(
-        root.resolve().name, root, space, splits, decoder(classes), TERMS, (note,) if note else (),
-        load=mask_reader(classes), class_file=class_file, note=note,
-        left_out=tuple(labels[name] for name in frames if name in labels and name not in used),
-    )  # fmt: skip
+    return LabelSpace(tuple(entry.name for entry in counted), tuple(entry.colour or next(free) for entry in counted))
 
 
 def files_by_name(folder: Path) -> dict[str, Path]:
@@ -159,8 +165,8 @@ def files_by_name(folder: Path) -> dict[str, Path]:
     return files
 
 
-def split_names(names: Iterable[str], lists: dict[str, Path], undrawn: set[str]) -> tuple[dict[str, list[str]], str]:
-    """Return the names of each split without `undrawn` ones, and a note on decisions that the folder leaves open."""
+def split_names(names: Iterable[str], lists: dict[str, Path], unlabelled: set[str]) -> tuple[dict[str, list[str]], str]:
+    """Return the names of each split without `unlabelled` ones, and a note on decisions that the folder leaves open."""
     names = list(names)
     in_folders = {split: [name for name in names if split_of(name) == split] for split in SPLITS}
     if any(in_folders.values()):
@@ -170,16 +176,16 @@ def split_names(names: Iterable[str], lists: dict[str, Path], undrawn: set[str])
         in_folders = {split: listed(path, known) for split, path in lists.items() if path.is_file()}
         note = left_out(names, in_folders, "in no list")
     else:
-        names = without(names, undrawn)
+        names = without(names, unlabelled)
         val = -(-len(names) // 5) if len(names) > 1 else 0
         in_folders, note = {"train": names[: len(names) - val], "val": names[len(names) - val :]}, LAST_FIFTH
-    splits = {split: without(members, undrawn) for split, members in in_folders.items() if members}
+    splits = {split: without(members, unlabelled) for split, members in in_folders.items() if members}
     return splits, note
 
 
-def without(names: list[str], undrawn: set[str]) -> list[str]:
-    """Return the names without the undrawn ones; all names if none would be left."""
-    return [name for name in names if name not in undrawn] or names
+def without(names: list[str], unlabelled: set[str]) -> list[str]:
+    """Return the names without the unlabelled ones; all names if none would be left."""
+    return [name for name in names if name not in unlabelled] or names
 
 
 def left_out(names: list[str], splits: dict[str, list[str]], where: str) -> str:
@@ -213,21 +219,18 @@ def split_of(name: str) -> str | None:
 
 
 def below(split: str, name: str) -> str:
-    """Return the name below its split's folder."""
+    """Return the name with its split's folder before it."""
     return name if split_of(name) else f"{split}/{name}"
 
 
 def sequence_of(name: str) -> str:
-    """Return the drive of a frame: its name without the split's folder and the number at its end.
-
-    "frames" if nothing is left of the name.
-    """
+    """Return the drive of a frame: its name without the split's folder and the number at its end, else "frames"."""
     frame = name.partition("/")[2] if split_of(name) else name
     return re.sub(r"[\W_]*\d+$", "", frame) or "frames"
 
 
 def mask_reader(classes: list[OwnClass]) -> Callable[[Path], np.ndarray]:
-    """Return a function that reads a mask for `decoder`: palettes of the classes' colours in the classes' order."""
+    """Return a function that reads a mask for `decoder`; it maps palettes of the classes' colours to their indices."""
     values: dict[tuple[int, ...], int] = {entry.colour: entry.index for entry in classes if entry.colour}
     if not (values and all(entry.placed for entry in classes)):
         return read_pixels

@@ -78,5 +78,5 @@ def classes_in(folder: Path) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Return True if a file's name is that of an image."""
+    """Return True if a file is an image by its name."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

@@ -1,4 +1,4 @@
-"""Classes without a dataset's folder: from a dataset's name, a list of names, or a count."""
+"""Make a label space without a dataset's folder: from a dataset's name, a list of names, or a count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streetseg.errors import UsageError
 
 
 def label_space(given: str) -> LabelSpace:
-    """Return the classes that a text names.
+    """Return the classes that a text describes.
 
     Args:
         given: A dataset's name, a count, names separated by commas, or a text file with one name a line.
@@ -29,7 +29,7 @@ def label_space(given: str) -> LabelSpace:
         lines = Path(given).read_text("utf-8-sig").splitlines()
     except (OSError, ValueError):
         raise UsageError(
-            f"classes {given!r} are not understood; give a dataset ({', '.join(known)}), a count, names separated by "
+            f"unknown classes {given!r}; give a dataset ({', '.join(known)}), a count, names separated by "
             "commas, or a text file with one name a line"
         ) from None
     return named(lines, given)

@@ -1,4 +1,4 @@
-"""A dataset: pairs of paths, and the label space, which says what the labels mean.
+"""A dataset: pairs of paths, and the label space, which defines the classes.
 
 Training and evaluation read every dataset through this file and know no dataset by name. In memory, a label map is
 always H x W uint8 with class indices from 0 and `IGNORE` (255) for pixels that do not count.
@@ -24,9 +24,9 @@ T = TypeVar("T")
 Source = TypeVar("Source")
 
 IGNORE = 255
-SHOWN = 10  # most names in an error
+SHOWN = 10  # names in an error, at most
 GREY_STEPS = {"L;2": 85, "L;4": 17}  # Pillow multiplies grey values of 2 and 4 bits by these
-AHEAD = 8  # most decoded samples in memory: two a thread
+AHEAD = 8  # decoded samples in memory, at most: two for each thread
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ class Dataset:
         root: Its folder.
         labels: Its classes.
         splits: Split -> its pairs. `pairs` also understands derived splits.
-        decode: Turns a label file's pixels into class indices with IGNORE. ValueError names a value without a meaning.
+        decode: Turns a label file's pixels into class indices and IGNORE; ValueError for an unknown value.
         terms: The data's terms of use, for the card of weights trained on it.
         limits: What such weights have never seen, for the same card.
         load: Reads the pixels of a label file for `decode`.
-        class_file: The file of the dataset that says what its labels mean, if it has one.
-        note: What was decided about the data because its folder does not say; may be empty.
+        class_file: The file that defines the dataset's classes, if it has one.
+        note: Decisions about the data that its folder leaves open; may be empty.
         server_values: The value of each class for the benchmark's test server; empty if there is none.
         left_out: Label files of images that are in no split.
         kind: Its key in `datasets.DATASETS`; `name` may be the same for two kinds.
@@ -148,7 +148,7 @@ class Dataset:
         return pairs
 
     def unlabelled(self, split: str) -> DatasetError:
-        """Return the error for a split that has no pixel of any class.
+        """Return the error about a split without a pixel of any class.
 
         Args:
             split: Its name.
@@ -167,7 +167,7 @@ class Dataset:
             pair: A pair of this dataset.
 
         Returns:
-            H x W uint8, class indices; 255 where a pixel does not count.
+            H x W uint8, class indices; 255 for pixels that do not count.
 
         Raises:
             DatasetError: The pair has no label, or its file cannot be used.
@@ -190,7 +190,7 @@ class Dataset:
             raise DatasetError(f"{pair.label}: {error}") from None
 
     def read(self, pair: Pair, short_side: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a pair's frame and its label map, reduced to a short side.
+        """Return a pair's frame and label map, reduced to a short side.
 
         Args:
             pair: A pair of this dataset.
@@ -226,7 +226,7 @@ def read_ahead(
 def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file of a dataset; DatasetError if it cannot be read as text."""
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()  # some editors begin a UTF-8 file with a mark
+        return path.read_text(encoding="utf-8-sig").splitlines()  # some editors put a byte order mark first
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read as text: {error}") from None
 
@@ -246,7 +246,7 @@ def indexed_labels(meaning: dict[int, int]) -> Callable[[np.ndarray], np.ndarray
         decoded = table[pixels]
         if decoded.min(initial=0) < 0:
             wrong = int(pixels[decoded < 0][0])
-            raise ValueError(f"pixel value {wrong} is no class index; allowed are {classes}, and {void} for void")
+            raise ValueError(f"pixel value {wrong} is not a class index; allowed are {classes}, and {void} for void")
         indices: np.ndarray = decoded.astype(np.uint8)
         return indices
 
@@ -254,7 +254,7 @@ def indexed_labels(meaning: dict[int, int]) -> Callable[[np.ndarray], np.ndarray
 
 
 def ranges(values: list[int]) -> str:
-    """Return numbers in words: "0 to 10, 13"."""
+    """Return numbers as text: "0 to 10, 13"."""
     starts = [value for value in sorted(values) if value - 1 not in values]
     ends = [value for value in sorted(values) if value + 1 not in values]
     return ", ".join(f"{a} to {b}" if a < b else str(a) for a, b in zip(starts, ends, strict=True))

@@ -1,4 +1,4 @@
-"""Figures that a recipe may need: shares and weights of the classes, mean and standard deviation of the colours."""
+"""Compute figures for a recipe: shares and weights of the classes, mean and standard deviation of the colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streetseg.errors import DatasetError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable, text_table
 
-POWERS = (1.0, 0.5)  # ENet's weighting and the milder one of our recipes
+POWERS = (1.0, 0.5)  # ENet's weighting, and the milder one of our recipes
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class DatasetStats(Printable):
         sizes: "W x H" -> number of frames, the most common size first.
         shares: Class -> its share of the pixels that count, 0 to 1.
         void: Share of void in all pixels, 0 to 1.
-        weights: `class_weight_power` -> class -> weight.
+        weights: A recipe's `class_weight_power` -> class -> weight in the loss.
         mean: Mean of red, green and blue, 0 to 255.
         std: Standard deviation of red, green and blue, 0 to 255.
     """
@@ -75,7 +75,7 @@ def dataset_stats(
     Args:
         data: A dataset, or its folder.
         split: A split, as `Dataset.pairs` takes it.
-        dataset: A key of `DATASETS`; None: told by the folder's layout.
+        dataset: A key of `DATASETS`; None: recognised by the folder's layout.
         progress: Shows how many pairs have been read.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One pass over a dataset's files: what each pair holds, what is wrong with it, and the figures of a split."""
+"""Read a dataset's files once: content and problems of each pair, and the figures of a split."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from streetseg.runtime.frames import read_frame
 
 @dataclass
 class Sample:
-    """What a pair holds.
+    """The content of a pair.
 
     Attributes:
         pair: The paths.
-        problems: One line each.
+        problems: One line for each problem.
         size: The frame's height and width; None if it cannot be read.
         digest: Hash of the frame's pixels; None if it cannot be read.
         colours: 3 x 256, number of pixels with each value of red, green, blue.
@@ -106,7 +106,7 @@ def class_counts(samples: list[Sample]) -> np.ndarray:
 
 
 def describe_sizes(sizes: Mapping[str, int]) -> str:
-    """Return up to three frame sizes in words."""
+    """Return up to three frame sizes as text."""
     if len(sizes) == 1:
         return next(iter(sizes))
     named = ", ".join(f"{count} of {size}" for size, count in list(sizes.items())[:3])

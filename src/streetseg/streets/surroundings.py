@@ -1,8 +1,8 @@
-"""A street and what stands along it: sky, ground, markings, houses, trees, fences, poles, signs.
+"""Plan and paint a street's surroundings: sky, ground, markings, houses, trees, fences, poles, signs.
 
 `paint_*` functions paint at once. `plan_*` functions yield things, which the scene paints from far to near.
 
-Labels follow CamVid's annotators. A shadow belongs to the ground that it lies on. Grass and hedges are tree. Railings
+Labels follow CamVid's. A shadow has the class of the ground below it. Grass and hedges are tree. Railings
 and bare crowns are filled areas, although one can see through them.
 """
 
@@ -222,7 +222,7 @@ def tree(canvas: Canvas, place: Place, rng: Generator, *, height: float, bare: b
         grow(np.array([0, fork]), angle, height * 0.25, thick * 0.5)
     canvas.paint(place, limbs, "Tree", bark)
 
-    # Clumps gather around a few boughs and are painted back to front. Towards the sky and the sun they are brighter.
+    # Clumps gather around a few boughs and are painted from back to front, brighter towards the sky and the sun.
     radius = np.array([rng.uniform(0.26, 0.36) * height, (height - fork) / 2, 0])
     clumps = int(np.clip(30000 / np.linalg.norm(place.origin - canvas.camera.place.origin), 200, 1600))
     boughs = rng.normal(0, (0.42, 0.36, 0.4), (7, 3))

@@ -1,6 +1,6 @@
-"""Who uses a street: cars, pedestrians, cyclists, and the bonnet of our own car.
+"""Plan and paint the users of a street: cars, pedestrians, cyclists; and the bonnet of our own car.
 
-Wheels are filled areas, as CamVid's annotators label them, although one can see through them.
+Wheels are filled areas, as in CamVid's labels, although one can see through them.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def plan_people(street: Street, rng: Generator) -> Iterator[Thing]:
 
 
 def pedestrian(canvas: Canvas, place: Place, rng: Generator) -> None:
-    """Paint someone who walks. The feet are at y = 0; an adult is 1.75 m tall."""
+    """Paint a pedestrian. The feet are at y = 0; an adult is 1.75 m tall."""
     place, child = place.facing(canvas.camera), rng.random() < 0.15
     scale = rng.uniform(0.6, 0.75) if child else rng.uniform(0.92, 1.06)
     coat, trousers = np.array(rng.choice(CLOTHES)), np.array(rng.choice(CLOTHES[:4]))
@@ -207,7 +207,7 @@ def cyclist(canvas: Canvas, place: Place, rng: Generator, *, across: bool) -> No
 
 
 def paint_bonnet(canvas: Canvas, rng: Generator) -> None:
-    """Paint our own car's bonnet at the bottom of the picture: void."""
+    """Paint our own car's bonnet at the bottom of the picture, labelled void."""
     x, height, _ = canvas.camera.place.origin
     angle, colour = np.linspace(0, np.pi, 24), np.array(rng.choice(LACQUERS))
     edge = np.stack([np.cos(angle), 0 * angle, 0.6 + np.sin(angle) ** 0.6], -1)
