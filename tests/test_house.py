@@ -15,7 +15,7 @@ import streetseg
 
 SOURCE = Path(streetseg.__file__).parent
 FLOORS = {
-    "errors": 0, "progress": 0, "results": 0,
+    "errors": 0, "progress": 0, "results": 0, "figures": 0,
     "runtime": 1,
     "models": 2, "data": 2,
     "measure": 3, "export": 3, "streets": 3,
@@ -27,11 +27,12 @@ FLOORS = {
 ALLOWED = {
     ("export", "measure"): "accuracy control",
     ("papers", "bench"): "the speed of a table's networks",
+    ("figures", "errors"): "a figure without matplotlib",
 }
 # Rooms, or files of them, that run without PyTorch, and what they therefore never know.
 NO_TORCH = ["runtime", "data", "streets", "measure", "bench/frames.py", "bench/machine.py",
             "bench/first_frame.py", "bench/timing.py", "bench/speed.py", "bench/plot.py",
-            "errors.py", "progress.py", "results.py"]  # fmt: skip
+            "errors.py", "progress.py", "results.py", "figures.py"]  # fmt: skip
 MAY_TORCH = {"runtime/engines/torch.py"}
 WITH_TORCH = ("streetseg.training", "streetseg.models", "streetseg.export")
 # `models` knows PyTorch, itself and floor 0. Its files that read and write weights also know these.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streetseg.results import Facts, Printable, rounded, text_list, text_table
@@ -22,6 +22,7 @@ def tables(draw: st.DrawFn) -> list[list[str]]:
     return [header, *([draw(kind) for kind in kinds] for _ in range(draw(st.integers(1, 4))))]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(tables(), st.integers(40, 200))
 def test_a_table_fits_and_loses_nothing(rows: list[list[str]], width: int) -> None:
     text = text_table(rows, width=width)

@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from streetseg.errors import MissingExtraError
+from streetseg.figures import new_figure
 from streetseg.runtime.files import write_file
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def draw_bars(title: str, unit: str, rows: Sequence[tuple[str, Mapping[str, floa
     """Return groups of horizontal bars, a group a row and a colour a kind of value. Raises MissingExtraError."""
     kinds = list(rows[0][1])
     longest = max(len(name) for name, _ in rows)
-    figure, axes = new_figure(6.5 + 0.08 * longest, 1.6 + len(rows) * (0.22 * len(kinds) + 0.15))
+    figure, axes = new_axes(6.5 + 0.08 * longest, 1.6 + len(rows) * (0.22 * len(kinds) + 0.15))
     thickness = 0.8 / len(kinds)
     for index, kind in enumerate(kinds):
         places = [row + (index - (len(kinds) - 1) / 2) * thickness for row in range(len(rows))]
@@ -66,7 +66,7 @@ def draw_scatter(title: str, x_label: str, y_label: str, points: Sequence[Point]
 
     ring_label: the legend's entry for the rings.
     """
-    figure, axes = new_figure(10, 7)
+    figure, axes = new_axes(10, 7)
     groups = list(dict.fromkeys(point.group for point in points))
     for index, group in enumerate(groups):
         members = [point for point in points if point.group == group]
@@ -94,13 +94,9 @@ def draw_scatter(title: str, x_label: str, y_label: str, points: Sequence[Point]
     return figure
 
 
-def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """Return an empty figure of that many inches, and its axes; MissingExtraError where matplotlib is missing."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("matplotlib", "drawing a figure", "plots") from None
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = new_figure(width, height)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.errors import MissingExtraError, UsageError
+from streetseg.errors import UsageError
+from streetseg.figures import new_figure
 from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.evaluation_json import read_evaluation
 from streetseg.measure.metrics import percent
@@ -122,11 +123,7 @@ class Comparison(Printable):
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ModuleNotFoundError:
-            raise MissingExtraError("matplotlib", "a plot", "plots") from None
-        figure = Figure((7, 1.5 + 0.35 * len(self.differences)), layout="constrained")
+        figure = new_figure(7, 1.5 + 0.35 * len(self.differences))
         axes = figure.subplots()
         axes.axvline(0, color="grey", linewidth=1)
         for place, one in enumerate(self.differences):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.errors import MissingExtraError
+from streetseg.figures import new_figure
 from streetseg.measure.boundary import DIAGONAL_SHARE, BoundaryCounts
 from streetseg.measure.metrics import Scores, mean, percent, scores
 from streetseg.measure.views import Views
@@ -306,12 +306,8 @@ class Evaluation(Printable):
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ModuleNotFoundError:
-            raise MissingExtraError("matplotlib", "a plot", "plots") from None
         number = len(self.names)
-        figure = Figure((6 + 0.5 * number, 2 + 0.35 * number), layout="constrained")
+        figure = new_figure(6 + 0.5 * number, 2 + 0.35 * number)
         bars, cells = figure.subplots(1, 2)
         figure.suptitle(f"{self.setup.measured_on}\nmIoU {percent(self.means()['miou'])}", fontsize="medium")
         iou = 100 * self.scores.iou

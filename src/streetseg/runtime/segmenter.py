@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from streetseg.errors import ArtefactError, MissingExtraError, UsageError
+from streetseg.errors import ArtefactError, UsageError
+from streetseg.figures import new_figure
 from streetseg.results import Facts, text_table
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
@@ -106,12 +107,7 @@ class Result:
         Raises:
             MissingExtraError: If matplotlib is not installed.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ModuleNotFoundError:
-            raise MissingExtraError("matplotlib", "a plot", "plots") from None
-
-        figure = Figure(figsize=(10, 4), layout="constrained")
+        figure = new_figure(10, 4)
         picture, bars = figure.subplots(1, 2, width_ratios=(3, 1))
         picture.imshow(overlay(self.frame, self.classmap, self.names, self.colours, legend=False))
         picture.set_axis_off()
