@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streetseg.export.inference import fold_norms
+from streetseg.export.folding import fold_norms
 from streetseg.export.onnx import OPSET, quiet
 from streetseg.export.rewrites import part_expansions, project_before_resizing, rewrite_graph
 from streetseg.models.bisenetv2 import Design, GatherExpansionLayer

@@ -17,15 +17,37 @@ from pathlib import Path
 import onnx
 import onnx_ir
 import torch
+from torch import Tensor, nn
 
+from streetseg.export.folding import fold_norms
 from streetseg.export.graph import halve_weights, strip_graph, with_card
-from streetseg.export.inference import FrameToLogits, fold_norms
 from streetseg.export.rewrites import rewrite_graph
 from streetseg.export.verify import write_verified
 from streetseg.models.outputs import Network
 from streetseg.runtime.card import ModelCard
 
 OPSET = 20
+
+
+class FrameToLogits(nn.Module):
+    """Normalise frames, run the network, put the channels last.
+
+    A torch.export program holds this class's module and name, so its content hash changes where they change.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, network: Network, card: ModelCard) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(card.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(card.std).view(3, 1, 1), persistent=False)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """Return logits, N x h x w x C float32, of frames, N x H x W x 3 uint8."""
+        x = (frame.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+        return self.network(x).logits.permute(0, 2, 3, 1)
 
 
 def write_onnx(network: Network, card: ModelCard, out: Path) -> tuple[ModelCard, float]:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 
+from streetseg.export.folding import fold_norms
 from streetseg.export.graph import SMALLEST_HALVED
-from streetseg.export.inference import FrameToLogits, fold_norms
+from streetseg.export.onnx import FrameToLogits
 from streetseg.export.verify import write_verified
 from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import PROGRAM_CARD, program_content_hash
