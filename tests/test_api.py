@@ -13,9 +13,11 @@ from functools import cache
 from pathlib import Path
 
 import griffe
+import numpy as np
 import pytest
 
 import streetseg
+from streetseg.results import Printable
 
 SOURCE = Path(streetseg.__file__).parent
 # How a first line begins that is no instruction.
@@ -37,6 +39,32 @@ def test_every_public_name_is_there() -> None:
     assert set(streetseg.__all__) <= set(dir(streetseg))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         getattr(streetseg, "nothing")  # noqa: B009
+
+
+def test_a_result_shows_itself_in_one_short_line() -> None:
+    """The line that a dataclass makes of all fields can be a whole page."""
+    longest = {name: name for name in ("network", "training_data")}
+    card = streetseg.ModelCard(
+        **longest, classes=("road",) * 200, colours=((1, 2, 3),) * 200, mean=(0, 0, 0), std=(1, 1, 1), output_stride=8,
+        size_multiple=8, align_corners=False, native_short_side=8,
+    )  # fmt: skip
+    assert repr(card) == "<ModelCard: network, 200 classes, trained on training_data>"
+    image = streetseg.PredictedImage(
+        Path("street" * 99), 200, 150, {"network": 1.0}, {f"class {index}": 0.01 for index in range(99)}, Path(), Path()
+    )
+    for result in (image, streetseg.Predictions((image,) * 99)):
+        line = repr(result)
+        assert line.startswith(f"{type(result).__name__}(image")
+        assert len(line) < 500
+    prepared = streetseg.Prepared(np.zeros((64, 96, 3), np.uint8), (60, 90), (64, 96))
+    assert repr(prepared) == "Prepared(content_size=(60, 90), padded_size=(64, 96))"
+
+
+def test_results_keep_their_short_line() -> None:
+    things = [getattr(streetseg, name) for name in streetseg.__all__]
+    results = [thing for thing in things if isinstance(thing, type) and issubclass(thing, Printable)]
+    assert len(results) > 15
+    assert not [thing.__name__ for thing in results if getattr(thing, "__dataclass_params__").repr]  # noqa: B009
 
 
 def test_type_checkers_see_the_same_names() -> None:

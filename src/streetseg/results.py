@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
+import reprlib
 import shutil
 import textwrap
 from abc import ABC, abstractmethod
@@ -15,6 +17,11 @@ JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JS
 Facts: TypeAlias = Mapping[str, JSON]
 
 GAP = 2  # spaces between the columns of a table
+
+# A field's part of the line that a Python prompt shows of a result.
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxtuple, SHORT.maxlist, SHORT.maxdict = 2, 3, 3, 3
+SHORT.maxstring = SHORT.maxother = 60
 NARROWEST_SENTENCE = 20  # characters a line
 
 
@@ -32,6 +39,12 @@ class Printable(ABC):
     def to_json(self) -> str:
         """Return `facts` as one JSON object."""
         return json.dumps(self.facts(), indent=2)
+
+    def __repr__(self) -> str:
+        """Return the class and its fields in one line, long ones shortened; dataclasses keep it by repr=False."""
+        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        shown = ", ".join(f"{field.name}={SHORT.repr(getattr(self, field.name))}" for field in fields)
+        return " ".join(f"{type(self).__name__}({shown})".split())
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""

@@ -107,7 +107,7 @@ class EagerRow:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EagerSpeed(Printable):
     """Networks beside eager PyTorch on this machine; see docs/performance.md.
 

@@ -117,7 +117,7 @@ class SpeedRow:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FrameSpeed(Printable):
     """The speed of artefacts on this machine; see docs/speed.md for the protocol.
 

@@ -84,7 +84,7 @@ class TrainingRow:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingSpeed(Printable):
     """Training steps on this machine; see docs/train.md.
 

@@ -24,7 +24,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckReport(Printable):
     """The result of a check of a dataset.
 

@@ -114,6 +114,11 @@ class Dataset:
     left_out: tuple[Path, ...] = ()
     kind: str = ""
 
+    def __repr__(self) -> str:
+        """Return name, folder, number of classes, and frames of each split in one line."""
+        splits = ", ".join(f"{split} {len(pairs)}" for split, pairs in self.splits.items())
+        return f"<Dataset: {self.name} in {self.root}, {len(self.labels.names)} classes; frames: {splits}>"
+
     def pairs(self, split: str) -> tuple[Pair, ...]:
         """Return the pairs of a split.
 

@@ -17,7 +17,7 @@ from streetseg.results import Facts, Printable, text_table
 POWERS = (1.0, 0.5)  # ENet's weighting, and the milder one of our recipes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DatasetStats(Printable):
     """Figures of a split.
 

@@ -17,7 +17,7 @@ from streetseg.runtime.card import MAX_OPERATING_SCALE
 from streetseg.runtime.files import same_file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Converted(Printable):
     """Weights made of another code base's checkpoint.
 

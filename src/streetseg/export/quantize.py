@@ -33,7 +33,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "nncf", "streetseg quantize", "quantize") from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Quantization(Printable):
     """An int8 artefact and its loss of accuracy.
 

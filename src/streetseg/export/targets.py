@@ -37,7 +37,7 @@ TARGETS: dict[str, Target] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Export(Printable):
     """An artefact that has run and matched its network.
 

@@ -21,7 +21,7 @@ from streetseg.runtime.files import make_folder, write_file
 from streetseg.runtime.frames import encode_png, read_frame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Submission(Printable):
     """The files for a test server.
 

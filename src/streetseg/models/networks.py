@@ -70,7 +70,7 @@ class NetworkEntry:
     classifier: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NetworkList(Printable):
     """The networks.
 

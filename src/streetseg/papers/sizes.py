@@ -12,7 +12,7 @@ from streetseg.papers.printed import PaperTable, read_tables
 from streetseg.results import Facts, Printable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PaperSizes(Printable):
     """The sizes of a table's networks.
 

@@ -73,7 +73,7 @@ class ComparedRow:
     our_ratio: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComparedTable(Printable):
     """A paper's table with our figures beside the paper's.
 

@@ -131,6 +131,11 @@ class ModelCard:
     training_time: str = ""
     card_version: int = CARD_VERSION
 
+    def __repr__(self) -> str:
+        """Return network, number of classes and training data in one line; `to_json` has all."""
+        trained = f", trained on {self.training_data}" if self.training_data else ""
+        return f"<ModelCard: {self.network}, {len(self.classes)} classes{trained}>"
+
     def to_json(self) -> str:
         """Return the card as one JSON object with the schema's keys.
 

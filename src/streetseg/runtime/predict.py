@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from streetseg.runtime.video.segment import VideoReport
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PredictedImage(Printable):
     """A segmented image.
 
@@ -97,7 +97,7 @@ class FailedImage:
     error: StreetsegError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PredictedVideo(Printable):
     """A segmented video.
 
@@ -149,7 +149,7 @@ class PredictedVideo(Printable):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions(Printable):
     """The results of `predict`.
 

@@ -144,6 +144,10 @@ class Prepared:
     content_size: tuple[int, int]
     padded_size: tuple[int, int]
 
+    def __repr__(self) -> str:
+        """Return the sizes, without the pixels."""
+        return f"Prepared(content_size={self.content_size}, padded_size={self.padded_size})"
+
 
 class Segmenter:
     """Segments frames of any size with an artefact. `Segmenter.open` makes one.
@@ -161,6 +165,14 @@ class Segmenter:
     ) -> None:
         self.card, self.engine, self.streams, self.threads = card, engine, streams, threads
         self.short_side = card.native_short_side if size is None else size
+
+    def __repr__(self) -> str:
+        """Return network, classes, engine and short side in one line."""
+        card, engine = self.card, self.engine
+        return (
+            f"<Segmenter: {card.network}, {len(card.classes)} classes; {engine.name}, {engine.precision}; "
+            f"short side {self.short_side}>"
+        )
 
     @classmethod
     def open(

@@ -30,7 +30,7 @@ from streetseg.streets.world import SURFACE_CLASSES, SURFACE_COLOURS, SURFACES, 
 Masks = Literal["index", "palette", "colour"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RenderedStreets(Printable):
     """A dataset that `render_streets` has written.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from streetseg.results import Facts, Printable, text_table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingResult(Printable):
     """The end of a training run.
 

@@ -69,7 +69,7 @@ class Weights:
         return cache_folder() / self.sha256[:16] / self.file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WeightList(Printable):
     """The weights by name that this package knows.
 

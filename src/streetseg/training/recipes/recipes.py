@@ -102,7 +102,7 @@ class RecipeSummary:
     summary: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RecipeList(Printable):
     """The recipes, each with one sentence.
 
