@@ -43,10 +43,9 @@ def test_every_public_name_is_there() -> None:
 
 def test_a_result_shows_itself_in_one_short_line() -> None:
     """The line that a dataclass makes of all fields can be a whole page."""
-    longest = {name: name for name in ("network", "training_data")}
     card = streetseg.ModelCard(
-        **longest, classes=("road",) * 200, colours=((1, 2, 3),) * 200, mean=(0, 0, 0), std=(1, 1, 1), output_stride=8,
-        size_multiple=8, align_corners=False, native_short_side=8,
+        network="network", training_data="training_data", classes=("road",) * 200, colours=((1, 2, 3),) * 200,
+        mean=(0, 0, 0), std=(1, 1, 1), output_stride=8, size_multiple=8, align_corners=False, native_short_side=8,
     )  # fmt: skip
     assert repr(card) == "<ModelCard: network, 200 classes, trained on training_data>"
     image = streetseg.PredictedImage(
@@ -65,6 +64,12 @@ def test_results_keep_their_short_line() -> None:
     results = [thing for thing in things if isinstance(thing, type) and issubclass(thing, Printable)]
     assert len(results) > 15
     assert not [thing.__name__ for thing in results if getattr(thing, "__dataclass_params__").repr]  # noqa: B009
+
+
+@pytest.mark.parametrize("verb", ["bench", "bench_eager", "bench_training", "paper_tables"])
+def test_one_name_is_not_taken_for_a_list_of_letters(verb: str) -> None:
+    with pytest.raises(streetseg.StreetsegError, match="nothing"):
+        getattr(streetseg, verb)("nothing")
 
 
 def test_type_checkers_see_the_same_names() -> None:

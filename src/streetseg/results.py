@@ -42,8 +42,8 @@ class Printable(ABC):
 
     def __repr__(self) -> str:
         """Return the class and its fields in one line, long ones shortened; dataclasses keep it by repr=False."""
-        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
-        shown = ", ".join(f"{field.name}={SHORT.repr(getattr(self, field.name))}" for field in fields)
+        names: list[str] = [field.name for field in dataclasses.fields(self)] if dataclasses.is_dataclass(self) else []
+        shown = ", ".join(f"{name}={SHORT.repr(getattr(self, name))}" for name in names)
         return " ".join(f"{type(self).__name__}({shown})".split())
 
     def _repr_html_(self) -> str:

@@ -39,6 +39,7 @@ from streetseg.results import Facts, Printable, text_table
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.classmap import mixed_cells
 from streetseg.runtime.engines.options import EngineOptions
+from streetseg.runtime.inputs import as_sequence
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.shelf.shelf import find_weights, known_weights
 
@@ -175,9 +176,9 @@ class EagerSpeed(Printable):
 
 
 def bench_eager(
-    artefacts: Sequence[str | Path] = (),
+    artefacts: str | Path | Sequence[str | Path] = (),
     *,
-    networks: Sequence[str] = (),
+    networks: str | Sequence[str] = (),
     size: tuple[int, int] = SIZE,
     rounds: int = ROUNDS,
     options: EngineOptions | None = None,
@@ -186,9 +187,9 @@ def bench_eager(
     """Measure frame to class map beside eager PyTorch on this CPU, taking turns.
 
     Args:
-        artefacts: Files (NAME.onnx) or names of the shelf.
-        networks: Names of networks, which run with the shelf's weights or, where it has none, with initial ones.
-            Without artefacts and networks, the fast variant of each family.
+        artefacts: A file (NAME.onnx) or a name of the shelf, or several.
+        networks: A network's name, or several, which run with the shelf's weights or, where it has none, with initial
+            ones. Without artefacts and networks, the fast variant of each family.
         size: Height and width of the frames in pixels.
         rounds: Number of times that each is timed, 1 or more.
         options: The threads of both, and our precision; nothing else.
@@ -208,14 +209,14 @@ def bench_eager(
     options = options or EngineOptions()
     if options != EngineOptions(threads=options.threads, precision=options.precision):
         raise UsageError("bench eager takes --threads and --precision only: the engine is the artefact's default")
-    files = [find_weights(artefact) for artefact in artefacts]
+    files = [find_weights(artefact) for artefact in as_sequence(artefacts)]
     if others := [path.name for path in files if path.suffix != ".onnx"]:
         raise UsageError(f"bench eager takes NAME.onnx, not {others[0]}")
     frame = street_frame(size)
     machine = describe_machine()  # before we load it ourselves
     threads = options.cpu_threads
     torch.set_num_threads(threads)
-    subjects: Sequence[str | Path] = [*files, *networks] or NETWORKS
+    subjects: Sequence[str | Path] = [*files, *as_sequence(networks)] or NETWORKS
     rows = [eager_row(subject, frame, options, rounds, progress) for subject in subjects]
     floats = {row.precision for row in rows} - {INT8}
     ceiling = round(dense_convolution(floats.pop(), 1, time.process_time), 1) if floats else None

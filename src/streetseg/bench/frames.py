@@ -37,6 +37,7 @@ from streetseg.progress import Progress, silent
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import read_frame, write_classmap, write_image
+from streetseg.runtime.inputs import as_sequence
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.runtime.shelf.shelf import find_weights
 
@@ -81,7 +82,7 @@ class ColdStart:
 
 
 def bench(
-    artefacts: Sequence[str | Path] = (),
+    artefacts: str | Path | Sequence[str | Path] = (),
     *,
     size: tuple[int, int] | None = None,
     rounds: int = ROUNDS,
@@ -91,7 +92,8 @@ def bench(
     """Measure the speed of artefacts on this machine, taking turns.
 
     Args:
-        artefacts: Files (NAME.onnx, NAME.pt2) or names of the shelf; without one, the weights that come with the
+        artefacts: A file (NAME.onnx, NAME.pt2) or a name of the shelf, or several; without one, the
+            the weights that come with the
             package.
         size: Height and width of the frames in pixels; networks see them at full size. None: 4:3 at the first
             artefact's native short side.
@@ -110,7 +112,7 @@ def bench(
     """
     check_rounds(rounds)
     chosen = [options] if isinstance(options, EngineOptions) else list(options or [EngineOptions()])
-    files = [find_weights(artefact) for artefact in artefacts] or [DEFAULT_WEIGHTS]
+    files = [find_weights(artefact) for artefact in as_sequence(artefacts)] or [DEFAULT_WEIGHTS]
     if size is None:
         short_side = read_card(files[0]).native_short_side
         size = (short_side, round(short_side * 4 / 3))

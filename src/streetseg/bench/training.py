@@ -32,6 +32,7 @@ from streetseg.errors import RecipeError, UsageError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable, text_table
 from streetseg.runtime.engines.engine import cores
+from streetseg.runtime.inputs import as_sequence
 from streetseg.streets.datasets import write_camvid_tutorial
 from streetseg.training.augment import augment
 from streetseg.training.dataset import collate
@@ -138,7 +139,7 @@ class TrainingSpeed(Printable):
 
 
 def bench_training(
-    networks: Sequence[str] = (),
+    networks: str | Sequence[str] = (),
     *,
     data: Dataset | str | Path | None = None,
     dataset: str | None = None,
@@ -149,7 +150,7 @@ def bench_training(
     """Measure training steps on this CPU beside the plain way, taking turns.
 
     Args:
-        networks: Names of networks with a recipe for CamVid; without one, the fast variant of each family.
+        networks: A network with a recipe for CamVid, or several; without one, the fast variant of each family.
         data: A dataset, or its folder; None: rendered streets at CamVid's size.
         dataset: Name of the dataset in the folder; None: its layout decides.
         threads: CPU threads of either way, 1 or more; None: all cores.
@@ -168,7 +169,7 @@ def bench_training(
     if threads is not None and threads < 1:
         raise UsageError(f"--threads must be at least 1, got {threads}")
     threads = threads or cores()
-    recipes = [camvid_recipe(network) for network in networks or NETWORKS]
+    recipes = [camvid_recipe(network) for network in as_sequence(networks) or NETWORKS]
     with tempfile.TemporaryDirectory() as folder:
         if data is None:
             write_camvid_tutorial(Path(folder), {"train": 2 * BATCH})

@@ -26,6 +26,7 @@ from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import write_file
+from streetseg.runtime.inputs import as_sequence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,13 +174,13 @@ class ComparedTable(Printable):
 
 
 def paper_tables(
-    names: Iterable[str] = (),
+    names: str | Iterable[str] = (),
     *,
     bench: bool = False,
     rounds: int = ROUNDS,
     data: Dataset | str | Path | None = None,
     dataset: str | None = None,
-    weights: Sequence[str | Path] = (),
+    weights: str | Path | Sequence[str | Path] = (),
     options: EngineOptions | None = None,
     progress: Progress = silent,
 ) -> tuple[ComparedTable, ...]:
@@ -188,12 +189,12 @@ def paper_tables(
     Parameters and GMACs are always counted. `bench` adds speed, and `data` adds accuracy.
 
     Args:
-        names: Tables, such as "ddrnet-V", in capitals or not; without one, all.
+        names: A table or several, such as "ddrnet-V", in capitals or not; without one, all.
         bench: Time the networks that the paper times, on this machine, with initial weights.
         rounds: Number of times that each is timed.
         data: A dataset, or its folder, on which `weights` are evaluated; None: no accuracy.
         dataset: Name of the dataset in the folder; None: its layout decides.
-        weights: Artefacts to evaluate: files or names of the shelf; without one, the package's.
+        weights: One or several artefacts to evaluate: files or names of the shelf; without one, the package's.
         options: How networks run; None: the defaults.
         progress: Shows rounds and frames.
 
@@ -206,7 +207,8 @@ def paper_tables(
         ArtefactError: An artefact is damaged or missing.
         EngineError: An engine is missing, or cannot run an artefact.
     """
-    chosen = [table_named(name) for name in names] or list(read_tables().values())
+    weights = as_sequence(weights)
+    chosen = [table_named(name) for name in as_sequence(names)] or list(read_tables().values())
     check_options(bench, data, dataset, weights, options)
     # Imported late, because both import PyTorch.
     from streetseg.bench.untrained import network_times

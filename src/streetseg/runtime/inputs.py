@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path, PurePath
+from typing import overload
 
 from streetseg.errors import UsageError
 
@@ -27,6 +28,15 @@ VIDEO_SUFFIXES = (
 
 # Endings of the names of an image's results. An overlay's suffix follows its ending.
 CLASSMAP_ENDING, OVERLAY_ENDING = "_classes.png", "_overlay"
+
+
+@overload
+def as_sequence(given: str | Iterable[str]) -> Sequence[str]: ...
+@overload
+def as_sequence(given: str | Path | Iterable[str | Path]) -> Sequence[str | Path]: ...
+def as_sequence(given: str | Path | Iterable[str | Path]) -> Sequence[str | Path]:
+    """Return texts or paths as a sequence; a single one is a sequence of one."""
+    return [given] if isinstance(given, str | Path) else list(given)
 
 
 def is_live(source: str) -> bool:

@@ -22,6 +22,7 @@ from streetseg.runtime.inputs import (
     CLASSMAP_ENDING,
     OVERLAY_ENDING,
     ImageFile,
+    as_sequence,
     is_live,
     is_video,
     list_images,
@@ -232,7 +233,7 @@ def predict(
         EngineError: If no engine runs them as the options say.
         OutputError: If a folder or a video cannot be written.
     """
-    sources = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    sources = [str(path) for path in as_sequence(paths)]
     options = options or EngineOptions()
     if any(map(is_video, sources)):
         if len(sources) > 1:
