@@ -111,7 +111,7 @@ def test_where_one_is_killed_the_other_ends(camvid: Path, tmp_path: Path) -> Non
         _, errors = processes[0].communicate(timeout=30)
     assert processes[0].returncode == 2
     assert errors.splitlines()[-1] == (
-        "streetseg: another process of the run has ended; when its cause is mended, go on with --resume"
+        "streetseg: another process of the run has ended; mend its cause, then go on with --resume"
     )
 
 

@@ -273,7 +273,9 @@ def test_heads_and_weights_belong_together() -> None:
     assert check_heads("stdc1", outputs, ["arm16"], [])
     with pytest.raises(RecipeError, match="stdc1 has no auxiliary head arm8; there are arm16, detail8"):
         check_heads("stdc1", outputs, ["arm8"], [])
-    with pytest.raises(RecipeError, match="head detail8 of stdc1 belongs in detail_weights, by what it predicts"):
+    with pytest.raises(
+        RecipeError, match="head detail8 of stdc1 belongs in detail_weights, because it predicts outlines"
+    ):
         check_heads("stdc1", outputs, ["detail8"], [])
     with pytest.raises(RecipeError, match="head arm16 of stdc1 belongs in aux_weights"):
         check_heads("stdc1", outputs, [], ["arm16"])

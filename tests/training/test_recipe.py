@@ -35,7 +35,7 @@ def test_finetuning_takes_what_it_leaves_open_from_the_card(tmp_path: Path) -> N
     assert (recipe.native_short_side, recipe.operating_scale) == (card.native_short_side, card.operating_scale)
     with pytest.raises(RecipeError, match="name them: --init"):
         resolve(recipe_named("finetune"))
-    with pytest.raises(RecipeError, match="is no file here"):
+    with pytest.raises(RecipeError, match="is not a file here"):
         resolve(recipe_named("ddrnet_23_cityscapes"))
     (tmp_path / "some.safetensors").write_bytes(b"no weights")
     with pytest.raises(ArtefactError):

@@ -45,7 +45,7 @@ def test_a_printed_recipe_is_taken_back(name: str, tmp_path: Path, capsys: pytes
         ('base = "stdc1_camvid"\niterations = true', "takes int, got True"),
         ('base = "stdc1_camvid"\ncrop = 5', r"takes tuple\[int, int\], written 1,2, got 5"),
         ('base = "stdc1_camvid"\naux_weights = [1]', r"takes dict\[str, float\]"),
-        ('base = "stdc1_camvid"\n[crop', "is no TOML file"),
+        ('base = "stdc1_camvid"\n[crop', "is not a TOML file"),
         (None, "cannot be read"),
     ],
 )

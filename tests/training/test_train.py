@@ -162,7 +162,7 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(camvid: Path, tmp_path:
     with pytest.raises(TrainingError, match="is of a run on other frames; resume with the same data"):
         train(small("iterations=1"), fewer, tmp_path, resume=True, progress=False)
     torch.save({"model": torch.zeros(3)}, tmp_path / "checkpoint.pt")
-    with pytest.raises(TrainingError, match="is no checkpoint of a run; name a folder"):
+    with pytest.raises(TrainingError, match="is not a checkpoint of a run; name a folder"):
         train(small(), camvid, tmp_path, resume=True, progress=False)
     (tmp_path / "checkpoint.pt").write_bytes(whole[:1000])
     with pytest.raises(TrainingError, match="damaged"):
@@ -215,7 +215,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
         return step(run)
 
     monkeypatch.setattr(Run, "train_step", spoiled)
-    message = r"step 4: \S+ holds values that are no numbers; what was saved before stands; start anew"
+    message = r"step 4: \S+ holds NaN or infinity; files saved before are intact; start anew"
     with pytest.raises(TrainingError, match=message) as caught:
         train(small("iterations=4", "checkpoint_every=3"), camvid, tmp_path, progress=False)
     assert "\n" not in str(caught.value)

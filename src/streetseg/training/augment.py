@@ -1,6 +1,6 @@
 """Augmentation: batched tensor operations on the training device, frame and label at once.
 
-Each sample's view is drawn from a seed of its own. So the samples do not depend on how many threads make them.
+Each sample's view is drawn from a seed of its own. So the samples do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from streetseg.data.pairs import IGNORE
 Bytes = NDArray[np.uint8]
 Uniform = Callable[[float, float], float]  # draws from the range between its two arguments
 
-CROPS_TRIED = 10  # how often a crop is drawn that does not fit, or has too much of one class
+CROPS_TRIED = 10  # most crops to draw until one fits and has not too much of one class
 MAX_NOISE = 0.1  # standard deviation at strength 1, of values of 0 to 1
-MAX_SHADE = math.log(2.5)  # largest change of a place's logarithm of brightness at strength 1
+MAX_SHADE = math.log(2.5)  # largest change of the logarithm of brightness at strength 1
 SHADES = (3, 3)  # grid of brightness over the crop, interpolated bilinearly
 BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # one pixel standard deviation
 BLUR = torch.outer(BINOMIAL, BINOMIAL).expand(3, 1, 5, 5)  # each channel by itself
@@ -32,7 +32,7 @@ BLUR = torch.outer(BINOMIAL, BINOMIAL).expand(3, 1, 5, 5)  # each channel by its
 
 @dataclass(frozen=True)
 class View:
-    """How to show one sample: `Views.draw` makes it, `augment` applies it.
+    """The augmentation of one sample: `Views.draw` draws it, `augment` applies it.
 
     Attributes:
         left: Left edge of the crop in pixels of the scaled source.
@@ -82,7 +82,7 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """How a sample's look changes at random; the fields are the recipe's of the same names."""
+    """Random changes of colours, sharpness, noise and brightness; the fields are the recipe's of the same names."""
 
     flip: float = 0.0
     jitter: float = 0.0
@@ -91,7 +91,7 @@ class Appearance:
     shade: float = 0.0
 
     def view_at(self, uniform: Uniform, left: float, top: float, scale_x: float, scale_y: float) -> View:
-        """Return the view of that place, with random flip, colours, blur, noise and shade."""
+        """Return the view of a crop at (left, top), with random flip, colours, blur, noise and shade."""
         flip = uniform(0, 1) < self.flip
         colour, offset = draw_colour(uniform, self.jitter)
         gamma = math.exp(uniform(-0.5, 0.5) * self.jitter)
@@ -103,11 +103,11 @@ class Appearance:
 
 
 class Views(Protocol):
-    """How a task draws the views of its samples."""
+    """A task's way to draw the views of its samples."""
 
     @property
     def crop(self) -> tuple[int, int]:
-        """Height and width of what the network sees."""
+        """Height and width of the network's input."""
 
     def draw(self, seed: int, frame: Bytes, label: Bytes) -> View:
         """Return a random view of a sample: frame H x W x 3 uint8, and its label."""
@@ -175,7 +175,7 @@ class ClassifierViews:
 
 
 def uniform_from(seed: int) -> Uniform:
-    """Return a function that draws from its range, by the seed alone."""
+    """Return a function that draws numbers from a range; they depend on the seed only."""
     generator = torch.Generator().manual_seed(seed)
     return lambda low, high: low + (high - low) * torch.rand((), generator=generator, dtype=torch.float64).item()
 

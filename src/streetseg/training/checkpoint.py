@@ -1,4 +1,4 @@
-"""The files of a run: the checkpoint to go on from, and a trained backbone."""
+"""The files of a run: the checkpoint, which a run resumes from, and a trained backbone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streetseg.errors import OutputError, TrainingError
 from streetseg.runtime.artefact import CLASSIFIER_KEY, safetensors_content_hash
 from streetseg.runtime.files import locked, write_file
 
-# What every checkpoint holds.
+# The keys of every checkpoint.
 STATE = {"step", "best", "recipe", "classes", "network", "average", "optimiser", "scaler"}
 
 
@@ -41,15 +41,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise TrainingError(f"{path} does not exist: there is no run to resume; leave out --resume") from None
     except Exception as error:  # torch.load raises whatever the damaged bytes lead it to
-        raise TrainingError(f"{path} is no checkpoint of a run, or is damaged ({type(error).__name__})") from None
+        raise TrainingError(
+            f"{path} is not a checkpoint of a run, or is damaged ({type(error).__name__}); start anew in another --out"
+        ) from None
     if not isinstance(state, dict) or not state.keys() >= STATE:
-        raise TrainingError(f"{path} is no checkpoint of a run; name a folder that `streetseg train` has made")
-    state["recipe"] = renamed(state["recipe"])
+        raise TrainingError(f"{path} is not a checkpoint of a run; name a folder that `streetseg train` has made")
+    state["recipe"] = with_current_names(state["recipe"])
     return state
 
 
-def renamed(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a checkpoint's recipe under today's names."""
+def with_current_names(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a checkpoint's recipe under their current names."""
     if recipe.get("task") == "classification" and "crop_area" not in recipe:  # up to version 0.1.0
         area, aspect = {"crop_area": recipe["scale"]}, {"crop_aspect": recipe["aspect"]}
         return {name: value for name, value in recipe.items() if name not in ("scale", "aspect")} | area | aspect
@@ -69,7 +71,7 @@ def clear_unfinished(folder: Path) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return what made a checkpoint: our version, a hash of our source, and the versions that the result depends on."""
+    """Return the versions that a result depends on: ours, the packages', Python's, and a hash of our source."""
     root = Path(__file__).parents[1]
     source = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
@@ -79,7 +81,7 @@ def versions() -> dict[str, str]:
 
 
 def save_classifier(path: Path, weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write a trained backbone, for `Recipe.init`; facts: its network and where it comes from."""
+    """Write a trained backbone, for `Recipe.init`; facts: its network and origin."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     facts = facts | {"content_hash": safetensors_content_hash(save(tensors), path)}
     write_file(path, save(tensors, {CLASSIFIER_KEY: json.dumps(facts)}), durable=True)

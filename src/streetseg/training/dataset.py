@@ -1,4 +1,4 @@
-"""The samples of a run: where they are kept, in which order they come, and batches of them made ahead."""
+"""The samples of a run: their storage, their order, and batches of them, made ahead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streetseg.training.distributed import rank, world
 Sample = tuple[Bytes, Bytes]
 
 HELD_IN_MEMORY = 4 << 30  # bytes; a larger split is decoded again in every epoch, or comes from a cache
-VIEWS, DROPOUT, LOSS_GRID = range(3)  # streams of random numbers
+VIEWS, DROPOUT, LOSS_GRID = range(3)  # a run's streams of random numbers
 
 
 class Samples(Protocol):
@@ -56,7 +56,7 @@ class Decoded:
         for sample in read_ahead(self.decode, range(len(self.names))):
             self.kept.append(sample)
             held += sum(part.nbytes for part in sample)
-            if held * len(self.names) > HELD_IN_MEMORY * len(self.kept):  # all of them, if they are like these
+            if held * len(self.names) > HELD_IN_MEMORY * len(self.kept):  # an estimate for all samples
                 self.kept = []
                 break
         return self
@@ -76,7 +76,7 @@ def batches(
         views: Draws the view of each sample.
         batch: Samples a step, over all processes.
         accumulate: Batches a step in each process.
-        seed: The run's.
+        seed: The run's seed.
         step: The first step.
         workers: Threads that make batches ahead; decoding and copying release the interpreter's lock. 0 makes each
             batch when it is asked for.
@@ -119,14 +119,14 @@ def collate(samples: Samples, views: Views, stream: range, seed: int) -> Batch:
 
 
 def sample_index(position: int, samples: int, seed: int) -> int:
-    """Return the sample at a position of the stream, an endless row of seeded permutations that needs no state."""
+    """Return the index of the sample at a position of the stream: seeded permutations without end or state."""
     return permutation(seed, position // samples, samples)[position % samples]
 
 
 def stream_seed(stream: int, seed: int, position: int) -> int:
     """Return the seed of the random numbers at a position of one of a run's streams.
 
-    It has 32 bits, because torch's generator on CPUs reads no more.
+    It has 32 bits: torch's generator on CPUs reads no more.
     """
     return int(np.random.SeedSequence((stream, seed, position)).generate_state(1)[0])
 

@@ -1,4 +1,4 @@
-"""The device of a run: which one, and how it computes."""
+"""The device of a run, and its precision and memory."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 KINDS = "cpu, cuda, cuda:N or mps"
 
 
-def choose_device(asked: str | None = None) -> torch.device:
+def choose_device(requested: str | None = None) -> torch.device:
     """Return the device of this process.
 
     Args:
-        asked: "cpu", "cuda", "cuda:N" or "mps"; None takes a GPU of CUDA where there is one, otherwise the CPU. Of
-            several processes that torchrun has started, each takes the GPU of its own number.
+        requested: "cpu", "cuda", "cuda:N" or "mps"; None takes a CUDA GPU if there is one, otherwise the CPU. Each
+            process that torchrun has started takes the GPU of its own number.
 
     Raises:
-        UsageError: There is no such device here.
+        UsageError: This machine does not have the device.
         TrainingError: There are more processes than GPUs.
     """
     gpus = torch.cuda.device_count()
-    kind, colon, number = (asked or ("cuda" if gpus else "cpu")).partition(":")
+    kind, colon, number = (requested or ("cuda" if gpus else "cpu")).partition(":")
     if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and number.isdecimal())):
-        raise UsageError(f"no device {asked!r}; name {KINDS}; here are {', '.join(devices_here())}")
+        raise UsageError(f"no device {requested!r}; name {KINDS}; here are {', '.join(devices_here())}")
     if kind == "cuda" and not colon:
         local = int(os.environ.get("LOCAL_RANK", 0))
         if gpus and local >= gpus:
             raise TrainingError(f"process {local + 1} on a machine with {gpus} GPUs; start at most as many processes")
         number = str(local)
     if (f"cuda:{number}" if kind == "cuda" else kind) not in devices_here():
-        raise UsageError(f"device {asked} is not here; here are {', '.join(devices_here())}")
+        raise UsageError(f"device {requested} is not here; here are {', '.join(devices_here())}")
     if colon and int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise UsageError(f"device {asked} is one GPU, and each process needs its own; ask for cuda")
+        raise UsageError(f"device {requested} is one GPU, and each process needs its own; ask for cuda")
     return torch.device("cuda", int(number)) if kind == "cuda" else torch.device(kind)
 
 
@@ -47,20 +47,20 @@ def devices_here() -> list[str]:
     return ["cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
-def precision_on(device: torch.device, asked: str) -> torch.dtype:
+def precision_on(device: torch.device, requested: str) -> torch.dtype:
     """Return the precision of the network's arithmetic.
 
     Args:
-        device: Where it computes.
-        asked: The recipe's precision; "auto" is bfloat16 where it runs in hardware, because elsewhere it is slower.
+        device: The run's device.
+        requested: The recipe's precision; "auto" is bfloat16 where it runs in hardware, because elsewhere it is slower.
 
     Raises:
         TrainingError: float16 without a GPU.
     """
-    if asked == "float16" and device.type != "cuda":
+    if requested == "float16" and device.type != "cuda":
         raise TrainingError("precision float16 needs a GPU; take float32 or bfloat16")
-    if asked != "auto":
-        precision: torch.dtype = getattr(torch, asked)
+    if requested != "auto":
+        precision: torch.dtype = getattr(torch, requested)
         return precision
     if device.type == "cuda":
         bfloat16: bool = torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,4 +1,4 @@
-"""One process or many: which one this is, and sums over all. Without torchrun there is one."""
+"""The processes of a run, and sums over all of them. Without torchrun there is one process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streetseg.models.outputs import Network
 
 
 def join(device: torch.device) -> None:
-    """Join the other processes that torchrun has started, if it did.
+    """Join the other processes of a run that torchrun has started.
 
     Args:
-        device: This process's.
+        device: This process's device.
 
     Raises:
-        TrainingError: The environment names several processes, but not how to meet them.
+        TrainingError: The environment sets WORLD_SIZE, but lacks the other variables of torchrun.
     """
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -35,7 +35,7 @@ def join(device: torch.device) -> None:
 
 
 def leave() -> None:
-    """Leave the other processes, all at once, when the work is done."""
+    """Wait for the other processes, then leave them."""
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
@@ -76,14 +76,14 @@ def check_shares(samples: int, batch: int, accumulate: int) -> None:
 
 
 def share_buffers(network: nn.Module) -> None:
-    """Give every process the first one's buffers, which hold the norms' statistics."""
+    """Copy the first process's buffers, which hold the norms' statistics, to every process."""
     if dist.is_initialized():
         for buffer in network.buffers():
             dist.broadcast(buffer, 0)
 
 
 def lost_another(error: Exception) -> bool:
-    """Return True if the error is how a process notices that another one has ended."""
+    """Return True if the error shows that another process has ended."""
     return world() > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error))
 
 

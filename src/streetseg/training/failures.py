@@ -1,4 +1,4 @@
-"""The user's errors behind those of torch."""
+"""Turn torch's errors of a run into errors that a user can act on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streetseg.training.distributed import lost_another, world
 
 @contextmanager
 def explained(*, network: str, compiled: bool, batch: int, accumulate: int, crop: tuple[int, int]) -> Iterator[None]:
-    """Turn torch's errors of a run into the user's, where there is one; see `explain`."""
+    """Raise the error of `explain` in place of torch's, if there is one."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -26,10 +26,10 @@ def explained(*, network: str, compiled: bool, batch: int, accumulate: int, crop
 def explain(
     error: Exception, *, network: str, compiled: bool, batch: int, accumulate: int, crop: tuple[int, int]
 ) -> TrainingError | None:
-    """Return the user's error behind one of torch's; None if there is none.
+    """Return an error that says what the user can do about one of torch's; None if the error is unknown.
 
     Args:
-        error: What escaped from a run.
+        error: An error of a run.
         network: Name of the run's network.
         compiled: True if torch.compile compiles it.
         batch: Samples a step.
@@ -48,5 +48,5 @@ def explain(
             "what CXX names), or train without: --set compile=false"
         )
     if lost_another(error):
-        return TrainingError("another process of the run has ended; when its cause is mended, go on with --resume")
+        return TrainingError("another process of the run has ended; mend its cause, then go on with --resume")
     return None

@@ -1,4 +1,4 @@
-"""Start from other weights, as far as they fit."""
+"""Initialise a network from other weights, as far as they fit."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
 
     Args:
         network: The network to start.
-        wider: The same network for one class more; its shapes tell which tensors' rows are classes.
+        wider: The same network for one class more: tensors of another shape have classes as rows.
         name: The network's name.
         classes: The network's classes.
         path: NAME.safetensors.
 
     Returns:
-        A line that says what was taken and what was not.
+        A line that names the weights' network, and the modules and classes that keep their initial values.
 
     Raises:
-        TrainingError: The weights are another network's, or of the same one in another form.
+        TrainingError: The file does not exist, or holds weights of another network, or of another form of this one.
         ArtefactError: The file is damaged.
     """
     if not path.exists():
@@ -55,17 +55,18 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
     per_class = {key for key, tensor in wider.state_dict().items() if tensor.shape != ours[key].shape}
     common = theirs.keys() & ours.keys()
     # Where rows are classes, their number may differ.
-    other = {key for key in common if theirs[key].shape[key in per_class :] != ours[key].shape[key in per_class :]}
-    fitting = common - per_class - other
+    misshapen = {key for key in common if theirs[key].shape[key in per_class :] != ours[key].shape[key in per_class :]}
+    fitting = common - per_class - misshapen
     if origin != name and not (classifier and 2 * len(fitting) > len(theirs)):
         raise TrainingError(
             f"{path} holds weights of {origin}, and the recipe trains {name}; start from weights of {name} (init), or "
             f"train {origin} (network)"
         )
-    if other and not classifier:
+    if misshapen and not classifier:
+        first = min(misshapen)
         raise TrainingError(
-            f"{path} holds another form of {name}: {len(other)} tensors are of another shape ({min(other)} "
-            f"{tuple(theirs[min(other)].shape)} for {tuple(ours[min(other)].shape)}); give the recipe its "
+            f"{path} holds another form of {name}: {len(misshapen)} tensors are of another shape ({first} "
+            f"{tuple(theirs[first].shape)} for {tuple(ours[first].shape)}); give the recipe its "
             "network_arguments, or other weights"
         )
     for key in fitting:
@@ -86,7 +87,7 @@ def open_classifier(content: bytes, facts: str, path: Path) -> tuple[str, dict[s
     Args:
         content: The file.
         facts: The JSON in its header.
-        path: Where it lies, for messages.
+        path: Its path, for messages.
     """
     try:
         known = json.loads(facts)
@@ -95,5 +96,5 @@ def open_classifier(content: bytes, facts: str, path: Path) -> tuple[str, dict[s
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ArtefactError(f"{path} is a damaged backbone ({error}); get the file again") from None
     if digest is not None and digest != safetensors_content_hash(content, path):
-        raise ArtefactError(f"{path} is a damaged backbone: its content is not what its hash says; get the file again")
+        raise ArtefactError(f"{path} is a damaged backbone: its content does not fit its hash; get the file again")
     return origin, tensors

@@ -23,7 +23,7 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         before[signal.SIGHUP] = signal.getsignal(signal.SIGHUP)
 
     def ask(number: int, frame: FrameType | None) -> None:

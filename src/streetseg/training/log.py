@@ -1,4 +1,4 @@
-"""The log of a run: log.jsonl, and TensorBoard's files where that is installed."""
+"""The log of a run: log.jsonl, and TensorBoard's files if TensorBoard is installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Log:
 
     Args:
         out: The run's folder.
-        step: Where the run goes on. What an interrupted run logged after it is removed, because it comes again.
+        step: Step from which the run goes on. Later lines of an interrupted run are removed: they come again.
     """
 
     def __init__(self, out: Path, step: int) -> None:

@@ -41,7 +41,7 @@ class Recipe:
     """Further arguments of the network, for instance its ablations."""
 
     task: Literal["segmentation", "classification"] = "segmentation"
-    """What the labels are: "segmentation" has a class map a frame; "classification", one class a frame."""
+    """Kind of the labels: "segmentation" has a class map a frame; "classification", one class a frame."""
 
     init: str = ""
     """NAME.safetensors to start from; "" starts from random weights. Tensors that do not fit stay random."""
@@ -90,7 +90,7 @@ class Recipe:
     """Classification: range of the share of the frame's area that the crop shows."""
 
     crop_aspect: float = 1.0
-    """Classification: largest ratio between the sides of what the crop shows."""
+    """Classification: largest ratio between the sides of the part of the frame that the crop shows."""
 
     flip: float = 0.5
     """Probability of a mirrored frame."""
@@ -171,22 +171,22 @@ class Recipe:
     """Loss of the main head and of the auxiliary heads (losses/losses.py)."""
 
     ohem_threshold: float = 0.7
-    """ohem: average the pixels whose true class has a probability below this one."""
+    """For ohem: average the pixels whose true class has a probability below this one."""
 
     ohem_min_kept: float = 1 / 16
-    """ohem: but at least this share of the pixels, the hardest ones."""
+    """For ohem: average at least this share of the pixels, the hardest ones."""
 
     ohem_min_kept_of: Literal["all", "counted"] = "all"
-    """ohem: the pixels of which `ohem_min_kept` is a share: all, or those that are not void."""
+    """For ohem: the pixels of which `ohem_min_kept` is a share: all, or those that are not void."""
 
     bootstrap_threshold: float = 0.3
-    """bootstrapped: average, image by image, the pixels with a loss above this one."""
+    """For bootstrapped: average, image by image, the pixels with a loss above this one."""
 
     bootstrap_min_kept: float = 1 / 16
-    """bootstrapped: but at least this share of an image's pixels, the hardest ones."""
+    """For bootstrapped: average at least this share of an image's pixels, the hardest ones."""
 
     label_smoothing: float = 0.0
-    """cross_entropy: share of the target that goes to all classes alike."""
+    """For cross_entropy: share of the target that goes to all classes alike."""
 
     aux_weights: dict[str, float] = field(default_factory=dict)
     """Auxiliary head -> weight of its loss."""
@@ -228,7 +228,7 @@ class Recipe:
         check_agreement(self)
 
 
-# Fields, what each of their numbers must satisfy, and how a message says so.
+# Fields, the condition for each of their numbers, and its text in messages.
 BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (
         ("iterations", "batch", "accumulate", "native_short_side", "loss_stride", "aux_loss_stride", "checkpoint_every",
@@ -305,14 +305,14 @@ def resolve(recipe: Recipe, begun: Mapping[str, Any] | None = None) -> Recipe:
 
     Args:
         recipe: A recipe, possibly with an open network.
-        begun: The resolved recipe of a run to resume. It takes the card's place: `init` is not read again.
+        begun: The resolved recipe of a run to resume. It replaces the card, so `init` is not read again.
 
     Raises:
         RecipeError: `init` is missing, or the recipe gives arguments to a network that it leaves open.
     """
     if not begun and recipe.init and not Path(recipe.init).is_file():
         raise RecipeError(
-            f"recipe {recipe.name} starts from {recipe.init}, which is no file here; name the weights: --init "
+            f"recipe {recipe.name} starts from {recipe.init}, which is not a file here; name the weights: --init "
             "NAME.safetensors" + (", or start from nothing: --init ''" if recipe.network else "")
         )
     if not begun and recipe.init and not recipe.init.endswith(".safetensors"):

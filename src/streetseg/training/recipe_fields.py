@@ -1,4 +1,4 @@
-"""Reading a recipe's fields: from --set FIELD=VALUE and from the values of a TOML file."""
+"""Read a recipe's fields from --set FIELD=VALUE and from the values of a TOML file."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def read_fields(values: Mapping[str, object]) -> dict[str, Any]:
     types = typing.get_type_hints(Recipe)
     for name in values:
         if name not in types:
-            near = difflib.get_close_matches(name, types, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(types)}"
+            close = difflib.get_close_matches(name, types, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(types)}"
             raise RecipeError(f"a recipe has no field {name!r}; {hint}")
     return {name: read_field(name, value, types[name]) for name, value in values.items()}
 
@@ -94,7 +94,7 @@ def read_value(value: Any, kind: Any) -> object:
 
 
 def read_scalar(text: str) -> bool | int | float | str:
-    """Return what a text of an untyped field stands for: true or false, a number, or the text."""
+    """Return the value of a text of an untyped field: true or false, a number, or the text."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     with contextlib.suppress(ValueError):

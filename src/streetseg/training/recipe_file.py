@@ -14,7 +14,7 @@ from streetseg.errors import RecipeError
 from streetseg.training.recipe import Recipe
 from streetseg.training.recipe_fields import read_fields, replace_fields
 
-NEEDED = tuple(
+REQUIRED_FIELDS = tuple(
     field.name
     for field in dataclasses.fields(Recipe)
     if field.default is field.default_factory is dataclasses.MISSING and field.name != "name"
@@ -30,14 +30,14 @@ def read_recipe(path: Path, recipe_named: Callable[[str], Recipe]) -> Recipe:
     """Return the recipe in a TOML file.
 
     The file either names a recipe, `base = "NAME"`, and the fields in which it differs; or it is a whole recipe, as
-    `streetseg recipes NAME` prints it. A recipe without a `name` is called as the file.
+    `streetseg recipes NAME` prints it. A recipe without a `name` takes the file's name.
 
     Args:
         path: NAME.toml.
         recipe_named: Returns the recipe of a name.
 
     Raises:
-        RecipeError: The file cannot be read, is no TOML, or its fields make no recipe.
+        RecipeError: The file cannot be read, is not TOML, or its fields do not make a recipe.
     """
     fields = {"name": path.stem} | read_toml(path)
     if "base" not in fields:
@@ -53,7 +53,7 @@ def read_recipe(path: Path, recipe_named: Callable[[str], Recipe]) -> Recipe:
 def whole_recipe(path: Path, fields: dict[str, Any]) -> Recipe:
     """Return the recipe that a file's fields make; RecipeError where one without a default is missing."""
     read = read_fields(fields)
-    missing = [name for name in NEEDED if name not in read]
+    missing = [name for name in REQUIRED_FIELDS if name not in read]
     if missing:
         raise RecipeError(
             f'{path} must name the recipe that it changes, base = "NAME" (`streetseg recipes` lists them), or be a '
@@ -65,8 +65,8 @@ def whole_recipe(path: Path, fields: dict[str, Any]) -> Recipe:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the contents of a TOML file; RecipeError where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before UTF-8
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin UTF-8 files with a mark
     except OSError as error:
         raise RecipeError(f"{path} cannot be read ({error.strerror}); name a recipe or a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is no TOML file: {error}") from None
+        raise RecipeError(f"{path} is not a TOML file: {error}") from None

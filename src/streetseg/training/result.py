@@ -1,4 +1,4 @@
-"""What a run returns."""
+"""The result of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TrainingResult(Printable):
 
     Attributes:
         weights: The averaged weights, unfolded, with their card: NAME.safetensors.
-        best_weights: Those of the best evaluation; None where the recipe never evaluates.
+        best_weights: The weights of the best evaluation; None if the recipe never evaluates.
         best: The figure that decides ("miou", or a classifier's "accuracy") at the best evaluation, 0 to 1; empty
             without evaluation.
         best_step: Step of the best evaluation; None without evaluation.

@@ -1,4 +1,4 @@
-"""The state of a run: network, average, optimiser and step. Everything random follows from seed and step."""
+"""The state of a run: network, average, optimiser and step. All random numbers depend on the seed and the step only."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from streetseg.training.losses.heads import check_heads
 from streetseg.training.losses.losses import Loss
 from streetseg.training.recipe import Recipe
 from streetseg.training.schedule import Schedule, make_optimiser
-from streetseg.training.tasks.task import Judgement, Task
+from streetseg.training.tasks.task import Task, Validation
 
 
 class Run:
     """A run's state, and its steps. `Run.open` makes one from a task.
 
     Attributes:
-        task: What the run trains for.
+        task: The run's task.
         recipe: The resolved recipe.
         samples: The samples that it trains on.
         network: The network in training.
@@ -79,8 +79,8 @@ class Run:
         """Set a run up, before its first step.
 
         Args:
-            task: What it trains for.
-            device: Where it computes.
+            task: The run's task.
+            device: The device of network and batches.
             samples: The samples to train on; None opens the task's.
             workers: Threads that make batches ahead.
 
@@ -175,7 +175,7 @@ class Run:
                 averaged.copy_(current[name])
 
     def check_finite(self, terms: dict[str, float]) -> None:
-        """Stop a run whose loss is no number any more."""
+        """Raise TrainingError if a term of the loss is NaN or infinite."""
         for name, value in terms.items():
             if not math.isfinite(value):
                 recipe, names = self.recipe, self.samples.names
@@ -187,16 +187,16 @@ class Run:
                 )
 
     def check_weights(self) -> None:
-        """Stop a run whose weights are no numbers any more: a finite loss may have a gradient that is not."""
+        """Raise TrainingError if a weight is NaN or infinite: a finite loss may have a gradient that is not."""
         for network in (self.network, self.average):
             for name, tensor in network.state_dict().items():
                 if not tensor.isfinite().all():
                     raise TrainingError(
-                        f"step {self.step}: {name} holds values that are no numbers; what was saved before stands; "
+                        f"step {self.step}: {name} holds NaN or infinity; files saved before are intact; "
                         "start anew in another --out, with a lower learning_rate"
                     )
 
-    def evaluate(self) -> Judgement:
+    def evaluate(self) -> Validation:
         """Return figures of the averaged weights on the recipe's evaluate_split, and pictures."""
         if not self.recipe.sync_norms:  # each process has statistics of its own; the first one's are kept
             share_buffers(self.average)
@@ -208,12 +208,12 @@ class Run:
 
         return self.task.validate(self.average, logits, self.device)
 
-    def improved(self, judged: dict[str, float]) -> bool:
+    def improved(self, figures: dict[str, float]) -> bool:
         """Return True if an evaluation's first figure is the best so far; then remember it."""
-        figure = next(iter(judged))
-        if judged[figure] <= self.best.get(figure, -1):
+        name = next(iter(figures))
+        if figures[name] <= self.best.get(name, -1):
             return False
-        self.best = {figure: judged[figure], "step": self.step}
+        self.best = {name: figures[name], "step": self.step}
         return True
 
     @property
@@ -227,18 +227,18 @@ class Run:
         return int(self.best["step"]) if self.best else None
 
     def start_from(self, path: Path) -> str:
-        """Take over other weights as far as they fit; return a line that says how far."""
+        """Load other weights as far as they fit; return a line as `initialise` does."""
         with torch.device("meta"):
             wider = self.task.build_network(len(self.task.classes) + 1, aux=True)
         return initialise(self.network, wider, self.recipe.network, self.task.classes, path)
 
     def save_average(self, path: Path) -> None:
-        """Write the averaged weights with what their user must know."""
+        """Write the averaged weights with their card, or a backbone's with its origin."""
         self.check_weights()
         self.task.save_weights(path, self.average)
 
     def state(self) -> dict[str, Any]:
-        """Return what `load_state` needs to go on, and what made it."""
+        """Return the state for `load_state`, with the versions that made it."""
         return {
             "step": self.step,
             "best": self.best,
@@ -260,7 +260,7 @@ class Run:
         """Go on from a checkpoint of the same recipe on the same classes and frames.
 
         Args:
-            state: What `state` returned.
+            state: The result of `state`.
             source: The checkpoint's file, for messages.
 
         Raises:

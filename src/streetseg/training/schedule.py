@@ -56,7 +56,7 @@ def make_optimiser(
     weight_decay: float,
     decay_norms: bool,
 ) -> torch.optim.Optimizer:
-    """Return an optimiser of a network's parameters; "factor" of each group is that of its learning rate.
+    """Return an optimiser of a network's parameters; "factor" of each group is the factor of its learning rate.
 
     Args:
         network: The network to train.

@@ -57,7 +57,7 @@ def train(
         out: Folder of the run. It gets checkpoint.pt (to resume from), log.jsonl, tensorboard/ (if TensorBoard is
             installed), NAME_best.safetensors (of the best evaluation, if the recipe evaluates) and, at the end,
             NAME.safetensors: the averaged weights, unfolded, with their card.
-        dataset: Name of the dataset; None tells it by the folder's layout.
+        dataset: Name of the dataset; None recognises it by the folder's layout.
         init: NAME.safetensors to start from; "" starts from random weights, None leaves it to the recipe.
         settings: Field of the recipe -> value that replaces it.
         resume: Go on from the checkpoint of an interrupted run of the same recipe, to the bit. Otherwise a folder
@@ -76,7 +76,7 @@ def train(
     """
     if workers < 0:
         raise UsageError(f"workers must be 0 or more, got {workers}")
-    place = choose_device(device)
+    chosen_device = choose_device(device)
     out = Path(out)
     checkpoint = out / "checkpoint.pt"
     begun = load_checkpoint(checkpoint) if resume else None
@@ -86,15 +86,15 @@ def train(
     task = open_task(recipe, data, dataset=dataset, cache=None if cache is None else Path(cache))
     if checkpoint.exists() and not resume:
         raise OutputError(f"{out} already holds a run; go on with it by --resume, or choose another --out")
-    known = explained(
+    explanations = explained(
         network=recipe.network,
         compiled=recipe.compile,
         batch=recipe.batch,
         accumulate=recipe.accumulate,
         crop=recipe.crop,
     )
-    with ExitStack() as locks, known:
-        join(place)
+    with ExitStack() as locks, explanations:
+        join(chosen_device)
         progress = progress and rank() == 0
         if progress and task.note:
             tqdm.write(f"streetseg: note: {task.note}", file=sys.stderr)
@@ -102,8 +102,8 @@ def train(
             make_folder(out)
             locks.enter_context(only_run(out))
             clear_unfinished(out)
-        run = Run.open(task, place, workers=workers)
-        if recipe.evaluate_every:  # report what is wrong with its frames now, not after hours
+        run = Run.open(task, chosen_device, workers=workers)
+        if recipe.evaluate_every:  # so that an error in its frames shows now, not after hours
             task.open_validation()
         if begun is not None:
             run.load_state(begun, checkpoint)
@@ -114,7 +114,7 @@ def train(
 
 
 def carry_out(run: Run, out: Path, progress: bool) -> TrainingResult:
-    """Take every step from where the run stands to the last, and write the weights."""
+    """Take the remaining steps of the run, and write the weights."""
     recipe, main = run.recipe, rank() == 0
     checkpoint, weights, best_weights = (
         out / name for name in ("checkpoint.pt", f"{recipe.name}.safetensors", f"{recipe.name}_best.safetensors")
@@ -135,27 +135,27 @@ def carry_out(run: Run, out: Path, progress: bool) -> TrainingResult:
             entry = run.train_step()
             stop = run.step < recipe.iterations and bool(summed(torch.tensor(asked(), device=run.device).int()))
             bar.update()
-            judged: dict[str, float] = {}
+            figures: dict[str, float] = {}
             pictures: dict[str, NDArray[np.uint8]] = {}
             if due(run.step, recipe.evaluate_every, recipe.iterations):
                 try:
-                    judged, pictures = run.evaluate()
-                except Exception:  # when its cause is mended, the run goes on from here
+                    figures, pictures = run.evaluate()
+                except Exception:  # so that the run can go on from here once the cause is mended
                     if log:
-                        keep(run, log, checkpoint)
+                        write_checkpoint(run, log, checkpoint)
                     raise
-                entry |= judged
-                if run.improved(judged) and main:
+                entry |= figures
+                if run.improved(figures) and main:
                     run.save_average(best_weights)
-            if due(run.step, LOG_EVERY, recipe.iterations) or judged:
+            if due(run.step, LOG_EVERY, recipe.iterations) or figures:
                 entry["images_per_second"] = round((run.step - first) * recipe.batch / (time.monotonic() - start), 2)
                 best = {f"best {name}": value for name, value in run.best_figures.items()}
-                figures = {name: f"{value:.4g}" for name, value in (entry | best).items()}
-                bar.set_postfix(figures, refresh=False)  # at the bar's own pace, for those who keep it in a file
+                shown = {name: f"{value:.4g}" for name, value in (entry | best).items()}
+                bar.set_postfix(shown, refresh=False)  # no refresh: stderr may be a log file
                 if log:
                     log.add(run.step, entry, pictures)
             if (stop or due(run.step, recipe.checkpoint_every, recipe.iterations)) and log:
-                keep(run, log, checkpoint)
+                write_checkpoint(run, log, checkpoint)
             if stop:
                 raise KeyboardInterrupt
     if main:
@@ -170,13 +170,13 @@ def carry_out(run: Run, out: Path, progress: bool) -> TrainingResult:
     )
 
 
-def keep(run: Run, log: Log, checkpoint: Path) -> None:
-    """Write the run's checkpoint, if it is one to go on from."""
+def write_checkpoint(run: Run, log: Log, checkpoint: Path) -> None:
+    """Write the run's checkpoint; TrainingError if its weights are not finite."""
     run.check_weights()
     log.sync()
     save_checkpoint(checkpoint, run.state())
 
 
 def due(step: int, every: int, last: int) -> bool:
-    """Return True if something is due after a step that is done every so many steps (0: never) and after the last."""
+    """Return True if a task of every `every` steps (0: never), and of the last step, is due after a step."""
     return every > 0 and (step % every == 0 or step == last)

@@ -1,4 +1,4 @@
-"""Bootstrapped cross entropy (Wu, Shen, van den Hengel, arXiv 1605.06885), as FASSD-Net has it."""
+"""Bootstrapped cross entropy (Wu, Shen, van den Hengel, arXiv 1605.06885), as FASSD-Net uses it."""
 
 from __future__ import annotations
 

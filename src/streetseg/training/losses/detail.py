@@ -1,4 +1,4 @@
-"""Detail aggregation: STDC-Seg's supervision of outlines (arXiv 2104.13188, Section 3.3), in its code's numbers."""
+"""Detail aggregation: STDC-Seg's supervision of outlines (arXiv 2104.13188, Section 3.3), its code's values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def detail_target(label: Tensor) -> Tensor:
 
     An 8-neighbour Laplacian, zero outside the frame, runs over the class indices at strides 1, 2 and 4. It marks a
     pixel if a stride's response, by nearest neighbour, is positive. The official fusion weighs the strides 0.6, 0.3 and
-    0.1 (parameters that get no gradient) and keeps what is above 0.1. Stride 4 alone never marks a pixel, so it is left
+    0.1 (parameters that get no gradient) and marks the pixels above 0.1. Stride 4 alone never marks a pixel, so it is left
     out here. Void, 255, counts as the largest class.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which heads of a network a recipe supervises."""
+"""Check that a recipe's losses fit the heads of its network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def check_heads(network: str, outputs: Outputs, aux_weights: Collection[str], de
 
     Args:
         network: Name of the network.
-        outputs: What it returns in training.
+        outputs: Its outputs in training.
         aux_weights: The heads with a loss on class maps.
         detail_weights: The heads with a loss on outlines.
 
@@ -31,6 +31,6 @@ def check_heads(network: str, outputs: Outputs, aux_weights: Collection[str], de
     for head in supervised:
         detail = outputs.aux[head].shape[1] != outputs.logits.shape[1]
         if head in (aux_weights if detail else detail_weights):
-            place = "detail_weights" if detail else "aux_weights"
-            raise RecipeError(f"head {head} of {network} belongs in {place}, by what it predicts")
+            place, kind = ("detail_weights", "outlines") if detail else ("aux_weights", "classes")
+            raise RecipeError(f"head {head} of {network} belongs in {place}, because it predicts {kind}")
     return bool(heads - supervised)

@@ -1,4 +1,4 @@
-"""Counts over all processes of a run, so that a loss is the whole batch's however processes share it."""
+"""Sums over all processes of a run, so that a loss is the whole batch's, however many processes share it."""
 
 from __future__ import annotations
 

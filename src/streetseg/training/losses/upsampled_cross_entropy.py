@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from streetseg.data.pairs import IGNORE
 
-# Logits at once: what fits into a CPU's second-level cache, and a part of a GPU's memory.
+# Logits to compute at once: they fit into a CPU's second-level cache, or into a part of a GPU's memory.
 BAND_VALUES = {"cpu": 1 << 17, "cuda": 1 << 26, "mps": 1 << 26}
 
 

@@ -62,7 +62,7 @@ def stdc1_seg75_cityscapes() -> Recipe:
 
     streetseg train --recipe stdc1_seg75_cityscapes --data CITYSCAPES --out RUN
 
-    The same training as stdc1_seg50_cityscapes (one official run gives both), judged and used at 0.75.
+    The same training as stdc1_seg50_cityscapes (one official run gives both), evaluated and used at 0.75.
     """
     return dataclasses.replace(
         stdc1_seg50_cityscapes(),

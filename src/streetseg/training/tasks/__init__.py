@@ -1,1 +1,1 @@
-"""What a run trains for: segmentation or classification."""
+"""The tasks of a run: segmentation and classification."""

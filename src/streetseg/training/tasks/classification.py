@@ -23,10 +23,10 @@ from streetseg.training.dataset import Decoded, Samples
 from streetseg.training.distributed import rank, summed, world
 from streetseg.training.losses.losses import Loss
 from streetseg.training.recipe import Recipe
-from streetseg.training.tasks.task import Judgement, Logits, Task, appearance, check_arguments
+from streetseg.training.tasks.task import Logits, Task, Validation, appearance, check_arguments
 
 DETAIL = 2  # training shows parts of frames of this many times the short side, evaluation frames of the short side
-CENTRE_CROP = 0.875  # share of the short side: how ImageNet's classifiers are judged (He et al., 2016)
+CENTRE_CROP = 0.875  # share of the short side: ImageNet's classifiers are evaluated so (He et al., 2016)
 LEAST_SIDE = 64  # pixels; every classifier's stride is at most 32
 
 
@@ -85,15 +85,15 @@ class Classification(Task):
         return loss
 
     def open_validation(self) -> None:
-        """Look the images of evaluate_split up; DatasetError if there is no such split."""
+        """Find the images of evaluate_split; DatasetError if there is no such split."""
         self.images.items(self.recipe.evaluate_split)
 
-    def validate(self, network: Network, logits: Logits, device: torch.device) -> Judgement:
+    def validate(self, network: Network, logits: Logits, device: torch.device) -> Validation:
         """Return the accuracy on evaluate_split."""
         return {"accuracy": accuracy(logits, device, self.images, self.recipe.evaluate_split, self.recipe.crop)}, {}
 
     def save_weights(self, path: Path, network: Network) -> None:
-        """Write the backbone's weights and where they come from."""
+        """Write the backbone's weights and their origin."""
         facts = {"network": self.recipe.network, "training_data": self.images.name, "classes": self.classes}
         save_classifier(path, network.state_dict(), facts | self.origin())
 
@@ -113,7 +113,10 @@ def reduced(frame: Bytes, short_side: int) -> Bytes:
 
 
 def build_classifier(name: str, num_classes: int, arguments: Mapping[str, Any]) -> Network:
-    """Return a new classifier, channels last; see `Task.build_network`. It has no strides, and nobody asks for them."""
+    """Return a new classifier, channels last; see `Task.build_network`.
+
+    It lacks the strides of a Network, which no caller reads.
+    """
     check_arguments(arguments)
     if name not in CLASSIFIERS:
         raise NetworkError(f"no classifier {name!r}; there are {', '.join(CLASSIFIERS)}")

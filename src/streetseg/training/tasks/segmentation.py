@@ -30,9 +30,9 @@ from streetseg.training.dataset import Decoded, Samples
 from streetseg.training.distributed import rank, summed, world
 from streetseg.training.losses.losses import LOSSES, Loss, SegmentationLoss
 from streetseg.training.recipe import Recipe
-from streetseg.training.tasks.task import Judgement, Logits, Task, appearance, check_arguments
+from streetseg.training.tasks.task import Logits, Task, Validation, appearance, check_arguments
 
-PICTURES = 4  # of an evaluation
+PICTURES = 4  # for TensorBoard, of an evaluation
 
 
 class Segmentation(Task):
@@ -101,18 +101,19 @@ class Segmentation(Task):
         )
 
     @cached_property
-    def judged(self) -> Samples:
+    def evaluation_samples(self) -> Samples:
         """The samples of evaluate_split at their own size."""
         return open_samples(self.dataset, self.recipe.evaluate_split, sys.maxsize, self.cache)
 
     def open_validation(self) -> None:
         """Open the samples of evaluate_split; DatasetError if no pixel of them has a label."""
-        if all((self.judged.read(i)[1] == IGNORE).all() for i in range(len(self.judged.names))):
+        samples = self.evaluation_samples
+        if all((samples.read(i)[1] == IGNORE).all() for i in range(len(samples.names))):
             raise self.dataset.unlabelled(self.recipe.evaluate_split)
 
-    def validate(self, network: Network, logits: Logits, device: torch.device) -> Judgement:
+    def validate(self, network: Network, logits: Logits, device: torch.device) -> Validation:
         """Return mIoU and pixel accuracy of evaluate_split, and overlays of its first frames."""
-        return validate(TrainingEngine(logits, device), self.card(network), self.judged)
+        return validate(TrainingEngine(logits, device), self.card(network), self.evaluation_samples)
 
     def save_weights(self, path: Path, network: Network) -> None:
         """Write the network's weights with their card."""
@@ -196,15 +197,15 @@ def count_pixels(samples: Samples, num_classes: int) -> NDArray[np.int64]:
     return counts[:num_classes]
 
 
-def validate(engine: TrainingEngine, card: ModelCard, samples: Samples) -> Judgement:
-    """Judge a network by the same Segmenter that a user runs, on frames of their own size.
+def validate(engine: TrainingEngine, card: ModelCard, samples: Samples) -> Validation:
+    """Evaluate a network with the same Segmenter that users run, on frames of their own size.
 
-    Each process judges its share of the frames.
+    Each process evaluates its share of the frames.
 
     Args:
         engine: Runs the network.
-        card: The network's.
-        samples: At their own size; some have labels.
+        card: The network's card.
+        samples: Samples at their own size; some have labels.
 
     Returns:
         mIoU and pixel accuracy from one confusion matrix over all pixels, and overlays of the first frames.
@@ -219,5 +220,5 @@ def validate(engine: TrainingEngine, card: ModelCard, samples: Samples) -> Judge
         if len(pictures) < PICTURES:
             pictures[samples.names[i]] = result.overlay()
     matrix = summed(torch.from_numpy(matrix).to(engine.device)).cpu().numpy()
-    reached = scores(matrix)
-    return {"miou": reached.miou, "pixel_accuracy": reached.pixel_accuracy}, pictures
+    split_scores = scores(matrix)
+    return {"miou": split_scores.miou, "pixel_accuracy": split_scores.pixel_accuracy}, pictures

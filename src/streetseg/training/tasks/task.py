@@ -1,4 +1,4 @@
-"""What every task has: data, views, network, loss, validation and weights file."""
+"""The base class of tasks: data, views, network, loss, validation and weights file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streetseg.training.losses.losses import Loss
 from streetseg.training.recipe import Recipe
 
 Logits = Callable[[Tensor], Tensor]  # frames N x 3 x H x W, 0 to 1, on the device -> logits
-Judgement = tuple[dict[str, float], dict[str, NDArray[np.uint8]]]  # figures, the first one decides; pictures by name
+Validation = tuple[dict[str, float], dict[str, NDArray[np.uint8]]]  # figures, the first one decides; pictures by name
 
 
 class Task(ABC):
@@ -34,7 +34,7 @@ class Task(ABC):
         recipe: The resolved recipe.
         classes: Names of the classes, in the order of their indices.
         views: Draws the view of each sample.
-        note: What was decided about the data that its folder does not say; "" if nothing.
+        note: Decisions about the data that its folder leaves open; "" if there are none.
     """
 
     recipe: Recipe
@@ -80,11 +80,11 @@ class Task(ABC):
 
     @abstractmethod
     def open_validation(self) -> None:
-        """Open what `validate` judges on; DatasetError if it cannot be used."""
+        """Open the samples of `validate`; DatasetError if they cannot be used."""
 
     @abstractmethod
-    def validate(self, network: Network, logits: Logits, device: torch.device) -> Judgement:
-        """Judge a network on the recipe's evaluate_split.
+    def validate(self, network: Network, logits: Logits, device: torch.device) -> Validation:
+        """Evaluate a network on the recipe's evaluate_split.
 
         Args:
             network: The network in evaluation mode.
@@ -97,10 +97,10 @@ class Task(ABC):
 
     @abstractmethod
     def save_weights(self, path: Path, network: Network) -> None:
-        """Write a network's weights with what their user must know."""
+        """Write a network's weights with their card or origin."""
 
     def origin(self) -> dict[str, Any]:
-        """Return what went into the weights, for their card."""
+        """Return the recipe, seed and version of the weights, for their card."""
         recipe = {
             name: readable(value) if isinstance(value, str) else value
             for name, value in dataclasses.asdict(self.recipe).items()
