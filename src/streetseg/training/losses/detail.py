@@ -12,8 +12,8 @@ def detail_target(label: Tensor) -> Tensor:
 
     An 8-neighbour Laplacian, zero outside the frame, runs over the class indices at strides 1, 2 and 4. It marks a
     pixel if a stride's response, by nearest neighbour, is positive. The official fusion weighs the strides 0.6, 0.3 and
-    0.1 (parameters that get no gradient) and marks the pixels above 0.1. Stride 4 alone never marks a pixel, so it is left
-    out here. Void, 255, counts as the largest class.
+    0.1 (parameters that get no gradient) and marks the pixels above 0.1. Stride 4 alone never marks a pixel, so this
+    function leaves it out. Void, 255, counts as the largest class.
 
     Args:
         label: N x H x W, class indices or 255.
