@@ -260,7 +260,7 @@ def foreign_model() -> bytes:
     [
         ("cut.onnx", lambda: DEFAULT_WEIGHTS.read_bytes()[:-100_000], "get the file again"),
         ("foreign.onnx", foreign_model, "without a card"),
-        ("text.onnx", lambda: b"hello\n", "is no weights file of streetseg, or is damaged"),
+        ("text.onnx", lambda: b"hello\n", "is not a weights file of streetseg, or is damaged"),
         ("empty.onnx", lambda: b"", "is empty"),
         ("weights.safetensors", lambda: b"\x02" + bytes(7) + b"{}", "without a card"),
         ("weights.pt", lambda: b"PK", "it takes NAME.onnx, NAME.pt2 and NAME.safetensors"),

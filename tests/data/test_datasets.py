@@ -64,7 +64,7 @@ def test_a_folder_that_is_called_what_it_is_not_is_one_line(kind: str, tmp_path:
 
 
 def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is no known dataset; looked for camvid: train/ with trainannot/"):
+    with pytest.raises(DatasetError, match="is not a known dataset; looked for camvid: train/ with trainannot/"):
         open_dataset(tmp_path)
     write_cityscapes(tmp_path / "both", {"train": 1}, size=(16, 32))
     write_folder(tmp_path / "both", {"": 2}, size=(16, 32))

@@ -1,4 +1,4 @@
-"""Cards in files of every format, and every kind of file that is no artefact of ours."""
+"""Cards in files of every format, and every kind of file that is not an artefact of ours."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def check_dataset(
         The findings and the figures of each split.
 
     Raises:
-        DatasetError: The folder is no dataset.
+        DatasetError: The folder is not a dataset.
     """
     opened = data if isinstance(data, Dataset) else find_dataset(data, dataset)
     everything = survey(opened, [pair for pairs in opened.splits.values() for pair in pairs], progress)

@@ -65,7 +65,7 @@ def find_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
     """Open the dataset in a folder like `open_dataset`, but allow missing label files."""
     root = Path(folder)
     if not root.is_dir():
-        raise DatasetError(f"dataset folder {root} does not exist or is no folder; give the folder of a dataset")
+        raise DatasetError(f"dataset folder {root} does not exist or is not a folder; give the folder of a dataset")
     if dataset is not None and dataset not in DATASETS:
         raise DatasetError(f"unknown dataset {dataset!r}; choose one of {', '.join(DATASETS)}")
     name = dataset or detect(root)
@@ -85,4 +85,4 @@ def detect(root: Path) -> str:
     if imagenet.recognises(root):
         raise DatasetError(f"{root} holds images sorted by class, without label maps; use it for pre-training only")
     looked_for = "; ".join(f"{key}: {kind.layout}" for key, kind in DATASETS.items())
-    raise DatasetError(f"{root} is no known dataset; looked for {looked_for}")
+    raise DatasetError(f"{root} is not a known dataset; looked for {looked_for}")

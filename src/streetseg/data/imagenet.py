@@ -48,7 +48,7 @@ def recognises(root: Path) -> bool:
 def open_imagenet(root: Path) -> LabelledImages:
     """Open the images below `root`; DatasetError if there are none or the classes are wrong."""
     if not root.is_dir():
-        raise DatasetError(f"dataset folder {root} does not exist or is no folder; give the folder of a dataset")
+        raise DatasetError(f"dataset folder {root} does not exist or is not a folder; give the folder of a dataset")
     names = tuple(folder.name for folder in classes_in(root / "train"))
     if not names:
         raise DatasetError(f"{root} holds no images sorted by class; looked for {LAYOUT}")

@@ -82,7 +82,7 @@ def dataset_stats(
         Shares, weights and colours.
 
     Raises:
-        DatasetError: The folder is no dataset, there is no such split, a pair cannot be used, or no pixel counts.
+        DatasetError: The folder is not a dataset, the split does not exist, a pair cannot be used, or no pixel counts.
     """
     opened = data if isinstance(data, Dataset) else find_dataset(data, dataset)
     samples = survey(opened, opened.pairs(split), progress)

@@ -45,7 +45,7 @@ def read_card(path: Path | str) -> ModelCard:
     path = Path(path)
     content = read_bytes(path)
     if path.suffix not in FORMATS:
-        raise ArtefactError(f"{path} is no weights file of streetseg; {formats_taken()}")
+        raise ArtefactError(f"{path} is not a weights file of streetseg; {formats_taken()}")
     read_text, read_content_hash = FORMATS[path.suffix]
     text, content_hash = read_text(content, path), read_content_hash(content, path)
     card = ModelCard.from_json(text, str(path))
@@ -137,7 +137,7 @@ def varint(view: memoryview, at: int, path: Path) -> tuple[int, int]:
 
 def truncated(path: Path) -> NoReturn:
     """Raise the error about a file that ends early."""
-    raise ArtefactError(f"{path} is truncated, or is no artefact of streetseg; get the file again")
+    raise ArtefactError(f"{path} is truncated, or is not an artefact of streetseg; get the file again")
 
 
 def program_card(content: bytes, path: Path) -> str:
@@ -165,7 +165,7 @@ def program_files(content: bytes, path: Path) -> dict[str, bytes]:
     """Return the files in the archive of a torch.export program, by their names below its one folder."""
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
-            # PyTorch stores its files uncompressed; one that unpacks to more than the archive is no program.
+            # PyTorch stores its files uncompressed; an archive that unpacks to more than its size is not a program.
             if sum(member.file_size for member in archive.infolist()) > len(content):
                 not_ours(path)
             return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
@@ -215,7 +215,7 @@ def safetensors_parts(content: bytes, path: Path) -> tuple[dict[str, Any], memor
 
 def not_ours(path: Path) -> NoReturn:
     """Raise the error about a file in none of our formats."""
-    raise ArtefactError(f"{path} is no weights file of streetseg, or is damaged; {formats_taken()}")
+    raise ArtefactError(f"{path} is not a weights file of streetseg, or is damaged; {formats_taken()}")
 
 
 Reader = Callable[[bytes, Path], str]

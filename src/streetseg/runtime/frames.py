@@ -33,7 +33,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 PNG_LEVEL = 1
 JPEG_QUALITY = 92
 JPEG_MAX_SIDE = 65_500
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")  # what is written
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of files that we write
 
 EXIF_ORIENTATION = 0x0112
 TIFF_BITS, TIFF_PHOTOMETRIC = 0x0102, 0x0106  # BitsPerSample, PhotometricInterpretation
@@ -179,7 +179,7 @@ def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or it is broken."""
     try:
         orientation: int = image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block is no reason to refuse a sound picture, and fails in many ways
+    except Exception:  # a broken EXIF block fails in many ways, but the picture is sound
         return 1
     return orientation if orientation in UPRIGHT else 1
 

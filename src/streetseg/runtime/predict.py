@@ -224,7 +224,7 @@ def predict(
         progress: Shows the progress.
 
     Returns:
-        The figures of all images and their errors, or those of the video.
+        The figures and errors of all images, or the figures of the video.
 
     Raises:
         UsageError: If a path or an option is wrong; then nothing is written.

@@ -104,7 +104,7 @@ class Canvas:
         self.surface[rows, columns] = SURFACES.index(surface)
 
     def outlines(self, polygons: Array) -> dict[int, Array]:
-        """Project world polygons, P x N x 3, to pixels (x, y), by number from 1; cut off what is nearer than NEAR."""
+        """Project world polygons, P x N x 3, to pixels (x, y), by number from 1; cut off parts nearer than NEAR."""
         points = (polygons - self.camera.place.origin) @ self.camera.place.axes.T
         kept = list(points) if points[..., 2].min() >= NEAR else [cut_off(polygon) for polygon in points]
         centre = np.array(self.camera.size[::-1]) / 2

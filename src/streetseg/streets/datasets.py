@@ -7,6 +7,7 @@ the folder cannot be written to, and UsageError for a split that the layout does
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count as count_from
@@ -343,17 +344,21 @@ def mask_of(label: Bytes, masks: Masks) -> Bytes | Image.Image:
 def save(pixels: Bytes | Image.Image, path: Path) -> None:
     """Write an image; create its folder."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with folder_for(path):
         image.save(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; give a folder that can be written to") from None
 
 
 def save_text(text: str, path: Path) -> None:
     """Write a text; create its folder."""
+    with folder_for(path):
+        path.write_text(text)
+
+
+@contextlib.contextmanager
+def folder_for(path: Path) -> Iterator[None]:
+    """Create the folder of `path` for the block; OutputError if it or the block's file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        yield
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; give a folder that can be written to") from None

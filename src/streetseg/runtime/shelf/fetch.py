@@ -64,7 +64,7 @@ def download(url: str, part: Path, size: int) -> str:
     """
     with part.open("ab") as file:
         have = file.tell()
-        unseen = None if sys.stderr else True  # None: where stderr is no terminal; tqdm stumbles where it is closed
+        unseen = None if sys.stderr else True  # None hides the bar without a terminal; tqdm fails if stderr is closed
         with tqdm(desc=url, initial=have, total=size, unit="B", unit_scale=True, leave=False, disable=unseen) as bar:
             while have < size:
                 for chunk in rest_of(url, have, size):
