@@ -118,7 +118,7 @@ def test_damage_is_told(program: Path, tmp_path: Path) -> None:
     path = tmp_path / "bad.pt2"
     for spoilt in (content[: len(content) // 2], b"PK\3\4", bytes(1000)):
         path.write_bytes(spoilt)
-        with pytest.raises(ArtefactError, match="no weights file of streetseg, or is damaged"):
+        with pytest.raises(ArtefactError, match="not a weights file of streetseg, or is damaged"):
             read_card(path)
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -130,7 +130,7 @@ def test_damage_is_told(program: Path, tmp_path: Path) -> None:
         read_card(path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/bomb", bytes(10_000_000))
-    with pytest.raises(ArtefactError, match="no weights file"):
+    with pytest.raises(ArtefactError, match="not a weights file"):
         read_card(path)
 
 
