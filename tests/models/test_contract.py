@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streetseg.errors import NetworkError
+from streetseg.export import graph
 from streetseg.export.onnx import to_onnx
 from streetseg.export.targets import export
 from streetseg.export.verify import verify_artefact
@@ -307,7 +308,7 @@ def test_every_row_of_the_papers_tables_trains_and_exports(
 
     if arguments:  # the networks themselves are exported above
         # Half precision would hide small faults of the graph.
-        monkeypatch.setattr("streetseg.export.graph.SMALLEST_HALVED", float("inf"))
+        monkeypatch.setattr(graph, "SMALLEST_HALVED", float("inf"))
         network = build(name, 3, **arguments | narrow).eval()
         card = card_for(name, network, 3)
         path = tmp_path / "row.onnx"
