@@ -137,6 +137,7 @@ def python_blocks(page: Path) -> list[pages.Block]:
     return [block for block in pages.blocks(page) if block.language == "python"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.name)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of a page run one after the other, as in the checkout; a block after the marker only compiles."""

@@ -24,6 +24,8 @@ from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 
 @pytest.fixture(scope="module")
 def card() -> ModelCard:

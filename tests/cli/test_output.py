@@ -52,6 +52,7 @@ def many(drive: Path, tmp_path: Path) -> list[str | Path]:
     return ["predict", photos, "--out", tmp_path / "out", *ONNXRUNTIME]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(number: signal.Signals, many: list[str | Path], tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ def test_a_name_that_is_no_text(drive: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["image"] == str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
 @pytest.mark.parametrize("name", ["a/2.jpg", "1.png"])
 def test_an_image_from_a_pipe(name: str, drive: Path, tmp_path: Path) -> None:
@@ -208,6 +209,7 @@ def test_an_image_from_a_pipe(name: str, drive: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(image), expected.classmap)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
 def test_what_is_no_image_from_a_pipe(tmp_path: Path) -> None:
     command = [*STREETSEG, "predict", "/dev/stdin", "--out", tmp_path / "out"]

@@ -17,6 +17,8 @@ from streetseg.streets.datasets import (
 from streetseg.streets.scene import render_surfaces
 from streetseg.streets.world import SURFACES
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 SMALL = (90, 120)
 
 

@@ -20,6 +20,8 @@ from streetseg.streets.datasets import (
 )
 from streetseg.streets.scene import Scene, render
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 ROAD = LABELS.names.index("road")
 SMALL = (90, 120)
 

@@ -16,6 +16,8 @@ from streetseg.data.stats import class_weights, dataset_stats
 from streetseg.errors import DatasetError
 from streetseg.streets.datasets import write_folder
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -22,6 +22,8 @@ from streetseg.models.bisenetv2 import Design, GatherExpansionLayer
 from streetseg.models.hardnet import Fusion
 from streetseg.models.outputs import Network
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 INPUT = (2, 4, 12, 20)
 
 

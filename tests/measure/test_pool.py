@@ -14,6 +14,8 @@ from streetseg.errors import UsageError
 from streetseg.measure.compare import compare
 from streetseg.measure.pool import distinct_names, pool
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 
 def evaluated(camvid: Path, split: str, out: Path, *options: str) -> Path:
     command = ["evaluate", "ddrnet_23_slim-camvid", "--data", str(camvid), "--split", split, "--report", str(out)]

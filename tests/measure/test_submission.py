@@ -19,6 +19,8 @@ from streetseg.measure.submission import write_server_files
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.streets.datasets import write_cityscapes
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 
 @pytest.fixture(scope="module")
 def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:

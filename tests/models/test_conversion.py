@@ -36,6 +36,7 @@ HERE = Path("checkpoint.pth")
 # Recognising
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixture", sorted(path.stem for path in FOLDER.glob("*.json")))
 def test_every_fixture_is_recognised_whatever_is_around_it(fixture: str) -> None:
     theirs = shapes(fixture)

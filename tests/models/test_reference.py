@@ -95,6 +95,7 @@ def test_same_function(fixture: str, network: str, origin: Origin, heads: dict[s
     assert {entry["name"] for entry in reference.facts["outputs"]} == set(heads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fixture", "network", "origin"), [case[:3] for case in CASES], ids=[c[0] for c in CASES])
 def test_parameters(fixture: str, network: str, origin: Origin) -> None:
     facts = Reference(fixture).facts

@@ -49,6 +49,7 @@ def test_the_sign_of_official_scales_is_lost_outside_the_backbone() -> None:
     assert torch.equal(ours["backbone.conv1.1.weight"], theirs["cp.backbone.features.0.bn.weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["stdc1", "stdc2"])
 def test_imagenet_checkpoints_start_the_segmentation_form(name: str) -> None:
     reference, origin = Reference(f"{name}-cls"), stdc.IMAGENET[name]

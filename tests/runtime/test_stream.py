@@ -17,6 +17,8 @@ from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import in_order
 from streetseg.streets.scene import render
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 
 @pytest.fixture(autouse=True)
 def no_threads_are_left() -> Iterator[None]:

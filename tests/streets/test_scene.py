@@ -14,6 +14,8 @@ from streetseg.data.pairs import IGNORE
 from streetseg.errors import UsageError
 from streetseg.streets.scene import Scene, render
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 SKY, BUILDING, POLE, ROAD, SIDEWALK, TREE, SIGN, FENCE, CAR, PEDESTRIAN, CYCLIST = range(len(LABELS.names))
 SMALL = (90, 120)
 

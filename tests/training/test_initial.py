@@ -24,6 +24,8 @@ from streetseg.training.train import train
 from tests.support.runs import open_run
 from tests.support.small_recipe import small
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 NO_AUX = "aux_weights="
 assert_close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-3)  # the memory layouts differ, and so the sums

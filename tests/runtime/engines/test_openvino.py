@@ -67,6 +67,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> RecordingCore:
     return core
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "precision", "device", "settings"),
     [

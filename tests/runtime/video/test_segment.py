@@ -28,6 +28,8 @@ from streetseg.runtime.video.segment import segment_video
 from streetseg.runtime.video.writer import VideoWriter
 from tests.support.videos import frames_of, source_frames, steady, write_video
 
+pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_overlay_and_lossless_class_map(suffix: str, ride: Path, segmenter: Segmenter, tmp_path: Path) -> None:
