@@ -24,7 +24,7 @@ from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

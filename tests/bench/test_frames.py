@@ -24,7 +24,7 @@ from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 ONNXRUNTIME = EngineOptions(engine="onnxruntime", threads=1)
 SIZE = (64, 90)  # no multiple of the network's 8

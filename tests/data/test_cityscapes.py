@@ -17,7 +17,7 @@ from streetseg.streets.datasets import (
 from streetseg.streets.scene import render_surfaces
 from streetseg.streets.world import SURFACES
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 SMALL = (90, 120)
 

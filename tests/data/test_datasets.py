@@ -20,7 +20,7 @@ from streetseg.streets.datasets import (
 )
 from streetseg.streets.scene import Scene, render
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 ROAD = LABELS.names.index("road")
 SMALL = (90, 120)

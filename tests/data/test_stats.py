@@ -16,7 +16,7 @@ from streetseg.data.stats import class_weights, dataset_stats
 from streetseg.errors import DatasetError
 from streetseg.streets.datasets import write_folder
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

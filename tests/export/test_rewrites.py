@@ -22,7 +22,7 @@ from streetseg.models.bisenetv2 import Design, GatherExpansionLayer
 from streetseg.models.hardnet import Fusion
 from streetseg.models.outputs import Network
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 INPUT = (2, 4, 12, 20)
 

@@ -14,7 +14,7 @@ from streetseg.errors import UsageError
 from streetseg.measure.compare import compare
 from streetseg.measure.pool import distinct_names, pool
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 
 def evaluated(camvid: Path, split: str, out: Path, *options: str) -> Path:

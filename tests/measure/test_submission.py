@@ -19,7 +19,7 @@ from streetseg.measure.submission import write_server_files
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.streets.datasets import write_cityscapes
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from streetseg.papers.sizes import PaperSizes, count_sizes, size_tables
 from streetseg.papers.tables import Measurements, compare_table, paper_tables, save_tables
 from tests.support.figures import overlapping
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 TABLES = read_tables()
 FIGURES = [name for name, table in TABLES.items() if table.axes]

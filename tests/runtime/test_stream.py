@@ -17,7 +17,7 @@ from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import in_order
 from streetseg.streets.scene import render
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)

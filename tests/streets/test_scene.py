@@ -14,7 +14,7 @@ from streetseg.data.pairs import IGNORE
 from streetseg.errors import UsageError
 from streetseg.streets.scene import Scene, render
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 SKY, BUILDING, POLE, ROAD, SIDEWALK, TREE, SIGN, FENCE, CAR, PEDESTRIAN, CYCLIST = range(len(LABELS.names))
 SMALL = (90, 120)

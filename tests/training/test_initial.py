@@ -24,7 +24,7 @@ from streetseg.training.train import train
 from tests.support.runs import open_run
 from tests.support.small_recipe import small
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 NO_AUX = "aux_weights="

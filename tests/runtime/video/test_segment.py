@@ -28,7 +28,7 @@ from streetseg.runtime.video.segment import segment_video
 from streetseg.runtime.video.writer import VideoWriter
 from tests.support.videos import frames_of, source_frames, steady, write_video
 
-pytestmark = pytest.mark.slow  # it renders streets, or runs engines many times
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
