@@ -107,7 +107,8 @@ def open_cache(
 def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -> str:
     """Return a hash that changes with the files' sizes and times, the classes and the version of this package."""
     files = [path for pair in pairs for path in (pair.image, pair.label) if path]
-    files += [dataset.class_file] if dataset.class_file else []
+    files += [*([dataset.class_file] if dataset.class_file else []), *dataset.sources]
+    files = list(dict.fromkeys(files))  # pairs may share a label file
     try:
         stats = [path.stat() for path in files]
     except OSError as error:
@@ -119,7 +120,7 @@ def fingerprint_of(dataset: Dataset, pairs: tuple[Pair, ...], short_side: int) -
         dataset.name,
         dataset.labels.names,
         short_side,
-        [pair.name for pair in pairs],
+        [(pair.name, pair.entry) for pair in pairs],
         [(stat.st_size, stat.st_mtime_ns) for stat in stats],
     ]
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()

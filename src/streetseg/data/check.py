@@ -124,7 +124,7 @@ def check_dataset(
 def void_labels(samples: list[Sample]) -> list[Finding]:
     """Return a warning for each label without a pixel that counts."""
     return [
-        Finding("warning", f"{sample.pair.label}: every pixel is void; take the pair out")
+        Finding("warning", f"{sample.pair.label_place}: every pixel is void; take the pair out")
         for sample in samples
         if sample.labels[IGNORE] and not sample.labels[:IGNORE].any()
     ]
@@ -156,8 +156,9 @@ def duplicates(samples: dict[str, list[Sample]]) -> list[Finding]:
 def orphans(dataset: Dataset) -> list[Finding]:
     """Return a warning for each label file without a frame in the folders of the labels."""
     pairs = [pair for pairs in dataset.splits.values() for pair in pairs]
-    labels = {pair.label: pair.image.stem for pair in pairs if pair.label is not None}
-    known = {*labels, *dataset.left_out}
+    known = {*(pair.label for pair in pairs), *dataset.left_out, *dataset.sources, dataset.class_file}
+    # A file that holds the labels of several frames has no namesakes among them.
+    labels = {pair.label: pair.image.stem for pair in pairs if pair.label is not None and not pair.entry}
     # Other files may lie beside the labels (Cityscapes' colours and polygons). A file counts as a label only if its
     # name has the ending of one: the part of a label's name after what it shares with its frame's name.
     endings = tuple({ending(stem, label.name) for label, stem in labels.items()})

@@ -20,6 +20,7 @@ from streetseg.data.pairs import (
     LabelSpace,
     Pair,
     distinct_colours,
+    from_file,
     indexed_labels,
     read_lines,
     read_pixels,
@@ -74,7 +75,8 @@ def open_cocostuff(root: Path) -> Dataset:
         splits, meaning = published_layout(root), BY_NUMBER
     else:
         splits, meaning = converted_layout(root), BY_TRAIN_ID
-    return Dataset("cocostuff", root, LABELS, splits, indexed_labels(meaning), TERMS, LIMITS, read_label_file)
+    load = from_file(read_label_file)
+    return Dataset("cocostuff", root, LABELS, splits, indexed_labels(meaning), TERMS, LIMITS, load)
 
 
 def published_layout(root: Path) -> dict[str, tuple[Pair, ...]]:

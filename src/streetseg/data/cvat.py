@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from streetseg.data.folder import CLASSES_FILE, SUBSETS, OwnClass, distinct, own_dataset, read_classes
-from streetseg.data.pairs import Dataset, open_mask, read_lines
+from streetseg.data.pairs import Dataset, from_file, open_mask, read_lines
 from streetseg.errors import DatasetError
 
 LABELMAP = "labelmap.txt"
@@ -46,7 +46,7 @@ def open_cvat(root: Path) -> Dataset:
     dataset = own_dataset(root, classes, class_file, folders, lists, skip_unlabelled=True)
     if any(entry.ignore for entry in classes) and class_file != own:
         dataset = dataclasses.replace(dataset, note="; ".join(filter(None, [dataset.note, BACKGROUND])))
-    return dataclasses.replace(dataset, load=read_painted)
+    return dataclasses.replace(dataset, load=from_file(read_painted))
 
 
 def read_labelmap(path: Path) -> list[OwnClass]:

@@ -21,12 +21,14 @@ class DatasetKind:
         open: Opens a folder.
         layout: The folder's content in words, for errors.
         labels: Its classes; None if they depend on the folder.
+        generic: True if folders of other kinds may also look like it. A kind that is not generic wins over it.
     """
 
     recognises: Callable[[Path], bool]
     open: Callable[[Path], Dataset]
     layout: str
     labels: LabelSpace | None = None
+    generic: bool = False
 
 
 DATASETS: dict[str, DatasetKind] = {
@@ -53,7 +55,9 @@ def open_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
     """
     opened = find_dataset(folder, dataset)
     frames = [pair for pairs in opened.splits.values() for pair in pairs]
-    missing = [pair for pair in frames if pair.label is not None and not pair.label.is_file()]
+    labels = {pair.label for pair in frames}  # pairs may share a file; each is looked for once
+    absent = {label for label in labels if label is not None and not label.is_file()}
+    missing = [pair for pair in frames if pair.label in absent]
     if missing:
         raise DatasetError(
             f"{missing[0].image} has no label: {missing[0].label} is missing ({len(missing)} missing in all)"
@@ -78,6 +82,7 @@ def find_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
 def detect(root: Path) -> str:
     """Return the key in DATASETS of the one layout that a folder has."""
     fitting = [key for key, kind in DATASETS.items() if kind.recognises(root)]
+    fitting = [key for key in fitting if not DATASETS[key].generic] or fitting
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

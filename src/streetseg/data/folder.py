@@ -30,6 +30,7 @@ from streetseg.data.pairs import (
     Pair,
     coloured_labels,
     distinct_colours,
+    from_file,
     indexed_labels,
     open_mask,
     read_lines,
@@ -133,7 +134,7 @@ def own_dataset(
     return Dataset(
         root.resolve().name, root, own_label_space(classes, class_file), splits, decoder(classes),
         TERMS, (note,) if note else (),
-        load=mask_reader(classes), class_file=class_file, note=note,
+        load=from_file(mask_reader(classes)), class_file=class_file, note=note,
         left_out=tuple(labels[name] for name in frames if name in labels and name not in used),
     )  # fmt: skip
 

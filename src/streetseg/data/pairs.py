@@ -39,12 +39,27 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class Pair:
-    """One frame and its label map; `label` is None if the split is published without labels."""
+    """One frame and where its label is.
+
+    Attributes:
+        name: Its name, unique in the dataset.
+        image: The frame's file.
+        label: The file that holds its label; None if the split is published without labels. Several pairs may share
+            one: a COCO JSON holds the labels of all frames of a split.
+        sequence: The drive that it was taken from.
+        entry: The frame's entry in a label file that pairs share, for messages; "" if the file is its own.
+    """
 
     name: str
     image: Path
     label: Path | None
     sequence: str
+    entry: str = ""
+
+    @property
+    def label_place(self) -> str:
+        """Return the label's place in words: its file, and the entry if pairs share the file."""
+        return f"{self.label}, {self.entry}" if self.entry else str(self.label)
 
 
 def read_pixels(path: Path) -> np.ndarray:
@@ -80,6 +95,24 @@ def scaled(image: ImageFile) -> bool:
     return codec != "raw" and isinstance(args, tuple) and args[-1] != (65535 if image.mode == "I" else 255)
 
 
+def from_file(read: Callable[[Path], np.ndarray]) -> Callable[[Pair], np.ndarray]:
+    """Return a `Dataset.load` for labels that are one file each: it calls `read` with a pair's label file."""
+
+    def load(pair: Pair) -> np.ndarray:
+        assert pair.label is not None
+        return read(pair.label)
+
+    return load
+
+
+read_label_file = from_file(read_pixels)
+
+
+def as_loaded(pixels: np.ndarray) -> np.ndarray:
+    """Return the pixels as they are: a `Dataset.decode` where `load` returns class indices already."""
+    return pixels
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A dataset on disk.
@@ -89,11 +122,13 @@ class Dataset:
         root: Its folder.
         labels: Its classes.
         splits: Split -> its pairs. `pairs` also understands derived splits.
-        decode: Turns a label file's pixels into class indices and IGNORE; ValueError for an unknown value.
+        decode: Turns what `load` returns into class indices and IGNORE; ValueError for an unknown value.
         terms: The data's terms of use, for the card of weights trained on it.
         limits: What such weights have never seen, for the same card.
-        load: Reads the pixels of a label file for `decode`.
+        load: Returns the pixels of a pair's label for `decode`. By default it reads the label file as an image;
+            `from_file` makes it of a function that takes the file. ValueError for a label that cannot be used.
         class_file: The file that defines the dataset's classes, if it has one.
+        sources: Further files that labels depend on, other than `class_file` and the pairs' own files.
         note: Decisions about the data that its folder leaves open; may be empty.
         server_values: The value of each class for the benchmark's test server; empty if there is none.
         left_out: Label files of images that are in no split.
@@ -107,12 +142,13 @@ class Dataset:
     decode: Callable[[np.ndarray], np.ndarray]
     terms: str
     limits: tuple[str, ...] = ()
-    load: Callable[[Path], np.ndarray] = read_pixels
+    load: Callable[[Pair], np.ndarray] = read_label_file
     class_file: Path | None = None
     note: str = ""
     server_values: tuple[int, ...] = ()
     left_out: tuple[Path, ...] = ()
     kind: str = ""
+    sources: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
         """Return name, folder, number of classes, and frames of each split in one line."""
@@ -182,17 +218,17 @@ class Dataset:
                 f"{pair.image} has no label, as in published test splits; choose another split, or add labels"
             )
         try:
-            pixels = self.load(pair.label)
+            pixels = self.load(pair)
         except FileNotFoundError:
             raise DatasetError(f"{pair.image} has no label: {pair.label} is missing") from None
         except StreetsegError:
             raise
         except Exception as error:  # damaged files make decoders raise any kind of error
-            raise DatasetError(f"{pair.label} cannot be read as a label image: {error}") from None
+            raise DatasetError(f"{pair.label_place} cannot be read as a label image: {error}") from None
         try:
             return self.decode(pixels)
         except ValueError as error:
-            raise DatasetError(f"{pair.label}: {error}") from None
+            raise DatasetError(f"{pair.label_place}: {error}") from None
 
     def read(self, pair: Pair, short_side: int) -> tuple[np.ndarray, np.ndarray]:
         """Return a pair's frame and label map, reduced to a short side.
@@ -301,7 +337,7 @@ def check_sizes(pair: Pair, frame: np.ndarray, label: np.ndarray) -> None:
     """Raise DatasetError if a label map does not have its frame's size."""
     if frame.shape[:2] != label.shape:
         raise DatasetError(
-            f"{pair.label} is {label.shape[1]} x {label.shape[0]}, its image {pair.image.name} is "
+            f"{pair.label_place} is {label.shape[1]} x {label.shape[0]}, its image {pair.image.name} is "
             f"{frame.shape[1]} x {frame.shape[0]}; both must have one size"
             + (" after the image is turned by its EXIF orientation" if frame.shape[:2] == label.shape[::-1] else "")
         )
