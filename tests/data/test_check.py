@@ -81,8 +81,8 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"0001\.png: colour \(3, 3, 3\) stands for no class",
     ),
     "16 bits": (
-        lambda root: save_as(mask(root, "train", 1), LABEL.astype(np.uint16)),
-        r"0001\.png: expected 8-bit class indices, got uint16",
+        lambda root: save_as(mask(root, "train", 1), LABEL.astype(np.uint16) + np.uint16(300)),
+        r"0001\.png: pixel value 300 is not a class index; allowed are 0 to 10, and 255 for void",
     ),
     "JPEG mask": (
         lambda root: save_as(mask(root, "train", 1), LABEL, "JPEG"),

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from streetseg.data.check import check_dataset
+from streetseg.data.classes_yaml import read_classes
 from streetseg.data.datasets import open_dataset
-from streetseg.data.folder import read_classes
 from streetseg.errors import DatasetError
 from streetseg.streets.datasets import Masks, write_folder
 from streetseg.streets.scene import render
@@ -213,15 +213,72 @@ def test_images_of_one_name_are_refused(flat: Path) -> None:
 
 
 def test_colours_without_names_are_refused(flat: Path) -> None:
-    Image.new("RGB", SMALL[::-1], (9, 9, 9)).save(flat / "masks" / "drive_0000.png")
+    Image.new("RGB", SMALL[::-1], (9, 8, 7)).save(flat / "masks" / "drive_0000.png")
     (flat / "classes.yaml").write_text("- road\n- car\n")
     dataset = open_dataset(flat)
     with pytest.raises(DatasetError, match="one channel of class indices, because the classes have no colours"):
         dataset.read_label(dataset.pairs("train")[0])
     (flat / "classes.yaml").write_text("- {name: road, colour: [1, 2, 3]}\n- car\n")
     dataset = open_dataset(flat)
-    with pytest.raises(DatasetError, match=r"colour \(9, 9, 9\) stands for no class"):
+    with pytest.raises(DatasetError, match=r"colour \(9, 8, 7\) stands for no class; name its class in classes\.yaml"):
         dataset.read_label(dataset.pairs("train")[0])
+
+
+def test_a_class_may_have_several_values_and_the_rest(flat: Path) -> None:
+    (flat / "classes.yaml").write_text(
+        "- {name: road, index: [7, 8], colour: [[1, 1, 1], [2, 2, 2]]}\n- {name: car, index: 3, colour: [9, 0, 0]}\n"
+        "- {name: void, index: 200, ignore: true, others: true}\n"
+    )
+    save(flat, np.array([[7, 8, 3, 99, 255]], np.uint8).repeat(4, 0))
+    assert decoded(flat)[0].tolist() == [0, 0, 1, 255, 255]
+    colours = np.array([[(1, 1, 1), (2, 2, 2), (9, 0, 0), (70, 80, 90)]], np.uint8)
+    save(flat, colours.repeat(4, 0))
+    assert decoded(flat)[0].tolist() == [0, 0, 1, 255]
+
+
+def test_smoothed_borders_take_the_nearest_colour_on_request(flat: Path) -> None:
+    classes = "- {name: road, colour: [128, 64, 128]}\n- {name: car, colour: [0, 0, 142]}\n"
+    save(flat, np.array([[(128, 64, 128), (120, 60, 128), (10, 5, 140), (0, 0, 142)]], np.uint8).repeat(4, 0))
+    (flat / "classes.yaml").write_text(classes)
+    with pytest.raises(DatasetError, match=r"colour \(120, 60, 128\) stands for no class"):
+        decoded(flat)
+    (flat / "classes.yaml").write_text("nearest_colour: true\nclasses:\n" + classes)
+    assert decoded(flat)[0].tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_wide_masks_hold_class_indices(kind: type[np.number], flat: Path) -> None:
+    """16-bit PNG, and TIFF with 32 bits, as some labelling and map tools write them."""
+    (flat / "classes.yaml").write_text("- road\n- car\n")
+    (flat / "masks" / "drive_0000.png").unlink()
+    path = flat / "masks" / ("drive_0000.png" if kind is np.uint16 else "drive_0000.tif")
+    values = np.array([[0, 1, 255, 1]]).repeat(4, 0).astype(kind)
+    Image.fromarray(values).save(path)
+    assert decoded(flat)[0].tolist() == [0, 1, 255, 1]
+    Image.fromarray(values * kind(300)).save(path)
+    with pytest.raises(DatasetError, match="pixel value 300 is not a class index; allowed are 0 to 1, and 255 for"):
+        decoded(flat)
+
+
+def test_a_grey_mask_of_three_channels_holds_class_indices(flat: Path) -> None:
+    (flat / "classes.yaml").write_text("- road\n- car\n")
+    for channels in (2, 3, 4):
+        mask = np.array([[0, 1, 1, 0]], np.uint8).repeat(4, 0)[..., None].repeat(channels, -1)
+        if channels != 3:
+            mask[..., -1] = 255
+        save(flat, mask)
+        assert decoded(flat)[0].tolist() == [0, 1, 1, 0]
+
+
+def save(root: Path, mask: np.ndarray) -> None:
+    """Replace the first mask."""
+    Image.fromarray(mask).save(root / "masks" / "drive_0000.png")
+
+
+def decoded(root: Path) -> np.ndarray:
+    """The first label map."""
+    dataset = open_dataset(root)
+    return dataset.read_label(dataset.pairs("train")[0])
 
 
 def test_classes_get_indices_and_colours_of_their_own(flat: Path) -> None:
@@ -242,12 +299,17 @@ def test_classes_get_indices_and_colours_of_their_own(flat: Path) -> None:
         ("- {name: road", "cannot be read as YAML"),
         ("- \xff\xfe", "cannot be read as YAML"),
         ("- {name: road, color: [1, 2, 3]}", "class 1 has an unknown field 'color'; did you mean colour"),
-        ("- {name: road, x: 1}", "class 1 has an unknown field 'x'; there are name, index, colour, ignore"),
+        ("- {name: road, x: 1}", "class 1 has an unknown field 'x'; there are name, index, colour, ignore, others"),
         ("- road\n- no", "class 2 has the name False; give text"),
         ("- {name: road, index: 256}", r"class 1 \(road\) has the index 256; give a number from 0 to 255"),
         ("- {name: road, index: true}", r"class 1 \(road\) has the index True"),
         ("- {name: road, colour: [1, 2]}", r"class 1 \(road\) has the colour \[1, 2\]; give three numbers"),
         ("- {name: road, ignore: 255}", r"class 1 \(road\) has ignore: 255; give true or false"),
+        ("- {name: road, index: [1, 300]}", r"class 1 \(road\) has the index \[1, 300\]"),
+        ("- {name: road, others: 1}", r"class 1 \(road\) has others: 1; give true or false"),
+        ("- {name: a, others: true}\n- {name: b, others: true}", "gives others: true to two classes"),
+        ("{classes: [a, b], near: 1}", "unknown setting 'near'; there are classes, nearest_colour"),
+        ("{classes: [a, b], nearest_colour: 1}", "has nearest_colour: 1; give true or false"),
         ("- road\n- road", "gives name 'road' to two classes"),
         ("- road\n- {name: car, index: 0}", "gives index 0 to two classes"),
     ],

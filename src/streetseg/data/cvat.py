@@ -17,7 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from streetseg.data.folder import CLASSES_FILE, SUBSETS, OwnClass, distinct, own_dataset, read_classes
+from streetseg.data.classes_yaml import CLASSES_FILE, read_classes
+from streetseg.data.folder import SUBSETS, own_dataset
+from streetseg.data.own_classes import OwnClass, OwnClasses, distinct
 from streetseg.data.pairs import Dataset, from_file, open_mask, read_lines
 from streetseg.errors import DatasetError
 
@@ -36,20 +38,19 @@ def open_cvat(root: Path) -> Dataset:
     if not (root / "JPEGImages").is_dir():
         raise DatasetError(f"{root} holds no JPEGImages/; export again with 'Save images' switched on")
     own = root / CLASSES_FILE
-    class_file = own if own.is_file() else root / LABELMAP
     classes = read_classes(own) if own.is_file() else read_labelmap(root / LABELMAP)
     subsets = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
     lists = {SUBSETS[path.stem.lower()]: path for path in subsets if path.stem.lower() in SUBSETS}
     if lists:
         lists.setdefault("train", root / "ImageSets" / "Segmentation" / "default.txt")
     folders = [(root / "JPEGImages", root / "SegmentationClass", "")]
-    dataset = own_dataset(root, classes, class_file, folders, lists, skip_unlabelled=True)
-    if any(entry.ignore for entry in classes) and class_file != own:
+    dataset = own_dataset(root, classes, folders, lists, skip_unlabelled=True)
+    if any(entry.ignore for entry in classes.entries) and classes.path != own:
         dataset = dataclasses.replace(dataset, note="; ".join(filter(None, [dataset.note, BACKGROUND])))
     return dataclasses.replace(dataset, load=from_file(read_painted))
 
 
-def read_labelmap(path: Path) -> list[OwnClass]:
+def read_labelmap(path: Path) -> OwnClasses:
     """Return the labels of lines like "road:128,64,128::": name, colour, and two fields that are not used here."""
     classes: list[OwnClass] = []
     for number, line in enumerate(read_lines(path), 1):
@@ -60,8 +61,9 @@ def read_labelmap(path: Path) -> list[OwnClass]:
         if len(colour) != 3 or not all(value.strip().isdecimal() and int(value) < 256 for value in colour):
             raise DatasetError(f"{path}, line {number} is {line!r}; expected NAME:RED,GREEN,BLUE::")
         red, green, blue = map(int, colour)
-        classes.append(OwnClass(parts[0], len(classes), (red, green, blue), ignore=parts[0] == "background"))
-    return distinct(path, classes)
+        name = parts[0]
+        classes.append(OwnClass(name, (len(classes),), ((red, green, blue),), ignore=name == "background"))
+    return OwnClasses(distinct(path, classes), path)
 
 
 def read_painted(path: Path) -> np.ndarray:

@@ -6,65 +6,26 @@ The splits are the first of these that exists:
 2. Lists: train.txt, val.txt, test.txt with one name a line.
 3. Otherwise the last fifth of the images, sorted by name, is val. Neighbours in a drive are almost the same picture, so
    a random val split would resemble the training frames too much.
-
-A mask with one channel (grey or palette) holds class indices. A mask with three channels holds the classes' colours. If
-classes.yaml gives no class an index, a palette that has only the classes' colours is read by them, in any order.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import yaml
-
-from streetseg.data.pairs import (
-    IGNORE,
-    Dataset,
-    LabelSpace,
-    Pair,
-    coloured_labels,
-    distinct_colours,
-    from_file,
-    indexed_labels,
-    open_mask,
-    read_lines,
-    read_pixels,
-)
+from streetseg.data.classes_yaml import CLASSES_FILE, read_classes
+from streetseg.data.own_classes import OwnClasses, decoder, label_space_of, mask_reader
+from streetseg.data.pairs import Dataset, Pair, from_file, read_lines
 from streetseg.errors import DatasetError
 from streetseg.runtime.inputs import images_below, natural_key
 
-CLASSES_FILE = "classes.yaml"
 LAYOUT = f"images/ and masks/ with files of the same names, and {CLASSES_FILE}"
 SPLITS = ("train", "val", "test")
 SUBSETS = {split: split for split in SPLITS} | {"valid": "val", "validation": "val"}  # names that people use
 TERMS = "Trained on its maker's own data; ask them for its terms."
 
 LAST_FIFTH = "no split is given, so the last fifth of the images by their names is val"
-
-
-@dataclass(frozen=True)
-class OwnClass:
-    """A class in classes.yaml or labelmap.txt.
-
-    Attributes:
-        name: Its name.
-        index: Its value in masks with one channel.
-        colour: Its colour in masks with three channels.
-        ignore: True if its pixels do not count.
-        placed: True if the file gives no index; then `index` is its place in the file.
-    """
-
-    name: str
-    index: int
-    colour: tuple[int, int, int] | None = None
-    ignore: bool = False
-    placed: bool = False
 
 
 def recognises(root: Path) -> bool:
@@ -86,13 +47,12 @@ def open_folder(root: Path) -> Dataset:
     else:
         places = [place for place in split_folders(root) if (place / "images").is_dir()]
         folders = [(place / "images", place / "masks", f"{place.name}/") for place in places]
-    return own_dataset(root, classes, root / CLASSES_FILE, folders, lists)
+    return own_dataset(root, classes, folders, lists)
 
 
 def own_dataset(
     root: Path,
-    classes: list[OwnClass],
-    class_file: Path,
+    classes: OwnClasses,
     folders: list[tuple[Path, Path, str]],
     lists: dict[str, Path],
     skip_unlabelled: bool = False,
@@ -102,7 +62,6 @@ def own_dataset(
     Args:
         root: The dataset's folder.
         classes: Its classes.
-        class_file: The file that lists them.
         folders: Images, their masks, and the prefix of their names.
         lists: Split -> the file that lists it; the file may be missing.
         skip_unlabelled: Leave out frames without a mask. A split without any mask stays whole, so that the error names
@@ -132,21 +91,11 @@ def own_dataset(
             pairs.append(Pair(below(split, name), frames[name], None if withheld else label, sequence_of(name)))
         splits[split] = tuple(pairs)
     return Dataset(
-        root.resolve().name, root, own_label_space(classes, class_file), splits, decoder(classes),
+        root.resolve().name, root, label_space_of(classes), splits, decoder(classes),
         TERMS, (note,) if note else (),
-        load=from_file(mask_reader(classes)), class_file=class_file, note=note,
+        load=from_file(mask_reader(classes)), class_file=classes.path, note=note,
         left_out=tuple(labels[name] for name in frames if name in labels and name not in used),
     )  # fmt: skip
-
-
-def own_label_space(classes: list[OwnClass], class_file: Path) -> LabelSpace:
-    """Return the classes that count; each without a colour gets a free one. DatasetError for a wrong number of them."""
-    counted = [entry for entry in classes if not entry.ignore]
-    if not 2 <= len(counted) <= IGNORE:
-        raise DatasetError(f"{class_file} has {len(counted)} classes that count; give 2 to {IGNORE}")
-    given = {entry.colour for entry in counted}
-    free = (colour for colour in distinct_colours(len(counted) + len(given)) if colour not in given)
-    return LabelSpace(tuple(entry.name for entry in counted), tuple(entry.colour or next(free) for entry in counted))
 
 
 def files_by_name(folder: Path) -> dict[str, Path]:
@@ -228,117 +177,3 @@ def sequence_of(name: str) -> str:
     """Return the drive of a frame: its name without the split's folder and the number at its end, else "frames"."""
     frame = name.partition("/")[2] if split_of(name) else name
     return re.sub(r"[\W_]*\d+$", "", frame) or "frames"
-
-
-def mask_reader(classes: list[OwnClass]) -> Callable[[Path], np.ndarray]:
-    """Return a function that reads a mask for `decoder`; it maps palettes of the classes' colours to their indices."""
-    values: dict[tuple[int, ...], int] = {entry.colour: entry.index for entry in classes if entry.colour}
-    if not (values and all(entry.placed for entry in classes)):
-        return read_pixels
-
-    def read(path: Path) -> np.ndarray:
-        with open_mask(path) as image:
-            if image.mode != "P":
-                return read_pixels(path)
-            pixels, palette = np.asarray(image), image.getpalette() or []
-        table = np.arange(256, dtype=np.uint8)
-        for used in np.unique(pixels[pixels != IGNORE]).tolist():
-            value = values.get(tuple(palette[3 * used : 3 * used + 3]))
-            if value is None:
-                return pixels
-            table[used] = value
-        meant: np.ndarray = table[pixels]
-        return meant
-
-    return read
-
-
-def decoder(classes: list[OwnClass]) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a decoder for masks of either kind."""
-    number = iter(range(len(classes)))
-    ours = [(entry, IGNORE if entry.ignore else next(number)) for entry in classes]
-    by_index = indexed_labels({IGNORE: IGNORE} | {entry.index: index for entry, index in ours})
-    colours = {entry.colour: index for entry, index in ours if entry.colour}
-    by_colour = coloured_labels(colours) if colours else None
-
-    def decode(pixels: np.ndarray) -> np.ndarray:
-        if pixels.ndim == 2:
-            return by_index(pixels)
-        if by_colour is None:
-            raise ValueError(
-                "expected one channel of class indices, because the classes have no colours, "
-                f"got shape {pixels.shape}; save the mask with one channel, or give the classes colours"
-            )
-        return by_colour(pixels)
-
-    return decode
-
-
-# ---- classes.yaml
-
-
-def read_classes(path: Path) -> list[OwnClass]:
-    """Return the classes in a file like this one:
-
-        - road
-        - {name: car, index: 7, colour: [0, 0, 142]}
-        - {name: bonnet, index: 8, ignore: true}
-
-    A bare name is a class with defaults.
-
-    - index: its value in masks with one channel, 0 to 255. Default: its place in the list, from 0.
-    - colour: red, green, blue from 0 to 255, in masks with three channels and in pictures.
-    - ignore: its pixels do not count. 255 does not count unless a class has it as its index.
-
-    DatasetError for anything else.
-    """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise DatasetError(f"{path} is missing; write it with a line '- NAME' for each class, in mask order") from None
-    # PyYAML raises many kinds of errors for wrong dates, numbers, tags and depths.
-    except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
-        raise DatasetError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(entries, list) or not entries:
-        raise DatasetError(f"{path} must be a list with a line '- NAME' for each class")
-    classes = [read_class(entry, place, f"{path}, class {place + 1}") for place, entry in enumerate(entries)]
-    return distinct(path, classes)
-
-
-def distinct(path: Path, classes: list[OwnClass]) -> list[OwnClass]:
-    """Return the classes of a file; DatasetError if two of them share a name, an index or a colour."""
-    for field in ("name", "index", "colour"):
-        seen = set()
-        for entry in classes:
-            value = getattr(entry, field)
-            if value is not None and value in seen:
-                raise DatasetError(f"{path} gives {field} {value!r} to two classes; each needs its own")
-            seen.add(value)
-    return classes
-
-
-def read_class(entry: Any, place: int, where: str) -> OwnClass:
-    """Return the class of one entry; `where` names the entry in errors."""
-    fields: dict[str, Any] = entry if isinstance(entry, dict) else {"name": entry}
-    known = ("name", "index", "colour", "ignore")
-    for key in fields:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise DatasetError(f"{where} has an unknown field {key!r}; {hint}")
-    name, index = fields.get("name"), fields.get("index", place)
-    colour, ignore = fields.get("colour"), fields.get("ignore", False)
-    if not isinstance(name, str) or not name.strip():
-        raise DatasetError(f"{where} has the name {name!r}; give text (in quotes if it is no, yes or a number)")
-    if not is_byte(index):
-        raise DatasetError(f"{where} ({name}) has the index {index!r}; give a number from 0 to 255")
-    if colour is not None and not (isinstance(colour, list) and len(colour) == 3 and all(map(is_byte, colour))):
-        raise DatasetError(f"{where} ({name}) has the colour {colour!r}; give three numbers from 0 to 255: [0, 0, 142]")
-    if not isinstance(ignore, bool):
-        raise DatasetError(f"{where} ({name}) has ignore: {ignore!r}; give true or false")
-    return OwnClass(name.strip(), index, tuple(colour) if colour else None, ignore, placed="index" not in fields)
-
-
-def is_byte(value: object) -> bool:
-    """Return True for a whole number from 0 to 255."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255

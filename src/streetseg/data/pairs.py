@@ -272,22 +272,31 @@ def read_lines(path: Path) -> list[str]:
         raise DatasetError(f"{path} cannot be read as text: {error}") from None
 
 
-def indexed_labels(meaning: dict[int, int]) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a decoder for label files with one channel: pixel value -> class index or IGNORE."""
-    table = np.full(256, -1, np.int16)
+def indexed_labels(meaning: dict[int, int], rest: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a decoder for label files with one channel: pixel value -> class index or IGNORE.
+
+    `rest` is what every other value becomes; None: another value is an error. Pixels may be of any kind of number.
+    """
+    table = np.full(256, -1 if rest is None else rest, np.int16)
     table[list(meaning)] = list(meaning.values())
     classes = ranges([value for value, index in meaning.items() if index != IGNORE])
     void = ", ".join(str(value) for value, index in sorted(meaning.items()) if index == IGNORE)
+    allowed = f"allowed are {classes}" + (f", and {void} for void" if void else "")
 
     def decode(pixels: np.ndarray) -> np.ndarray:
         if pixels.ndim != 2:
             raise ValueError(f"expected one channel of class indices, got an image of shape {pixels.shape}")
         if pixels.dtype != np.uint8:
-            raise ValueError(f"expected 8-bit class indices, got {pixels.dtype}")
-        decoded = table[pixels]
+            outside = (pixels < 0) | (pixels > 255) | (pixels != np.floor(pixels))
+            if outside.any() and rest is None:
+                raise ValueError(f"pixel value {pixels[outside][0]:g} is not a class index; {allowed}")
+            decoded = table[np.where(outside, 0, pixels).astype(np.uint8)]
+            decoded[outside] = table[0] if rest is None else rest
+        else:
+            decoded = table[pixels]
         if decoded.min(initial=0) < 0:
             wrong = int(pixels[decoded < 0][0])
-            raise ValueError(f"pixel value {wrong} is not a class index; allowed are {classes}, and {void} for void")
+            raise ValueError(f"pixel value {wrong} is not a class index; {allowed}")
         indices: np.ndarray = decoded.astype(np.uint8)
         return indices
 
@@ -301,8 +310,14 @@ def ranges(values: list[int]) -> str:
     return ", ".join(f"{a} to {b}" if a < b else str(a) for a, b in zip(starts, ends, strict=True))
 
 
-def coloured_labels(colours: dict[tuple[int, int, int], int]) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a decoder for label files that code classes as RGB colours: colour -> class index or IGNORE."""
+def coloured_labels(
+    colours: dict[tuple[int, int, int], int], rest: int | None = None, nearest: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a decoder for label files that code classes as RGB colours: colour -> class index or IGNORE.
+
+    `rest` is what every other colour becomes; None: another colour is an error. With `nearest`, another colour becomes
+    what the nearest one is.
+    """
     codes = np.array([(r << 16) | (g << 8) | b for r, g, b in colours], np.uint32)
     order = np.argsort(codes)
     codes, indices = codes[order], np.array(list(colours.values()), np.uint8)[order]
@@ -314,13 +329,31 @@ def coloured_labels(colours: dict[tuple[int, int, int], int]) -> Callable[[np.nd
         packed = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]
         at = np.minimum(np.searchsorted(codes, packed), len(codes) - 1)
         unknown = codes[at] != packed
-        if unknown.any():
-            wrong = tuple(int(v) for v in pixels[unknown][0][:3])
-            raise ValueError(f"colour {wrong} stands for no class")
         decoded: np.ndarray = indices[at]
+        if unknown.any():
+            if nearest:
+                others, inverse = np.unique(pixels[unknown][:, :3], axis=0, return_inverse=True)
+                decoded[unknown] = indices[closest(codes, others)][inverse.ravel()]
+            elif rest is not None:
+                decoded[unknown] = rest
+            else:
+                wrong = tuple(int(v) for v in pixels[unknown][0][:3])
+                raise ValueError(f"colour {wrong} stands for no class; name its class in classes.yaml")
         return decoded
 
     return decode
+
+
+def closest(codes: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Return the place of the nearest code for each of N x 3 colours; a code is red, green and blue in one number."""
+    wanted = colours.astype(np.int32)
+    place = np.zeros(len(wanted), np.intp)
+    least = np.full(len(wanted), np.iinfo(np.int32).max)
+    for i, code in enumerate(codes.tolist()):
+        distance = np.square(wanted - (code >> 16, code >> 8 & 255, code & 255)).sum(-1)
+        nearer = distance < least
+        place[nearer], least[nearer] = i, distance[nearer]
+    return place
 
 
 def distinct_colours(count: int) -> tuple[tuple[int, int, int], ...]:
