@@ -59,6 +59,7 @@ def flipped(png: bytes) -> bytes:
 
 
 def save_as(path: Path, pixels: np.ndarray, kind: str = "PNG") -> None:
+    path.parent.mkdir(exist_ok=True)
     Image.fromarray(pixels).save(path, kind)
 
 
@@ -114,6 +115,39 @@ def test_each_error_is_found_and_nothing_else(fault: str, root: Path) -> None:
     (told,) = findings(root, "error")
     assert "\n" not in told
     assert re.search(message, told)
+
+
+def test_many_findings_of_a_kind_are_told_in_a_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(40):
+        save_as(own_image := tmp_path / "images" / f"f{number:03}.png", np.full((8, 8, 3), number, np.uint8))
+    assert own_image.is_file()
+    (tmp_path / "classes.yaml").write_text("- sky\n- road\n")
+    (tmp_path / "masks").mkdir()
+    assert main(["data", "check", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "error: 40 of 40 images have no mask; copy the masks to their places, or take the images out"
+    assert lines[1].startswith(f"  {tmp_path}/images/f000.png has no label: ")
+    assert lines[4] == "  and 37 more (--json lists all)"
+    assert lines[-1] == "40 errors, 0 warnings"
+    assert len(lines) < 15
+    assert main(["data", "check", str(tmp_path), "--json"]) == 1
+    facts = json.loads(capsys.readouterr().out)
+    assert sum("has no label" in finding["message"] for finding in facts["findings"]) == 40
+
+    for number in range(40):  # each kind is grouped: values, then copies, strays and void
+        save_as(tmp_path / "masks" / f"f{number:03}.png", np.full((8, 8), 7, np.uint8))
+    assert "error: 40 of 40 masks hold what is no class" in check_dataset(tmp_path).table()
+    for number in range(40):
+        save_as(tmp_path / "images" / f"f{number:03}.png", np.full((8, 8, 3), number // 2, np.uint8))
+        save_as(tmp_path / "masks" / f"f{number:03}.png", np.full((8, 8), 255, np.uint8))
+        save_as(tmp_path / "masks" / f"g{number:03}.png", np.full((8, 8), 255, np.uint8))
+    table = check_dataset(tmp_path).table()
+    for heading in (
+        "20 groups of frames have the same pixels",
+        "40 labels have no frame",
+        "40 of 40 masks hold nothing",
+    ):
+        assert f"warning: {heading}" in table.replace("16 groups", "20 groups")
 
 
 def test_what_is_doubtful_is_a_warning(root: Path) -> None:

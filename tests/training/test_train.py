@@ -34,6 +34,7 @@ from streetseg.training.run import Run
 from streetseg.training.tasks.segmentation import TrainingEngine, count_pixels, open_samples
 from streetseg.training.tasks.tasks import open_task
 from streetseg.training.train import train
+from tests.support.own_data import own_data, street
 from tests.support.runs import CPU
 from tests.support.small_recipe import FLOAT32, SMALL, small
 
@@ -294,7 +295,7 @@ def test_mistakes_on_the_command_line_are_a_line_and_exit_code_2(
     assert f"{labels[0]}: expected one channel of class indices" in said(wrong)
     for label in labels:
         Image.fromarray(np.full((96, 128), 11, np.uint8)).save(label)
-    assert "no pixel of split 'train' has a class that counts" in said(wrong)
+    assert "split train: no pixel has a class that counts" in said(wrong)
     assert "workers must be 0 or more, got -1" in said(camvid, "--workers=-1")
 
 
@@ -339,3 +340,18 @@ def test_every_recipe_trains_on_its_data(name: str, layouts: dict[str, Path]) ->
     assert all(math.isfinite(value) for entry in terms for value in entry.values())
     moved = [not torch.equal(p, b) for p, b in zip(run.network.parameters(), before, strict=True)]
     assert sum(moved) > 0.9 * len(moved)
+
+
+def test_labels_that_teach_nothing_are_refused_before_the_first_step(tmp_path: Path) -> None:
+    """The same words as a check's; what is only doubtful is a warning on stderr, and the run goes on."""
+    root = own_data(tmp_path / "data", (street() > 0).astype(np.uint8) * np.uint8(255), "- background\n- road\n")
+    with pytest.raises(DatasetError, match=r"split train: masks hold 255 .* write - \{name: road, index: 255\} in"):
+        train(small(), root, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_doubts_about_labels_are_warnings_of_a_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = own_data(tmp_path / "data", street(), "- car\n- sky\n- road\n")
+    train(small("iterations=1", "evaluate_every=0"), root, tmp_path / "run")
+    assert f"streetseg: warning: {root}, split train: 'sky' lies low" in capsys.readouterr().err

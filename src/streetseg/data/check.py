@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+
+import numpy as np
 
 from streetseg.data.datasets import find_dataset
-from streetseg.data.pairs import IGNORE, Dataset
+from streetseg.data.doubts import BANDS, SplitLabels, doubts, likely_causes
+from streetseg.data.findings import Finding, Severity, told
+from streetseg.data.pairs import IGNORE, SHOWN, Dataset
 from streetseg.data.survey import Sample, SplitFigures, class_counts, describe_sizes, split_figures, survey
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable, text_table
-
-Severity = Literal["error", "warning"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line about a fault ("error": training fails or misleads) or a doubt ("warning")."""
-
-    severity: Severity
-    message: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,9 +66,10 @@ class CheckReport(Printable):
         """Return the report as text.
 
         Returns:
-            A line for each finding, then the splits, the shares of the classes, and the number of findings.
+            A line for each finding, or a few for many of one kind; then the splits, the shares of the classes, and the
+            number of findings.
         """
-        lines = [f"{finding.severity}: {finding.message}" for finding in self.findings]
+        lines = told(self.findings, sum(figures.frames for figures in self.splits.values()))
         for split, figures in self.splits.items():
             lines.append(f"{self.dataset}, {split}: {figures.frames} frames, {describe_sizes(figures.sizes)}")
         if self.note:
@@ -114,17 +108,33 @@ def check_dataset(
     everything = survey(opened, [pair for pairs in opened.splits.values() for pair in pairs], progress)
     rest = iter(everything)
     samples = {split: [next(rest) for _ in pairs] for split, pairs in opened.splits.items()}
-    findings = [Finding("error", problem) for sample in everything for problem in sample.problems]
-    findings += void_labels(everything) + duplicates(samples) + orphans(opened)
-    findings += missing_splits(opened) + missing_classes(opened, samples)
+    findings = [problem for sample in everything for problem in sample.problems]
+    findings += causes(opened, everything)
+    findings += void_labels(everything) + duplicates(samples) + orphans(opened) + missing_splits(opened)
+    for split, members in samples.items():
+        found = doubts(split_labels(opened, split, members))
+        findings += found or missing_classes(opened, split, members)
     splits = {split: split_figures(opened, members) for split, members in samples.items()}
     return CheckReport(opened.name, opened.root, opened.note, splits, tuple(findings))
+
+
+def causes(dataset: Dataset, samples: list[Sample]) -> list[Finding]:
+    """Return the likely cause if at least half of the labels hold what is no class."""
+    failing = [sample.pair for sample in samples if any(problem.kind == "value" for problem in sample.problems)]
+    return likely_causes(dataset, failing) if failing and 2 * len(failing) >= len(samples) else []
+
+
+def split_labels(dataset: Dataset, split: str, samples: list[Sample]) -> SplitLabels:
+    """Return the labels of a split, counted."""
+    bands = sum((sample.bands for sample in samples), np.zeros((BANDS, 256), np.int64))
+    pairs = tuple(sample.pair for sample in samples if sample.labels.any())
+    return SplitLabels(dataset, split, pairs, class_counts(samples), bands)
 
 
 def void_labels(samples: list[Sample]) -> list[Finding]:
     """Return a warning for each label without a pixel that counts."""
     return [
-        Finding("warning", f"{sample.pair.label_place}: every pixel is void; take the pair out")
+        Finding("warning", f"{sample.pair.label_place}: every pixel is void; take the pair out", "void")
         for sample in samples
         if sample.labels[IGNORE] and not sample.labels[:IGNORE].any()
     ]
@@ -144,12 +154,13 @@ def duplicates(samples: dict[str, list[Sample]]) -> list[Finding]:
     for group in same.values():
         if len(group) > 1:
             splits = list(dict.fromkeys(split for split, _ in group))
-            files = ", ".join(str(sample.pair.image) for _, sample in group)
+            files = ", ".join(str(sample.pair.image) for _, sample in group[:SHOWN])
+            files += f" and {len(group) - SHOWN} more" if len(group) > SHOWN else ""
             if len(splits) > 1:
                 message = f"{files} have the same pixels, in {' and '.join(splits)}; keep each frame in one split"
-                findings.append(Finding("error", message))
+                findings.append(Finding("error", message, "leak"))
             else:
-                findings.append(Finding("warning", f"{files} have the same pixels; keep one"))
+                findings.append(Finding("warning", f"{files} have the same pixels; keep one", "copy"))
     return findings
 
 
@@ -169,7 +180,8 @@ def orphans(dataset: Dataset) -> list[Finding]:
         for path in sorted(folder.iterdir())
         if path not in known and not path.name.startswith(".") and path.name.endswith(endings)
     ]
-    return [Finding("warning", f"{path}: a label without a frame; add the image or take it out") for path in strays]
+    advice = "a label without a frame; add the image or take it out"
+    return [Finding("warning", f"{path}: {advice}", "stray") for path in strays]
 
 
 def ending(stem: str, name: str) -> str:
@@ -188,17 +200,12 @@ def missing_splits(dataset: Dataset) -> list[Finding]:
     ]
 
 
-def missing_classes(dataset: Dataset, samples: dict[str, list[Sample]]) -> list[Finding]:
+def missing_classes(dataset: Dataset, split: str, samples: list[Sample]) -> list[Finding]:
     """Return a warning for classes without a pixel in train, which cannot be learned, or in val."""
-    findings = []
-    for split, consequence in (("train", "learned"), ("val", "evaluated")):
-        if split in samples:
-            counts = class_counts(samples[split])
-            if not counts.any():  # no label could be read; each has its own finding
-                continue
-            absent = [name for i, name in enumerate(dataset.labels.names) if not counts[i]]
-            if absent:
-                findings.append(
-                    Finding("warning", f"no pixel of {', '.join(absent)} in {split}: cannot be {consequence}")
-                )
-    return findings
+    consequence = {"train": "learned", "val": "evaluated"}.get(split)
+    counts = class_counts(samples)
+    if consequence is None or not counts.any():  # no label could be read; each has its own finding
+        return []
+    absent = [name for i, name in enumerate(dataset.labels.names) if not counts[i]]
+    message = f"no pixel of {', '.join(absent)} in {split}: cannot be {consequence}"
+    return [Finding("warning", message)] if absent else []

@@ -86,7 +86,7 @@ def dataset_stats(
     """
     opened = data if isinstance(data, Dataset) else find_dataset(data, dataset)
     samples = survey(opened, opened.pairs(split), progress)
-    problems = [problem for sample in samples for problem in sample.problems]
+    problems = [problem.message for sample in samples for problem in sample.problems]
     if problems:
         raise DatasetError(f"{problems[0]} ({len(problems)} in all: streetseg data check lists them)")
     counts = class_counts(samples)[: len(opened.labels.names)]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streetseg.data.doubts import BANDS, band_counts
+from streetseg.data.findings import Finding
 from streetseg.data.pairs import IGNORE, Dataset, Pair, check_sizes, read_ahead
 from streetseg.errors import DatasetError, ImageError
 from streetseg.progress import Progress, silent
@@ -21,19 +23,21 @@ class Sample:
 
     Attributes:
         pair: The paths.
-        problems: One line for each problem.
+        problems: An error for each problem.
         size: The frame's height and width; None if it cannot be read.
         digest: Hash of the frame's pixels; None if it cannot be read.
         colours: 3 x 256, number of pixels with each value of red, green, blue.
         labels: 256, number of pixels with each class index or IGNORE; zeros if the label cannot be used.
+        bands: BANDS x 256, a sample of the same in horizontal bands, the top one first.
     """
 
     pair: Pair
-    problems: list[str] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
     size: tuple[int, int] | None = None
     digest: bytes | None = None
     colours: np.ndarray = field(default_factory=lambda: np.zeros((3, 256), np.int64))
     labels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    bands: np.ndarray = field(default_factory=lambda: np.zeros((BANDS, 256), np.int64))
 
 
 @dataclass(frozen=True)
@@ -67,20 +71,26 @@ def examine(dataset: Dataset, pair: Pair) -> Sample:
     try:
         frame = read_frame(pair.image)
     except ImageError as error:
-        sample.problems.append(str(error))
+        sample.problems.append(Finding("error", str(error), "image"))
     else:
         sample.size = (frame.shape[0], frame.shape[1])
         sample.digest = hashlib.blake2b(frame.data, key=str(frame.shape).encode(), digest_size=16).digest()
         sample.colours = np.stack([np.bincount(frame[..., c].ravel(), minlength=256) for c in range(3)])
     if pair.label is None:
         return sample
+    kind = "label" if pair.label.is_file() else "no label"
     try:
         label = dataset.read_label(pair)
+        kind = "size"
         if frame is not None:
             check_sizes(pair, frame, label)
-        sample.labels = np.bincount(label.ravel(), minlength=256)
     except DatasetError as error:
-        sample.problems.append(str(error))
+        if str(error).startswith(f"{pair.label_place}: "):  # it was read, and not decoded
+            kind = "value"
+        sample.problems.append(Finding("error", str(error), kind))
+    else:
+        sample.labels = np.bincount(label.ravel(), minlength=256)
+        sample.bands = band_counts(label)
     return sample
 
 

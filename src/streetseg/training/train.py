@@ -86,6 +86,8 @@ def train(
     task = open_task(recipe, data, dataset=dataset, cache=None if cache is None else Path(cache))
     if checkpoint.exists() and not resume:
         raise OutputError(f"{out} already holds a run; go on with it by --resume, or choose another --out")
+    notes = [f"note: {task.note}"] if task.note else []
+    notes += [] if resume else [f"warning: {line}" for line in task.warnings()]
     explanations = explained(
         network=recipe.network,
         compiled=recipe.compile,
@@ -96,8 +98,8 @@ def train(
     with ExitStack() as locks, explanations:
         join(chosen_device)
         progress = progress and rank() == 0
-        if progress and task.note:
-            tqdm.write(f"streetseg: note: {task.note}", file=sys.stderr)
+        for note in notes if progress else ():
+            tqdm.write(f"streetseg: {note}", file=sys.stderr)
         if rank() == 0:
             make_folder(out)
             locks.enter_context(only_run(out))

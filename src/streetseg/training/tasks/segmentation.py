@@ -15,6 +15,7 @@ from torch import Tensor
 
 from streetseg.data.cache import open_cache
 from streetseg.data.datasets import open_dataset
+from streetseg.data.doubts import quick_warnings
 from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import IGNORE, Dataset, read_ahead, readable
 from streetseg.data.stats import class_weights
@@ -75,6 +76,10 @@ class Segmentation(Task):
     def open_samples(self) -> Samples:
         """Return the samples of the split to train on."""
         return open_samples(self.dataset, self.recipe.split, self.recipe.native_short_side, self.cache)
+
+    def warnings(self) -> list[str]:
+        """Return the doubts about a sample of the labels; DatasetError if training would be senseless."""
+        return quick_warnings(self.dataset, self.recipe.split)
 
     def build_network(self, num_classes: int, *, aux: bool = False) -> Network:
         """Return a new segmentation network."""

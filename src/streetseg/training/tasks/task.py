@@ -58,6 +58,10 @@ class Task(ABC):
     def open_samples(self) -> Samples:
         """Return the samples of the split to train on; DatasetError if one cannot be used."""
 
+    def warnings(self) -> list[str]:
+        """Return what is doubtful about the labels to train on; DatasetError if training would be senseless."""
+        return []
+
     @abstractmethod
     def build_network(self, num_classes: int, *, aux: bool = False) -> Network:
         """Return a new network, channels last.

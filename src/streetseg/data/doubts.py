@@ -1,0 +1,314 @@
+"""Doubts about labels that can be read: they decode without an error, but do not mean what their maker meant.
+
+Each function looks at the pixels that the classes of a split have. It names the likely cause and the remedy.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from streetseg.data.findings import Finding, Severity
+from streetseg.data.mask_contents import Contents, contents_of, describe_colours, describe_values, value_ranges
+from streetseg.data.pairs import IGNORE, Dataset, Pair, read_ahead
+from streetseg.errors import DatasetError
+from streetseg.runtime.overlay import percent
+
+BANDS = 8  # horizontal bands of a frame in which the pixels of each class are counted
+STRIDE = 4  # every 4th pixel across and down is counted
+MUCH_VOID = 0.5  # share of void in the labelled pixels
+MUCH_OBJECT = 0.6  # share of an object in the frames of a dataset that has it and its background
+SAMPLE = 48  # labels that are read to look for doubts in a hurry
+RAW_SAMPLE = 16  # labels whose stored values are looked at
+
+TRAIN_IDS = frozenset({*range(19), IGNORE})
+# Classes that lie in the upper or in the lower part of frames, whatever the street.
+ABOVE = frozenset({"sky", "himmel", "ciel", "cielo"})
+BELOW = frozenset(
+    {"road", "street", "lane", "lanemarking", "roadmarking", "sidewalk", "pavement", "bonnet", "hood", "egovehicle"}
+    | {"strasse", "straße", "fahrbahn", "gehweg", "route", "chaussee", "carretera", "strada"}
+)
+BACKGROUNDS = frozenset({"background", "other", "others", "rest", "none", "unlabeled", "unlabelled", "hintergrund"})
+# With a background, these may still fill most of a frame.
+LARGE = ABOVE | BELOW | {"building", "vegetation", "tree", "terrain", "ground", "wall", "water", "nature", "scene"}
+
+
+@dataclass
+class SplitLabels:
+    """The labels of a split, counted.
+
+    Attributes:
+        dataset: The dataset.
+        split: The split's name.
+        pairs: The split's pairs.
+        counts: 256, number of pixels with each class index or IGNORE.
+        bands: BANDS x 256, the same in each horizontal band, the top one first, every STRIDE-th pixel.
+    """
+
+    dataset: Dataset
+    split: str
+    pairs: tuple[Pair, ...]
+    counts: np.ndarray
+    bands: np.ndarray
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Number of pixels of each class."""
+        counted: np.ndarray = self.counts[: len(self.dataset.labels.names)]
+        return counted
+
+    @property
+    def void(self) -> float:
+        """Share of void in the labelled pixels, 0 to 1."""
+        return float(self.counts[IGNORE] / max(1, self.counts.sum()))
+
+    @cached_property
+    def stored(self) -> Contents:
+        """What some of the labels hold before decoding."""
+        return contents_of(self.dataset, spread(self.pairs, RAW_SAMPLE))
+
+    @property
+    def class_file(self) -> str:
+        """Where the classes are defined, in words."""
+        return str(self.dataset.class_file or "the class file")
+
+    def height(self, index: int) -> float | None:
+        """Return the mean place of a class from the top (0) to the bottom (1) of frames; None without pixels."""
+        band = self.bands[:, index]
+        return float(band @ (np.arange(BANDS) + 0.5) / (BANDS * band.sum())) if band.sum() else None
+
+
+def band_counts(label: np.ndarray) -> np.ndarray:
+    """Return BANDS x 256: number of pixels of each class index or IGNORE in each band, every STRIDE-th pixel."""
+    part = label[::STRIDE, ::STRIDE]
+    band = np.arange(part.shape[0]) * BANDS // max(1, part.shape[0])
+    counts: np.ndarray = np.bincount((part + 256 * band[:, None]).ravel(), minlength=256 * BANDS)
+    return counts.reshape(BANDS, 256)
+
+
+def spread(pairs: tuple[Pair, ...], count: int) -> list[Pair]:
+    """Return up to `count` of the pairs, spread evenly."""
+    step = max(1, len(pairs) / count)
+    return [pairs[int(i * step)] for i in range(min(count, len(pairs)))]
+
+
+def quick_warnings(dataset: Dataset, split: str) -> list[str]:
+    """Return the warnings of a check about a split, from a sample of its labels.
+
+    Labels that cannot be read are passed over: whoever reads all of them tells it.
+
+    Args:
+        dataset: The dataset.
+        split: A split, as `Dataset.pairs` takes it.
+
+    Returns:
+        A line for each doubt.
+
+    Raises:
+        DatasetError: Training on these labels would be senseless, or there is no such split.
+    """
+    pairs = tuple(pair for pair in dataset.pairs(split) if pair.label is not None)
+    counts, bands = np.zeros(256, np.int64), np.zeros((BANDS, 256), np.int64)
+    for label in read_ahead(lambda pair: label_or_none(dataset, pair), spread(pairs, SAMPLE)):
+        if label is not None:
+            counts += np.bincount(label.ravel(), minlength=256)
+            bands += band_counts(label)
+    found = doubts(SplitLabels(dataset, split, pairs, counts, bands))
+    if errors := [finding.message for finding in found if finding.severity == "error"]:
+        raise DatasetError(f"{dataset.root}, split {errors[0]}")
+    return [f"{dataset.root}, split {finding.message}" for finding in found]
+
+
+def label_or_none(dataset: Dataset, pair: Pair) -> np.ndarray | None:
+    """Return the label map of a pair; None if it cannot be used."""
+    try:
+        return dataset.read_label(pair)
+    except DatasetError:
+        return None
+
+
+def doubts(labels: SplitLabels) -> list[Finding]:
+    """Return the doubts about the labels of a split."""
+    if not labels.counts.any():  # no label, or none that can be read
+        return []
+    for look in (train_ids_as_label_ids, binary_masks, nothing_counts, single_class):
+        if found := look(labels):  # one of these explains all that follows
+            return found
+    return [*mostly_void(labels), *misplaced(labels), *inverted(labels)]
+
+
+def train_ids_as_label_ids(labels: SplitLabels) -> list[Finding]:
+    """Return an error if train ids are read as Cityscapes' label ids, most of which do not count."""
+    first = next((pair.label for pair in labels.pairs if pair.label is not None), None)
+    if first is None or not first.name.endswith("_labelIds.png") or labels.void < MUCH_VOID:
+        return []
+    values = labels.stored.only_values
+    if not values or not values <= TRAIN_IDS:
+        return []
+    message = (
+        f"{labels.split}: {percent(labels.void)} of the pixels are void, because the files are called *_labelIds.png "
+        f"but hold train ids (values {value_ranges(values)}); rename them to *_labelTrainIds.png"
+    )
+    return [Finding("error", message)]
+
+
+def binary_masks(labels: SplitLabels) -> list[Finding]:
+    """Return an error if masks hold 0 and 255 alone, and 255 is read as void."""
+    if (labels.classes > 0).sum() > 1 or not labels.counts[IGNORE]:
+        return []
+    values, names = labels.stored.only_values, labels.dataset.labels.names
+    if IGNORE not in values or len(values) > 2:
+        return []
+    absent = [name for name, count in zip(names, labels.classes, strict=True) if not count]
+    present = [name for name in names if name not in absent]
+    meant = absent[-1] if len(names) == 2 and present else ""
+    line = f"- {{name: {meant or 'NAME'}, index: {IGNORE}}}"
+    learned = f"training would learn {present[0]!r} alone" if present else "there is nothing to learn"
+    message = (
+        f"{labels.split}: masks hold {describe_values(labels.stored.values)} alone, and 255 is read as void, so "
+        f"{learned}; if 255 means {repr(meant) if meant else 'a class'}, write {line} in {labels.class_file}"
+    )
+    return [Finding("error", message)]
+
+
+def nothing_counts(labels: SplitLabels) -> list[Finding]:
+    """Return a finding if every labelled pixel is void: an error for what is trained on."""
+    if labels.classes.any():
+        return []
+    message = f"{labels.split}: no pixel has a class that counts; {look_at(labels)}"
+    return [Finding(severity(labels), message)]
+
+
+def severity(labels: SplitLabels) -> Severity:
+    """Return the severity of labels that teach nothing: an error, unless they are only evaluated on."""
+    return "warning" if labels.split in ("val", "test") else "error"
+
+
+def single_class(labels: SplitLabels) -> list[Finding]:
+    """Return a finding if one class has all pixels that count: an error for what is trained on."""
+    names = labels.dataset.labels.names
+    if len(names) < 2 or (labels.classes > 0).sum() != 1:
+        return []
+    name = names[int(labels.classes.argmax())]
+    message = (
+        f"{labels.split}: {name!r} has every pixel that counts, and {len(names) - 1} other classes have none"
+        f"; {look_at(labels)}"
+    )
+    return [Finding(severity(labels), message)]
+
+
+def look_at(labels: SplitLabels) -> str:
+    """Return advice: compare what the masks hold with the class file."""
+    stored = labels.stored
+    if stored.colours:
+        held = f"the masks hold the colours {describe_colours(stored.colours)}"
+    elif stored.values:
+        held = f"the masks hold {describe_values(stored.values)}"
+    else:
+        held = "look at the masks"
+    return f"{held}: compare them with {labels.class_file}"
+
+
+def mostly_void(labels: SplitLabels) -> list[Finding]:
+    """Return a warning if more than half of the labelled pixels are void."""
+    if labels.void <= MUCH_VOID:
+        return []
+    message = f"{labels.split}: {percent(labels.void)} of the labelled pixels are void and not learned; "
+    return [Finding("warning", message + look_at(labels))]
+
+
+def misplaced(labels: SplitLabels) -> list[Finding]:
+    """Return a warning if the sky lies low or the road lies high: the classes may be in another order."""
+    places = {}
+    for index, name in enumerate(labels.dataset.labels.names):
+        place = labels.height(index)
+        if place is not None:
+            places[name] = place
+    sky = {name: place for name, place in places.items() if plain(name) in ABOVE}
+    road = {name: place for name, place in places.items() if plain(name) in BELOW}
+    odd = [f"{name!r} lies low ({place:.0%} down)" for name, place in sky.items() if place > 0.6]
+    odd += [f"{name!r} lies high ({place:.0%} down)" for name, place in road.items() if place < 0.4]
+    if not odd:
+        return []
+    message = (
+        f"{labels.split}: {' and '.join(odd)} in the frames; the classes of {labels.class_file} may be in the wrong "
+        f"order or shifted by one, or the masks inverted; look at streetseg data show {labels.dataset.root}"
+    )
+    return [Finding("warning", message)]
+
+
+def inverted(labels: SplitLabels) -> list[Finding]:
+    """Return a warning if an object fills most of the frames, and its background the rest."""
+    names, total = labels.dataset.labels.names, labels.classes.sum()
+    if len(names) != 2 or not total:
+        return []
+    backgrounds = [i for i, name in enumerate(names) if plain(name) in BACKGROUNDS]
+    if len(backgrounds) != 1:
+        return []
+    name = names[1 - backgrounds[0]]
+    share = float(labels.classes[1 - backgrounds[0]] / total)
+    if share <= MUCH_OBJECT or plain(name) in LARGE:
+        return []
+    message = (
+        f"{labels.split}: {name!r} has {percent(share)} of the pixels, {names[backgrounds[0]]!r} the rest; if the "
+        f"masks are inverted, swap the two classes in {labels.class_file}"
+    )
+    return [Finding("warning", message)]
+
+
+def plain(name: str) -> str:
+    """Return a class's name without case, blanks and signs, composed."""
+    return "".join(letter for letter in unicodedata.normalize("NFC", name).casefold() if letter.isalpha())
+
+
+def likely_causes(dataset: Dataset, failing: Iterable[Pair]) -> list[Finding]:
+    """Return a warning with the likely cause if labels hold what is no class.
+
+    Args:
+        dataset: The dataset.
+        failing: Pairs whose labels cannot be decoded.
+    """
+    stored, names = contents_of(dataset, spread(tuple(failing), RAW_SAMPLE)), dataset.labels.names
+    where = str(dataset.class_file or "the class file")
+    cause = colours_cause(stored, where) if stored.colours else values_cause(stored.only_values, names, where)
+    return [Finding("warning", f"likely cause: {cause}")] if cause else []
+
+
+def colours_cause(stored: Contents, where: str) -> str:
+    """Return why colours are no classes; "" if it is not plain."""
+    if len(stored.colours) > 1000:
+        return (
+            f"the masks hold {len(stored.colours)} colours, as smoothed borders, resizing or lossy compression make "
+            "them; save them without smoothing, or let streetseg data init --nearest write the classes"
+        )
+    if all(red == green == blue for red, green, blue in stored.colours):
+        grey = {red: count for (red, _, _), count in stored.colours.items()}
+        return f"the masks hold grey values in three channels: {describe_values(grey)}; save them with one channel"
+    return f"the masks hold {describe_colours(stored.colours)}; give the classes in {where} these colours"
+
+
+def values_cause(values: frozenset[int], names: tuple[str, ...], where: str) -> str:
+    """Return why values of one channel are no classes; "" if it is not plain."""
+    rest, number = sorted(values - {IGNORE}), len(names)
+    if not rest:
+        return ""
+    if len(rest) > max(64, 2 * number) and rest[-1] > 200:
+        return (
+            f"the masks hold {len(rest)} values, as photographs, smoothed borders or lossy compression make them; "
+            "save masks as PNG without smoothing"
+        )
+    if rest[0] == 1 and rest[-1] == number:
+        return f"the masks count from 1 to {number}; give the classes in {where} index: 1, index: 2 and so on"
+    if rest[0] == 0 and rest[-1] == number:
+        return (
+            f"the masks hold {number + 1} values for {number} classes; if 0 is background, put "
+            f"- {{name: background, ignore: true}} first in {where}"
+        )
+    step = rest[1] - rest[0] if len(rest) > 1 else 0
+    if step > 1 and rest[0] == 0 and all(value % step == 0 for value in rest):
+        return f"the values are multiples of {step}; give the classes in {where} index: 0, index: {step} and so on"
+    return f"the masks hold {value_ranges(rest)}; give the classes in {where} their index"
