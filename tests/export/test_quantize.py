@@ -62,7 +62,9 @@ def test_the_card_says_what_was_measured(shipped: tuple[Path, Quantization], dat
     assert card == made.card
     assert card.precision == "int8"
     assert card.content_hash != before.content_hash
-    measured: dict[str, Any] = dict.fromkeys(("precision", "content_hash", "accuracy"))
+    written = ("title", "date", "package_version", "card_version")
+    measured: dict[str, Any] = dict.fromkeys(("precision", "content_hash", "accuracy", *written))
+    assert (card.title, card.card_version) == ("street", 2)
     assert dataclasses.replace(card, **measured) == dataclasses.replace(before, **measured)
     segmenter = Segmenter.open(path, precision="float32")
     result = evaluate_frames(lambda frame: segmenter(frame).classmap, card.classes, dataset, "val")

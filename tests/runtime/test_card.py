@@ -14,7 +14,14 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from streetseg.errors import ArtefactError
 from streetseg.runtime.artefact import read_card
-from streetseg.runtime.card import CARD_VERSION, Accuracy, ModelCard
+from streetseg.runtime.card import (
+    ACCURACY_SINCE_VERSION_2,
+    CARD_VERSION,
+    SINCE_VERSION_2,
+    Accuracy,
+    ModelCard,
+)
+from streetseg.runtime.provenance import Ancestor, today
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 from tests.support.cards import CARD, one_line
 
@@ -22,6 +29,7 @@ SCHEMA = json.loads(files("streetseg.runtime").joinpath("card.schema.json").read
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 ACCURACY = dataclasses.asdict(CARD.accuracy[0])
+ANCESTOR = dataclasses.asdict(CARD.as_ancestors()[0])
 
 
 # The schema
@@ -29,17 +37,26 @@ ACCURACY = dataclasses.asdict(CARD.accuracy[0])
 
 def test_the_schema_is_one_and_describes_every_field() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    accuracy = SCHEMA["properties"]["accuracy"]["items"]
+    accuracy, ancestor = (SCHEMA["properties"][name]["items"] for name in ("accuracy", "ancestors"))
     later = {"network_arguments", "training_time"}  # cards of 0.1.0's first artefacts lack them
-    for schema, kind in ((SCHEMA, ModelCard), (accuracy, Accuracy)):
+    for schema, kind, optional in (
+        (SCHEMA, ModelCard, {*later, *SINCE_VERSION_2}),
+        (accuracy, Accuracy, {*ACCURACY_SINCE_VERSION_2}),
+        (ancestor, Ancestor, set()),
+    ):
         fields = {field.name for field in dataclasses.fields(kind)}
         assert set(schema["properties"]) == fields
-        assert set(schema["required"]) == fields - later
+        assert set(schema["required"]) == fields - optional
         assert all(entry["description"] for entry in schema["properties"].values())
-    assert SCHEMA["properties"]["card_version"]["const"] == CARD_VERSION
+    assert SCHEMA["properties"]["card_version"]["enum"] == [*range(1, CARD_VERSION + 1)]
+    assert set(SCHEMA["else"]["required"]) == set(SCHEMA["then"]["properties"]) == set(SINCE_VERSION_2)
 
 
-@pytest.mark.parametrize("card", [CARD, read_card(DEFAULT_WEIGHTS)], ids=["constructed", "shipped"])
+@pytest.mark.parametrize(
+    "card",
+    [CARD, CARD.started_from(CARD.as_ancestors()), read_card(DEFAULT_WEIGHTS)],
+    ids=["constructed", "with ancestors", "shipped"],
+)
 def test_a_card_is_valid_and_comes_back_from_json(card: ModelCard) -> None:
     text = card.to_json()
     VALIDATOR.validate(json.loads(text))
@@ -49,7 +66,8 @@ def test_a_card_is_valid_and_comes_back_from_json(card: ModelCard) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"card_version": 2}, {"classes": []}, {"classes": ["road", "road", "sky"]}, {"colours": [[0, 0, 256]] * 3},
+        {"card_version": 3}, {"card_version": 1}, {"ancestors": [{"network": "a"}]},
+        {"classes": []}, {"classes": ["road", "road", "sky"]}, {"colours": [[0, 0, 256]] * 3},
         {"mean": [1, 2]}, {"std": [1, 1, 0]}, {"operating_scale": 4.5}, {"value_range": [0, 1]}, {"ignore": 256},
         {"content_hash": "0" * 63}, {"content_hash": ""}, {"unheard_of": 1},
     ],
@@ -66,6 +84,23 @@ def test_cards_without_network_arguments_are_read() -> None:
     del values["network_arguments"]
     VALIDATOR.validate(values)
     assert ModelCard.from_json(json.dumps(values), "here") == CARD
+
+
+def test_a_card_of_version_1_stays_one_until_it_is_written_anew() -> None:
+    """The shipped artefacts have such cards."""
+    old = read_card(DEFAULT_WEIGHTS)
+    assert (old.card_version, old.title, old.date, old.ancestors) == (1, "", "", ())
+    assert not json.loads(old.to_json()).keys() & {*SINCE_VERSION_2}
+    assert not json.loads(old.to_json())["accuracy"][0].keys() & {*ACCURACY_SINCE_VERSION_2}
+    new = old.written("anew")
+    assert (new.card_version, new.title, new.date) == (CARD_VERSION, "anew", today())
+    VALIDATOR.validate(json.loads(new.to_json()))
+    assert ModelCard.from_json(new.to_json(), "here") == new
+
+
+def test_a_card_of_version_1_has_no_fields_of_version_2() -> None:
+    values = json.loads(CARD.to_json()) | {"card_version": 1, "title": "mine"}
+    assert ModelCard.from_json(json.dumps(values), "here").title == ""
 
 
 def refused_card(changes: dict[str, Any]) -> str:
@@ -111,6 +146,10 @@ def test_another_version_is_refused(version: object) -> None:
         ({"recipe": "short"}, "recipe is not of its type"),
         ({"accuracy": [{"measured_on": ""}]}, "cannot be read"),
         ({"accuracy": [ACCURACY | {"miou": "a"}]}, "accuracy is not of its type"),
+        ({"accuracy": [ACCURACY | {"left_out_share": 2}]}, "an accuracy beyond 0 to 1"),
+        ({"ancestors": [{"network": "a"}]}, "cannot be read"),
+        ({"ancestors": [ANCESTOR | {"terms": 7}]}, "ancestors is not of its type"),
+        ({"date": 20261130}, "date is not of its type"),
     ],
 )
 def test_a_contradictory_card_is_refused(changes: dict[str, Any], complaint: str) -> None:
@@ -145,3 +184,53 @@ def test_whatever_a_field_holds_it_is_refused_or_valid(field: dataclasses.Field[
     else:
         # What the hash is compared with, read_card knows; here any text will do.
         VALIDATOR.validate(json.loads(dataclasses.replace(card, content_hash="0" * 64).to_json()))
+
+
+# Ancestors
+
+
+def card_of(data: str, terms: str, *, limits: tuple[str, ...] = (), **changes: Any) -> ModelCard:
+    return dataclasses.replace(CARD, training_data=data, terms=terms, limits=limits, **changes)
+
+
+def test_data_terms_and_limits_of_all_ancestors_stand_on_the_card() -> None:
+    first = card_of("camvid, split trainval", "Research only.", limits=("Never saw night.",), content_hash="1" * 64)
+    second = card_of("streets, split train", "Ours.", content_hash="2" * 64).started_from(first.as_ancestors())
+    third = card_of("own, split train", "Own terms.", limits=("One camera.",)).started_from(second.as_ancestors())
+    assert third.training_data == (
+        "own, split train; started from weights trained on streets, split train; started from weights trained on "
+        "camvid, split trainval"
+    )
+    assert third.terms == (
+        "Own terms. The weights that it started from were trained on streets, split train: Ours. The weights that it "
+        "started from were trained on camvid, split trainval: Research only."
+    )
+    assert third.limits == ("One camera.", "Of the weights that it started from: Never saw night.")
+    assert [(one.training_data, one.terms, one.limits, one.content_hash) for one in third.ancestors] == [
+        ("streets, split train", "Ours.", (), "2" * 64),
+        ("camvid, split trainval", "Research only.", ("Never saw night.",), "1" * 64),
+    ]
+    assert all(one.recipe == CARD.recipe for one in third.ancestors)
+
+
+def test_stages_on_the_same_data_state_it_once() -> None:
+    first = card_of("camvid, split train", "Research only.", limits=("Never saw night.",))
+    restart = first.started_from(first.as_ancestors())
+    again = first.started_from(restart.as_ancestors())
+    for card, stages in ((restart, 1), (again, 2)):
+        assert (card.training_data, card.terms, card.limits) == (first.training_data, first.terms, first.limits)
+        assert len(card.ancestors) == stages
+
+
+def test_the_table_names_ancestors_and_says_what_is_not_known() -> None:
+    first = card_of("camvid, split train", "Research only.", recipe={"name": "short", "init": "gone.safetensors"})
+    table = card_of("own, split train", "Own terms.").started_from(first.as_ancestors()).table()
+    words = " ".join(table.split())
+    assert "started from two_convolutions, content hash 0000" in words
+    assert "terms Research only." in words
+    assert words.endswith("started from gone.safetensors, of which this card does not say more")
+
+
+def test_the_date_can_be_given_for_files_that_are_to_be_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert CARD.written().date == "1970-01-02"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +53,13 @@ def widen_weights(graph: onnx.GraphProto) -> None:
         graph.node.remove(cast)
 
 
-def with_card(model: onnx.ModelProto, card: ModelCard, precision: str) -> tuple[bytes, ModelCard]:
-    """Return the serialised model with the card inside, and that card with the artefact's own hash and precision."""
+def with_card(model: onnx.ModelProto, card: ModelCard, precision: str, title: str = "") -> tuple[bytes, ModelCard]:
+    """Return the serialised model with the card inside, and that card with the artefact's own hash and precision.
+
+    title: The artefact's title; "" keeps the card's.
+    """
     del model.metadata_props[:]
     content_hash = onnx_content_hash(model.SerializeToString(), Path("the exported graph"))
-    card = dataclasses.replace(
-        card, content_hash=content_hash, precision=precision, package_version=version("streetseg")
-    )
+    card = dataclasses.replace(card.written(title), content_hash=content_hash, precision=precision)
     model.metadata_props.append(onnx.StringStringEntryProto(key=METADATA_KEY, value=card.to_json()))
     return model.SerializeToString(), card

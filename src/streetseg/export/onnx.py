@@ -52,7 +52,7 @@ class FrameToLogits(nn.Module):
 
 def write_onnx(network: Network, card: ModelCard, out: Path) -> tuple[ModelCard, float]:
     """Write a network as the artefact `out`; return its card and its largest logit difference."""
-    content, card = with_card(to_onnx(network, card), card, "float16")
+    content, card = with_card(to_onnx(network, card), card, "float16", out.stem)
     return card, write_verified(out, content, network, card, "onnxruntime")
 
 

@@ -181,7 +181,7 @@ def write_evaluated(
     The graph is evaluated once more, as a file, so that the card's figure is this file's.
     """
     with whole_file(out) as temporary:
-        content, card = with_card(rounded, control.card, "int8")
+        content, card = with_card(rounded, control.card, "int8", out.stem)
         temporary.write_bytes(content)
         evaluation = control.evaluate_file(temporary, control.pairs)
         before, after = control.before.scores.miou, evaluation.scores.miou
@@ -191,7 +191,7 @@ def write_evaluated(
                 "written; allow more by --max-drop, or calibrate on more frames"
             )
         entry = accuracy_entry(evaluation, card, control.dataset, control.split, out)
-        content, card = with_card(rounded, dataclasses.replace(card, accuracy=(entry,)), "int8")
+        content, card = with_card(rounded, dataclasses.replace(card, accuracy=(entry,)), "int8", out.stem)
         temporary.write_bytes(content)
     return card, after
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from streetseg.runtime.card import ModelCard
 
 def write_program(network: Network, card: ModelCard, out: Path) -> tuple[ModelCard, float]:
     """Write a network as the program `out`; return its card and its largest logit difference."""
-    content, card = program_with_card(to_program(network, card), card)
+    content, card = program_with_card(to_program(network, card), card.written(out.stem))
     return card, write_verified(out, content, network, card, "torch")
 
 
@@ -53,9 +52,7 @@ def program_with_card(program: torch.export.ExportedProgram, card: ModelCard) ->
     buffer = BytesIO()
     torch.export.save(program, buffer)
     content_hash = program_content_hash(buffer.getvalue(), Path("the exported program"))
-    card = dataclasses.replace(
-        card, content_hash=content_hash, precision="float32", package_version=version("streetseg")
-    )
+    card = dataclasses.replace(card.written(), content_hash=content_hash, precision="float32")
     with zipfile.ZipFile(buffer, "a") as archive:
         folder = archive.namelist()[0].partition("/")[0]
         archive.writestr(f"{folder}/{PROGRAM_CARD}", card.to_json())

@@ -70,7 +70,7 @@ def save_weights(
     Args:
         path: The file to write; it takes its name once it is complete.
         weights: A network's state dict.
-        card: Its card; precision and content hash are filled in here.
+        card: Its card; title, date, package version, precision and content hash are filled in here.
         precision: Precision of convolutions and matrices; norms and biases stay as they are. "float16" moves the logits
             by less than bfloat16 arithmetic does. "float32" keeps all weights as they are.
 
@@ -88,7 +88,7 @@ def save_weights(
         .contiguous()
         for name, tensor in weights.items()
     }
-    card = dataclasses.replace(card, precision=precision)
+    card = dataclasses.replace(card.written(path.stem), precision=precision)
     card = dataclasses.replace(card, content_hash=safetensors_content_hash(save(tensors), path))
     content = save(tensors, {METADATA_KEY: card.to_json()})
     write_file(path, content, durable=True)

@@ -11,13 +11,28 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from streetseg.errors import ArtefactError
+from streetseg.results import JSON, Facts, Printable, text_list
+from streetseg.runtime.provenance import (
+    Ancestor,
+    data_of_all,
+    limits_of_all,
+    own_data,
+    own_limits,
+    own_terms,
+    package_version,
+    terms_of_all,
+    today,
+)
 
-CARD_VERSION = 1
+CARD_VERSION = 2
+# Fields that cards of version 1 lack.
+SINCE_VERSION_2 = ("title", "date", "ancestors")
+ACCURACY_SINCE_VERSION_2 = ("left_out_share", "date", "package_version")
 MAX_OPERATING_SCALE = 4  # beyond it a frame is only blur, and a wrong card would ask for gigabytes
 
 
@@ -32,6 +47,10 @@ class Accuracy:
         miou: Mean IoU over the classes that occur, 0 to 1.
         iou: IoU by class name, 0 to 1; None where the class does not occur.
         command: The command that measured it.
+        left_out_share: Share of the labelled pixels, 0 to 1, whose class the weights do not know, so that they do not
+            count; None if unknown.
+        date: Day of the measurement in UTC, YYYY-MM-DD; "" if unknown.
+        package_version: The version of this package that measured it; "" if unknown.
     """
 
     measured_on: str
@@ -40,6 +59,9 @@ class Accuracy:
     miou: float
     iou: dict[str, float | None]
     command: str
+    left_out_share: float | None = None
+    date: str = ""
+    package_version: str = ""
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Accuracy:
@@ -55,7 +77,9 @@ class Accuracy:
             KeyError: If the facts lack a field.
             ValueError: If a value cannot stand on a card.
         """
-        entry = cls(**{field.name: facts[field.name] for field in dataclasses.fields(cls)})
+        later = {name: facts[name] for name in ACCURACY_SINCE_VERSION_2 if name in facts}
+        needed = (field.name for field in dataclasses.fields(cls) if field.name not in ACCURACY_SINCE_VERSION_2)
+        entry = cls(**{name: facts[name] for name in needed} | later)
         for name, kind in typing.get_type_hints(cls).items():
             if not fits(getattr(entry, name), kind):
                 raise ValueError(f"{name} is not of its type")
@@ -63,13 +87,18 @@ class Accuracy:
             raise ValueError(f"an accuracy of {beyond[0]}, allowed are 0 to 1")
         return entry
 
+    def in_words(self) -> str:
+        """Return the entry in one line."""
+        when = f", {self.date}" if self.date else ""
+        return f"mIoU {100 * self.miou:.2f} % on {self.measured_on} ({self.engine}{when})"
+
     def figures(self) -> list[float]:
-        """Return the mIoU and the IoUs of the classes that occur, 0 to 1."""
-        return [value for value in (self.miou, *self.iou.values()) if value is not None]
+        """Return the mIoU, the IoUs of the classes that occur and the share of pixels left out, 0 to 1."""
+        return [value for value in (self.miou, *self.iou.values(), self.left_out_share) if value is not None]
 
 
-@dataclass(frozen=True)
-class ModelCard:
+@dataclass(frozen=True, repr=False)
+class ModelCard(Printable):
     """The card of an artefact: everything that a user of the weights must know.
 
     Attributes:
@@ -90,16 +119,20 @@ class ModelCard:
         logits_layout: "h x w x C".
         logits_dtype: "float32".
         precision: Precision of the stored weights.
-        training_data: What the weights were trained on.
-        terms: The training data's terms of use.
+        training_data: What the weights were trained on, and what the weights that they started from were.
+        terms: The terms of use of all this data.
         recipe: The recipe's fields by name.
         seed: The training's seed.
         package_version: The version of this package that made the file.
         accuracy: The measured accuracies.
-        limits: What the weights cannot do, one sentence each.
+        limits: What the weights, and those that they started from, cannot do, one sentence each.
         content_hash: SHA-256 over graph and weights, without the metadata.
         network_arguments: Arguments that build the network if it differs from its paper's form.
         training_time: Duration and machine of the training; "" if unknown.
+        title: The file's name without its suffix when it was written; "" on cards of version 1.
+        date: Day in UTC on which the file was written, YYYY-MM-DD; "" on cards of version 1.
+        ancestors: The weights that the training started from, the nearest first; empty if there are none, or if the
+            file was made of one with a card of version 1, which does not say.
         card_version: The version of the schema.
     """
 
@@ -129,10 +162,67 @@ class ModelCard:
     content_hash: str = ""
     network_arguments: dict[str, Any] = field(default_factory=dict)
     training_time: str = ""
+    title: str = ""
+    date: str = ""
+    ancestors: tuple[Ancestor, ...] = ()
     card_version: int = CARD_VERSION
 
+    def started_from(self, ancestors: Iterable[Ancestor]) -> ModelCard:
+        """Return the card of weights whose training started from others.
+
+        Args:
+            ancestors: The weights before, the nearest first, as `as_ancestors` of their card gives them.
+
+        Returns:
+            A card whose data, terms and limits also state the ancestors'; this one if there are none.
+        """
+        ancestors = tuple(ancestors)
+        if not ancestors:
+            return self
+        return dataclasses.replace(
+            self,
+            training_data=data_of_all(self.training_data, ancestors),
+            terms=terms_of_all(self.terms, ancestors),
+            limits=limits_of_all(self.limits, ancestors),
+            ancestors=ancestors,
+            card_version=CARD_VERSION,
+        )
+
+    def as_ancestors(self) -> tuple[Ancestor, ...]:
+        """Return what the card of weights that start from these says of its ancestors.
+
+        Returns:
+            These weights, then their own ancestors.
+        """
+        this = Ancestor(
+            network=self.network,
+            training_data=own_data(self.training_data),
+            terms=own_terms(self.terms),
+            limits=own_limits(self.limits),
+            recipe=self.recipe,
+            content_hash=self.content_hash,
+        )
+        return (this, *self.ancestors)
+
+    def written(self, title: str = "") -> ModelCard:
+        """Return the card for a file that is written now.
+
+        Args:
+            title: The file's name without its suffix; "" keeps the card's.
+
+        Returns:
+            The card with title, date and this package's version, in the schema's current version.
+        """
+        return dataclasses.replace(
+            self,
+            title=title.encode(errors="replace").decode() or self.title,
+            date=today(),
+            package_version=package_version(),
+            card_version=CARD_VERSION,
+        )
+
     def __repr__(self) -> str:
-        """Return network, number of classes and training data in one line; `to_json` has all."""
+        """Return network, number of classes and training data in one line; `table` and `to_json` have all."""
         trained = f", trained on {self.training_data}" if self.training_data else ""
         return f"<ModelCard: {self.network}, {len(self.classes)} classes{trained}>"
 
@@ -144,7 +234,54 @@ class ModelCard:
         Returns:
             The text.
         """
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False).encode(errors="replace").decode()
+        return json.dumps(self.facts(), ensure_ascii=False).encode(errors="replace").decode()
+
+    def facts(self) -> Facts:
+        """Return the card as JSON's types.
+
+        Returns:
+            The schema's keys; without those of version 2 on a card of version 1.
+        """
+        facts: dict[str, JSON] = dataclasses.asdict(self)
+        if self.card_version == 1:
+            accuracy = [without(dataclasses.asdict(entry), ACCURACY_SINCE_VERSION_2) for entry in self.accuracy]
+            facts = without(facts, SINCE_VERSION_2) | {"accuracy": accuracy}
+        return facts
+
+    def table(self) -> str:
+        """Return the card for a terminal.
+
+        Returns:
+            What a user must know of the weights, then one block for each of their ancestors.
+        """
+        written = f"{self.date or 'on an unknown day'}, by streetseg {self.package_version or 'of unknown version'}"
+        first = {
+            "title": self.title or "none",
+            "network": f"{self.network}, {self.precision}",
+            "classes": ", ".join(self.classes),
+            "trained on": self.training_data or "unknown",
+            "terms": self.terms or "unknown",
+            **{f"limit {number}": limit for number, limit in enumerate(self.limits, 1)},
+            "recipe": str(self.recipe.get("name", "none")),
+            "written": written,
+            "content hash": self.content_hash,
+            **{f"accuracy {number}": entry.in_words() for number, entry in enumerate(self.accuracy, 1)},
+        }
+        blocks = [first]
+        for one in self.ancestors:
+            blocks.append(
+                {
+                    "started from": f"{one.network}, content hash {one.content_hash or 'unknown'}",
+                    "trained on": one.training_data or "unknown",
+                    "terms": one.terms or "unknown",
+                    **{f"limit {number}": limit for number, limit in enumerate(one.limits, 1)},
+                    "recipe": str(one.recipe.get("name", "none")),
+                }
+            )
+        eldest = self.ancestors[-1].recipe if self.ancestors else self.recipe
+        if eldest.get("init"):
+            blocks.append({"started from": f"{eldest['init']}, of which this card does not say more"})
+        return "\n\n".join(map(text_list, blocks))
 
     @classmethod
     def from_json(cls, text: str, source: str) -> ModelCard:
@@ -169,7 +306,9 @@ class ModelCard:
                     "or get the file again"
                 )
             known = {f.name for f in dataclasses.fields(cls)}
+            known -= set(SINCE_VERSION_2) if version == 1 else set()
             values = {key: freeze(value) for key, value in values.items() if key in known}
+            values["ancestors"] = tuple(Ancestor.of(entry) for entry in values.get("ancestors", ()))
             values["accuracy"] = tuple(
                 Accuracy(**{**entry, "iou": dict(entry["iou"])}) for entry in values.get("accuracy", ())
             )
@@ -219,6 +358,11 @@ class ModelCard:
                 raise ArtefactError(f"{source} has a card with {what}; get the file again")
 
 
+def without(values: Mapping[str, JSON], names: Iterable[str]) -> dict[str, JSON]:
+    """Return a mapping without some of its keys."""
+    return {name: value for name, value in values.items() if name not in names}
+
+
 def freeze(value: Any) -> Any:
     """Return JSON's lists as tuples, at every depth."""
     if isinstance(value, list):
@@ -240,6 +384,6 @@ def fits(value: object, kind: Any) -> bool:
         return any(fits(value, argument) for argument in arguments)
     if kind is float:
         return type(value) is int or (type(value) is float and math.isfinite(value))
-    if kind is Accuracy and type(value) is Accuracy:
-        return all(fits(getattr(value, name), hint) for name, hint in typing.get_type_hints(Accuracy).items())
+    if kind in (Accuracy, Ancestor) and type(value) is kind:
+        return all(fits(getattr(value, name), hint) for name, hint in typing.get_type_hints(kind).items())
     return kind is Any or type(value) is kind

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from streetseg.errors import ArtefactError, TrainingError
+from streetseg.data.pairs import readable
+from streetseg.errors import ArtefactError, StreetsegError, TrainingError
 from streetseg.runtime.artefact import (
     CLASSIFIER_KEY,
     read_bytes,
@@ -17,9 +20,23 @@ from streetseg.runtime.artefact import (
     safetensors_content_hash,
     safetensors_parts,
 )
+from streetseg.runtime.provenance import UNKNOWN_TERMS, Ancestor
 
 
-def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[str, ...], path: Path) -> str:
+@dataclass(frozen=True)
+class Start:
+    """What a run started from.
+
+    Attributes:
+        line: Names the weights' network, and the modules and classes that keep their initial values.
+        ancestors: The weights, then those that they started from themselves, for the card.
+    """
+
+    line: str
+    ancestors: tuple[Ancestor, ...]
+
+
+def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[str, ...], path: Path) -> Start:
     """Load the weights in a file into a network.
 
     Of tensors whose rows are classes, it takes the rows of the classes that the weights know by name.
@@ -32,7 +49,7 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
         path: NAME.safetensors.
 
     Returns:
-        A line that names the weights' network, and the modules and classes that keep their initial values.
+        What the network started from.
 
     Raises:
         TrainingError: The file does not exist, or holds weights of another network, or of another form of this one.
@@ -47,10 +64,11 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
     classifier = safetensors_parts(content, path)[0].get("__metadata__", {}).get(CLASSIFIER_KEY)
     known: tuple[str, ...] = ()
     if classifier:
-        origin, theirs = open_classifier(content, classifier, path)
+        facts, theirs = open_classifier(content, classifier, path)
+        origin, ancestors = facts["network"], classifier_ancestors(facts)
     else:
         card = read_card(path)
-        origin, known, theirs = card.network, card.classes, load(content)
+        origin, known, theirs, ancestors = card.network, card.classes, load(content), card.as_ancestors()
     ours = network.state_dict()
     per_class = {key for key, tensor in wider.state_dict().items() if tensor.shape != ours[key].shape}
     common = theirs.keys() & ours.keys()
@@ -78,11 +96,45 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
 
     fresh = sorted({key.split(".")[0] for key in ours.keys() - theirs.keys()})
     fresh += [f"class {name}" for name in classes if name not in known]
-    return f"{path}: starting from {origin}; at their initialisation: {', '.join(fresh) or 'none'}"
+    line = f"{path}: starting from {origin}; at their initialisation: {', '.join(fresh) or 'none'}"
+    return Start(line, ancestors)
 
 
-def open_classifier(content: bytes, facts: str, path: Path) -> tuple[str, dict[str, Tensor]]:
-    """Return the network and the tensors of a trained backbone; ArtefactError if the file is damaged.
+def ancestors_in(path: Path, network: str) -> tuple[Ancestor, ...]:
+    """Return the weights in a file, then those that they started from.
+
+    For runs whose checkpoint does not say what they started from.
+
+    Args:
+        path: NAME.safetensors.
+        network: The network's name, for weights that can no longer be read; then the ancestor says that all else is
+            unknown.
+    """
+    try:
+        content = read_bytes(path)
+        classifier = safetensors_parts(content, path)[0].get("__metadata__", {}).get(CLASSIFIER_KEY)
+        if classifier:
+            return classifier_ancestors(open_classifier(content, classifier, path)[0])
+        return read_card(path).as_ancestors()
+    except StreetsegError:
+        unknown = f"unknown (the run started from {readable(path.name)}, which can no longer be read)"
+        return (Ancestor(network, unknown, UNKNOWN_TERMS),)
+
+
+def classifier_ancestors(facts: dict[str, Any]) -> tuple[Ancestor, ...]:
+    """Return a trained backbone, then what it started from; TypeError or AttributeError if the facts are damaged."""
+    this = Ancestor(
+        network=str(facts["network"]),
+        training_data=str(facts.get("training_data", "unknown")),
+        terms=str(facts.get("terms", UNKNOWN_TERMS)),
+        recipe=dict(facts.get("recipe", {})),
+        content_hash=str(facts.get("content_hash") or ""),
+    )
+    return (this, *(Ancestor.of(one) for one in facts.get("ancestors", ())))
+
+
+def open_classifier(content: bytes, facts: str, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the facts and the tensors of a trained backbone; ArtefactError if the file is damaged.
 
     Args:
         content: The file.
@@ -90,11 +142,12 @@ def open_classifier(content: bytes, facts: str, path: Path) -> tuple[str, dict[s
         path: Its path, for messages.
     """
     try:
-        known = json.loads(facts)
-        origin, digest = str(known["network"]), known.get("content_hash")  # those of 0.1.0's first runs have no hash
+        known: dict[str, Any] = json.loads(facts)
+        digest = known.get("content_hash")  # those of 0.1.0's first runs have no hash
+        classifier_ancestors(known)
         tensors = load(content)
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ArtefactError(f"{path} is a damaged backbone ({error}); get the file again") from None
     if digest is not None and digest != safetensors_content_hash(content, path):
         raise ArtefactError(f"{path} is a damaged backbone: its content does not fit its hash; get the file again")
-    return origin, tensors
+    return known, tensors

@@ -16,12 +16,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from streetseg.errors import TrainingError
 from streetseg.models.outputs import Network
+from streetseg.runtime.provenance import Ancestor
 from streetseg.training.augment import Batch, augment
 from streetseg.training.checkpoint import versions
 from streetseg.training.dataset import DROPOUT, LOSS_GRID, Samples, batches, sample_index, stream_seed
 from streetseg.training.device import keep_freed_memory, precision_on
 from streetseg.training.distributed import check_shares, rank, share_buffers, summed, sync_norms, world
-from streetseg.training.initial import initialise
+from streetseg.training.initial import ancestors_in, initialise
 from streetseg.training.losses.heads import check_heads
 from streetseg.training.losses.losses import Loss
 from streetseg.training.recipe import Recipe
@@ -227,10 +228,12 @@ class Run:
         return int(self.best["step"]) if self.best else None
 
     def start_from(self, path: Path) -> str:
-        """Load other weights as far as they fit; return a line as `initialise` does."""
+        """Load other weights as far as they fit, and take their ancestry over; return a line that says what fits."""
         with torch.device("meta"):
             wider = self.task.build_network(len(self.task.classes) + 1, aux=True)
-        return initialise(self.network, wider, self.recipe.network, self.task.classes, path)
+        start = initialise(self.network, wider, self.recipe.network, self.task.classes, path)
+        self.task.ancestors = start.ancestors
+        return start.line
 
     def save_average(self, path: Path) -> None:
         """Write the averaged weights with their card, or a backbone's with its origin."""
@@ -245,6 +248,7 @@ class Run:
             "recipe": dataclasses.asdict(self.recipe),
             "classes": self.task.classes,
             "frames": self.frames(),
+            "ancestors": [dataclasses.asdict(one) for one in self.task.ancestors],
             "versions": versions(),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -281,6 +285,13 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.best = state["step"], state["best"]
+        self.task.ancestors = self.ancestors_of(state)
+
+    def ancestors_of(self, state: dict[str, Any]) -> tuple[Ancestor, ...]:
+        """Return the ancestors in a checkpoint; those of 0.1.0 only name the file that the run started from."""
+        if "ancestors" in state:
+            return tuple(Ancestor.of(one) for one in state["ancestors"])
+        return ancestors_in(Path(self.recipe.init), self.recipe.network) if self.recipe.init else ()
 
 
 def has_unsupervised_heads(task: Task, network: Network, device: torch.device) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from streetseg.errors import DatasetError, NetworkError
 from streetseg.models.networks import CLASSIFIERS
 from streetseg.models.outputs import Network, Outputs
 from streetseg.runtime.frames import read_frame, resize
+from streetseg.runtime.provenance import today
 from streetseg.training.augment import Bytes, ClassifierViews
 from streetseg.training.checkpoint import save_classifier
 from streetseg.training.dataset import Decoded, Samples
@@ -95,7 +97,8 @@ class Classification(Task):
     def save_weights(self, path: Path, network: Network) -> None:
         """Write the backbone's weights and their origin."""
         facts = {"network": self.recipe.network, "training_data": self.images.name, "classes": self.classes}
-        save_classifier(path, network.state_dict(), facts | self.origin())
+        ancestors = [dataclasses.asdict(one) for one in self.ancestors]
+        save_classifier(path, network.state_dict(), facts | self.origin() | {"ancestors": ancestors, "date": today()})
 
 
 def open_images(images: LabelledImages, split: str, short_side: int) -> Samples:

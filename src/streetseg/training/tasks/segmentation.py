@@ -127,7 +127,7 @@ class Segmentation(Task):
     def card(self, network: Network) -> ModelCard:
         """Return the card of the network's weights."""
         recipe, dataset = self.recipe, self.dataset
-        return ModelCard(
+        card = ModelCard(
             network=recipe.network,
             network_arguments=recipe.network_arguments,
             classes=self.classes,
@@ -144,6 +144,7 @@ class Segmentation(Task):
             limits=dataset.limits,
             **self.origin(),
         )
+        return card.started_from(self.ancestors)
 
 
 class TrainingEngine:

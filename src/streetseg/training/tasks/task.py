@@ -18,6 +18,7 @@ from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import Dataset, readable
 from streetseg.errors import RecipeError
 from streetseg.models.outputs import Network
+from streetseg.runtime.provenance import Ancestor
 from streetseg.training.augment import Appearance, Views
 from streetseg.training.dataset import Samples
 from streetseg.training.losses.losses import Loss
@@ -35,12 +36,14 @@ class Task(ABC):
         classes: Names of the classes, in the order of their indices.
         views: Draws the view of each sample.
         note: Decisions about the data that its folder leaves open; "" if there are none.
+        ancestors: The weights that the training started from, the nearest first, for the card.
     """
 
     recipe: Recipe
     classes: tuple[str, ...]
     views: Views
     note: str = ""
+    ancestors: tuple[Ancestor, ...] = ()
 
     @classmethod
     @abstractmethod
