@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -114,7 +115,9 @@ def test_rendered_on_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixtu
     root = tmp_path / "streets"
     assert main(["data", "render", str(root), "--val", "2", "--train", "3", "--size", "48x64", "--seed", "5"]) == 0
     out, err = capfd.readouterr()
-    assert out == f"{root}: 2 streets in val, 3 in train\n"
+    counts, rate = out.splitlines()
+    assert counts == f"{root}: 2 streets in val, 3 in train"
+    assert re.fullmatch(r"\d+\.\d\d frames/s a core, \d+\.\d s on (1 core|\d+ cores), writing included", rate)
     assert not err
     dataset = open_dataset(root)
     pairs = dataset.pairs("val") + dataset.pairs("train")
@@ -141,12 +144,8 @@ def test_every_layout_is_within_reach_of_the_command(
         assert out == f"{root}: 2 images of each class in train, 1 in val\n"
         assert [len(open_imagenet(root).items(split)) for split in ("train", "val")] == [20, 10]
         return
-    assert (
-        out
-        == f"{root}: "
-        + ("1 streets in val, 2 in train" if layout == "camvid" else "2 streets in train, 1 in val")
-        + "\n"
-    )
+    counts = "1 streets in val, 2 in train" if layout == "camvid" else "2 streets in train, 1 in val"
+    assert out.splitlines()[0] == f"{root}: {counts}"
     dataset = open_dataset(root)
     assert dataset.kind == KINDS.get(layout, layout)
     assert (len(dataset.pairs("train")), len(dataset.pairs("val"))) == (2, 1)
@@ -180,6 +179,7 @@ def test_what_was_rendered_is_a_result(tmp_path: Path) -> None:
         return items
 
     streets = render_streets(tmp_path / "a", layout="folder", train=1, val=0, size=(16, 32), seed=7, progress=progress)
+    assert streets.rate == pytest.approx(1 / streets.seconds)
     assert json.loads(streets.to_json()) == {
         "folder": str(tmp_path / "a"),
         "layout": "folder",
@@ -187,6 +187,8 @@ def test_what_was_rendered_is_a_result(tmp_path: Path) -> None:
         "size": [16, 32],
         "seed": 7,
         "unit": "streets",
+        "processes": 1,
+        "seconds": streets.seconds,
     }
     assert seen == [(1, "street")]
     assert streets.table() in streets._repr_html_()

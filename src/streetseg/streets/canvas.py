@@ -1,212 +1,324 @@
-"""Paint a street on a canvas, with textures, and develop the canvas into a frame.
+"""Collect the polygons of a street and draw them all at once.
 
-Everything in a street consists of flat polygons. `Canvas.paint` rasterises one and writes its colour, depth and surface
-through one mask, so the labels are exact.
+Everything in a street consists of flat polygons, and a later one covers the earlier ones. The canvas first draws each
+polygon's number. Then it computes depth, surface and colour of the visible pixels from the numbers alone. So the labels
+are exact, and only what is visible is textured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from streetseg.streets.world import KERB, SURFACES, Array, Bytes, Camera, Light, Place
-
-# Local points, K x 3 -> their colours, K x 3, from 0 to 255.
-Texture = Callable[[Array], Array]
+from streetseg.streets.camera import Camera
+from streetseg.streets.textures import Noise, Texture
+from streetseg.streets.world import KERB, SURFACES, Array, Bytes, Light, Place
 
 NEAR = 0.25  # metres; surfaces nearer to the camera are cut off
-GROUND = [SURFACES.index(name) for name in ("Road", "LaneMkgsDriv", "LaneMkgsNonDriv", "Sidewalk", "VegetationMisc")]
-WHITE, BLACK = (214, 214, 210), (26, 26, 28)
+MANY = 60  # polygons of one call; of so many, every third casts a shadow
+Numbers = NDArray[np.intp]
+
+
+class Drawn(NamedTuple):
+    """A drawn canvas. The first axis holds the four samples of each pixel of the frame.
+
+    Attributes:
+        colour: 4 x H x W x 3, from 0 to 255 and above.
+        surface: 4 x H x W, indices into SURFACES.
+        depth: 4 x H x W, metres; infinite in the sky.
+        shadow: 4 x H x W, share of the sun that is hidden from the ground, 0 to 1.
+    """
+
+    colour: Array
+    surface: Bytes
+    depth: Array
+    shadow: Array
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of `Canvas.paint`.
+
+    Attributes:
+        place: The coordinate system of its texture.
+        first: Number of its first polygon.
+        count: Number of its polygons.
+        surface: Index into SURFACES.
+        texture: Colours its points; None for plain colours.
+    """
+
+    place: Place
+    first: int
+    count: int
+    surface: int
+    texture: Texture | None
 
 
 class Canvas:
-    """An unfinished picture at twice the frame's size.
-
-    Attributes:
-        colour: H x W x 3 float32, from 0 to 255 and above.
-        surface: H x W uint8, indices into SURFACES.
-        depth: H x W float32, metres; infinite in the sky.
-        shadow: Mask of the shadows on the ground.
-    """
+    """An unfinished picture at twice the frame's size."""
 
     def __init__(self, camera: Camera, light: Light, noise: Noise) -> None:
         self.camera, self.light, self.noise = camera, light, noise
-        self.colour = np.zeros((*camera.size, 3), np.float32)
-        self.surface = np.full(camera.size, SURFACES.index("Sky"), np.uint8)
-        self.depth = np.full(camera.size, np.inf, np.float32)
-        self.shadow = Image.new("L", camera.size[::-1])
-        self.shadow_pen = ImageDraw.Draw(self.shadow)
+        self.calls: list[Call] = []
+        self.veils: list[tuple[Call, float]] = []
+        self.points: list[Array] = []  # of each call, all its polygons' points in the world
+        self.corners: list[NDArray[np.intp]] = []  # of each call, the number of points of each polygon
+        self.colours: list[Array] = []
+        self.casts: list[NDArray[np.bool_]] = []
+        self.count = 1  # number of the next polygon; 0 is the sky
 
     def paint(
-        self, place: Place, polygon: ArrayLike, surface: str, colour: ArrayLike | Texture, opacity: float = 1.0
+        self, place: Place, polygon: ArrayLike, surface: str, colour: ArrayLike | Texture, *, casts: bool = True
     ) -> None:
-        """Paint a flat polygon wherever nothing nearer covers it. At the same depth, the later polygon shows.
+        """Paint a flat polygon over everything painted before.
 
         Args:
             place: The coordinate system of the polygon's points.
-            polygon: N x 3 local points; or P x N x 3, polygons of one plane that are painted one over the other.
+            polygon: N x 3 local points; or P x N x 3, polygons that are painted one over the other.
             surface: A name in SURFACES.
             colour: One colour, a texture, or P x 3 colours, one for each polygon.
-            opacity: Share of the colour, from 0 to 1. Below 1 the pixels behind show through and there is no shadow.
-                At 1, a polygon that rises above the kerb casts a shadow.
+            casts: Cast a shadow on the ground if the polygon rises above the kerb.
         """
-        points = place.origin + np.asarray(polygon) @ place.axes
+        points = place.origin + np.asarray(polygon, np.float64) @ place.axes
         points = points.reshape(-1, *points.shape[-2:])
-        if opacity == 1 and points[..., 1].max() > KERB:
-            on_ground = points - self.light.sun * (points[..., 1:2] / self.light.sun[1])
-            for outline in self.outlines(on_ground).values():
-                self.shadow_pen.polygon(outline.ravel().tolist(), fill=255)
+        texture = colour if callable(colour) else None
+        self.add(place, points, surface, (128, 128, 128) if callable(colour) else colour, texture)
+        high = points[..., 1].max(1) > KERB if casts else np.zeros(len(points), np.bool_)
+        if len(points) > MANY:
+            high[np.arange(len(points)) % 3 > 0] = False
+        self.casts.append(high)
 
-        outlines = self.outlines(points)
-        view = self.view(outlines)
-        if view is None:
-            return
-        top, left = view[0].start, view[1].start
-        stencil = Image.new("I", (view[1].stop - left, view[0].stop - top))
-        pen = ImageDraw.Draw(stencil)
-        for index, outline in outlines.items():
-            pen.polygon((outline - (left, top)).ravel().tolist(), fill=index)
-        painted = np.asarray(stencil)
-        rows, columns = np.nonzero(painted)
-        number, rows, columns = painted[rows, columns], rows + top, columns + left
+    def veil(self, place: Place, polygon: ArrayLike, surface: str, colour: ArrayLike, opacity: float) -> None:
+        """Label polygons as a surface, but let most of what is behind them show through.
 
-        # With the plane as normal . p = offset, the ray r meets it at depth offset / (normal . r).
-        corners = (points[0] - self.camera.place.origin) @ self.camera.place.axes.T
-        following = np.concatenate([corners[1:], corners[:1]])
-        doubled = corners[:, [1, 2, 0]] * following[:, [2, 0, 1]] - corners[:, [2, 0, 1]] * following[:, [1, 2, 0]]
-        normal = doubled.sum(0)
-        offset = float(normal @ corners.mean(0))
-        rays = self.camera.rays(rows, columns)
-        inverse_depth = rays @ (normal / offset)
-        seen = inverse_depth * self.depth[rows, columns] > 0.999
-        rows, columns, number, rays = rows[seen], columns[seen], number[seen], rays[seen]
-        if not len(rows):
-            return
+        Args:
+            place: The coordinate system of the polygon's points.
+            polygon: N x 3 local points, or P x N x 3.
+            surface: A name in SURFACES.
+            colour: One colour.
+            opacity: Share of the colour, from 0 to 1.
+        """
+        points = place.origin + np.asarray(polygon, np.float64) @ place.axes
+        points = points.reshape(-1, *points.shape[-2:])
+        self.add(place, points, surface, colour, None)
+        self.casts.append(np.zeros(len(points), np.bool_))
+        self.veils.append((self.calls[-1], opacity))
 
-        depth = 1 / inverse_depth[seen]
-        to_viewer = -np.sign(offset) * (normal @ self.camera.place.axes) / np.linalg.norm(normal)
-        brightness = self.light.ambient + self.light.direct * max(0.0, float(to_viewer @ self.light.sun))
-        if callable(colour):
-            world = (rays * depth[:, None]) @ self.camera.place.axes + self.camera.place.origin
-            value = colour((world - place.origin) @ place.axes.T)
-        else:
-            value = np.asarray(colour, np.float64)
-            value = value[number - 1] if value.ndim == 2 else value
-        if opacity < 1:
-            value = value * opacity + self.colour[rows, columns] * ((1 - opacity) / brightness)
-        self.colour[rows, columns] = value * brightness
-        self.depth[rows, columns] = depth
-        self.surface[rows, columns] = SURFACES.index(surface)
+    def solid(
+        self, place: Place, faces: Sequence[ArrayLike], surface: str, colour: ArrayLike | Texture, *, casts: bool = True
+    ) -> None:
+        """Paint those faces of a convex body that the camera sees."""
+        inside = np.concatenate([np.asarray(face, np.float64) for face in faces]).mean(0)
+        for face in faces:
+            if self.sees(place, face, inside):
+                self.paint(place, face, surface, colour, casts=casts)
 
-    def outlines(self, polygons: Array) -> dict[int, Array]:
-        """Project world polygons, P x N x 3, to pixels (x, y), by number from 1; cut off parts nearer than NEAR."""
-        points = (polygons - self.camera.place.origin) @ self.camera.place.axes.T
-        kept = list(points) if points[..., 2].min() >= NEAR else [cut_off(polygon) for polygon in points]
-        centre = np.array(self.camera.size[::-1]) / 2
-        return {i: p[:, :2] / p[:, 2:] * self.camera.focal + centre for i, p in enumerate(kept, 1) if len(p)}
+    def sees(self, place: Place, face: ArrayLike, inside: ArrayLike) -> bool:
+        """Return True if the camera sees the outer side of a body's face.
 
-    def view(self, outlines: dict[int, Array]) -> tuple[slice, slice] | None:
-        """Return the window of the canvas around the outlines, or None if they lie outside."""
-        if not outlines:
-            return None
-        corners = np.concatenate(list(outlines.values()))
-        (left, top), (right, bottom) = np.floor(corners.min(0)), np.ceil(corners.max(0)) + 1
+        Args:
+            place: The coordinate system of the points.
+            face: N x 3 local points.
+            inside: A local point inside the body.
+        """
+        corners = np.asarray(face, np.float64)
+        viewer = (self.camera.place.origin - place.origin) @ place.axes.T
+        (ax, ay, az), (bx, by, bz) = corners[1] - corners[0], corners[2] - corners[1]
+        outwards = np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+        return bool(((corners[0] - inside) @ outwards) * ((viewer - corners[0]) @ outwards) > 0)
+
+    def add(self, place: Place, points: Array, surface: str, colour: ArrayLike, texture: Texture | None) -> None:
+        """Keep polygons, P x N x 3 in the world."""
+        count = len(points)
+        self.calls.append(Call(place, self.count, count, SURFACES.index(surface), texture))
+        self.points.append(points.reshape(-1, 3))
+        self.corners.append(np.full(count, points.shape[1]))
+        colours = np.empty((count, 3), np.float32)
+        colours[:] = colour
+        self.colours.append(colours)
+        self.count += count
+
+    def draw(self, sky: Callable[[Array], Array]) -> Drawn:
+        """Draw everything that was painted.
+
+        Args:
+            sky: Returns the colours, ... x 3, of directions in the world, ... x 3.
+        """
+        camera, light = self.camera, self.light
+        world, corners, casts = np.concatenate(self.points), np.concatenate(self.corners), np.concatenate(self.casts)
+        veils = {number for call, _ in self.veils for number in range(call.first, call.first + call.count)}
+        seen, (numbers, over) = Polygons(camera, world, corners), (Image.new("I", camera.size[::-1]) for _ in range(2))
+        pen, veil_pen = ImageDraw.Draw(numbers), ImageDraw.Draw(over)
+        for index, outline in seen.outlines():
+            (veil_pen if index in veils else pen).polygon(outline, fill=index)
+        rays, number = camera.rays, camera.sampled(np.asarray(numbers))
+
+        planes, brightness = seen.planes(light)
+        surfaces = np.zeros(self.count, np.uint8)
+        surfaces[1:] = np.repeat([call.surface for call in self.calls], [call.count for call in self.calls])
+        colours = np.zeros((self.count, 3), np.float32)
+        colours[1:] = np.concatenate(self.colours)
+        colours *= brightness[:, None]
+        inverse = planes[0][number] * rays[0] + planes[1][number] * rays[1] + planes[2][number]
+        depth = 1 / np.clip(inverse, seen.least[number], seen.most[number])
+        depth[number == 0] = np.inf
+        colour, surface = colours[number], surfaces[number]
+        self.texture(colour, number, rays, depth, brightness)
+        above = number == 0
+        if above.any():
+            colour[above] = sky(self.directions(rays[:, above]))
+        if veils:
+            self.lay_veils(colour, surface, camera.sampled(np.asarray(over)), number, surfaces, colours)
+        return Drawn(colour, surface, depth, self.shadows(world, corners, casts))
+
+    def texture(self, colour: Array, number: Numbers, rays: Array, depth: Array, brightness: Array) -> None:
+        """Colour the pixels of polygons with textures."""
+        call_of = np.zeros(self.count, np.uint16)
+        for index, call in enumerate(self.calls, 1):
+            if call.texture is not None:
+                call_of[call.first : call.first + call.count] = index
+        flat = call_of[number].ravel()
+        pixels = np.flatnonzero(flat)
+        pixels = pixels[np.argsort(flat[pixels], kind="stable")]
+        present, starts = np.unique(flat[pixels], return_index=True)
+        x, y, distance, numbers = rays[0].ravel(), rays[1].ravel(), depth.ravel(), number.ravel()
+        target = colour.reshape(-1, 3)
+        for index, part in zip(present, np.split(pixels, starts[1:]), strict=True):
+            call = self.calls[int(index) - 1]
+            assert call.texture is not None
+            turn = (self.camera.place.axes @ call.place.axes.T).astype(np.float32)
+            start = ((self.camera.place.origin - call.place.origin) @ call.place.axes.T).astype(np.float32)
+            far = distance[part]
+            points = np.stack([x[part] * far, y[part] * far, far], 1) @ turn + start
+            target[part] = call.texture(points) * brightness[numbers[part]][:, None]
+
+    def lay_veils(
+        self, colour: Array, surface: Bytes, over: Numbers, number: Numbers, surfaces: Bytes, colours: Array
+    ) -> None:
+        """Lay the veils over what was painted before them."""
+        front = np.nonzero(over > number)
+        share = np.zeros(self.count, np.float32)
+        for call, opacity in self.veils:
+            share[call.first : call.first + call.count] = opacity
+        veil = over[front]
+        colour[front] += (colours[veil] - colour[front]) * share[veil][:, None]
+        surface[front] = surfaces[veil]
+
+    def directions(self, rays: Array) -> Array:
+        """Return world directions, K x 3, of rays in camera coordinates, 2 x K."""
+        turned: Array = np.stack([rays[0], rays[1], np.ones_like(rays[0])], 1) @ self.camera.place.axes
+        return turned
+
+    def shadows(self, world: Array, corners: NDArray[np.intp], casts: NDArray[np.bool_]) -> Array:
+        """Return the shadows on the ground."""
+        sun = self.light.sun
+        kept = np.repeat(casts, corners)
+        points = world[kept]
+        points = points - sun * (points[:, 1:2] / sun[1])
+        image = Image.new("L", self.camera.size[::-1])
+        if len(points):
+            pen = ImageDraw.Draw(image)
+            for _, outline in Polygons(self.camera, points, corners[casts]).outlines():
+                pen.polygon(outline, fill=255)
+        soft = image.filter(ImageFilter.BoxBlur(self.camera.size[0] / 300))
+        return self.camera.sampled(np.asarray(soft)).astype(np.float32) / 255
+
+
+class Polygons:
+    """Polygons of the world, in the camera's view.
+
+    Attributes:
+        least: 1 / depth of each polygon's farthest point; the first entry is the sky's.
+        most: 1 / depth of its nearest point.
+    """
+
+    def __init__(self, camera: Camera, points: Array, corners: NDArray[np.intp]) -> None:
+        self.camera, self.corners = camera, corners
+        self.starts = np.concatenate([[0], np.cumsum(corners)[:-1]])
+        self.points = (points - camera.place.origin) @ camera.place.axes.T
+        z = self.points[:, 2]
+        self.nearest, self.farthest = (f.reduceat(z, self.starts) for f in (np.minimum, np.maximum))
+        self.least, self.most = (
+            np.concatenate([[1e-4], 1 / np.maximum(z, NEAR)]).astype(np.float32) for z in (self.farthest, self.nearest)
+        )
+
+    def outlines(self) -> list[tuple[int, list[float]]]:
+        """Return number, from 1, and outline (x, y, x, y, ...) in pixels of each polygon that may be visible."""
         height, width = self.camera.size
-        rows = slice(max(int(top), 0), min(int(bottom), height))
-        columns = slice(max(int(left), 0), min(int(right), width))
-        return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
+        ahead = self.points * 1.0
+        np.maximum(ahead[:, 2], NEAR / 2, out=ahead[:, 2])
+        pixels = self.camera.project(ahead)
+        low, high = (f.reduceat(pixels, self.starts) for f in (np.minimum, np.maximum))
+        inside = (high[:, 0] >= 0) & (high[:, 1] >= 0) & (low[:, 0] < width) & (low[:, 1] < height)
+        whole = self.nearest >= NEAR
+        flat = pixels.ravel().tolist()
+        found = []
+        for index in np.flatnonzero((whole & inside) | (~whole & (self.farthest >= NEAR))).tolist():
+            start, end = self.starts[index], self.starts[index] + self.corners[index]
+            if whole[index]:
+                found.append((index + 1, flat[2 * start : 2 * end]))
+            elif len(part := cut_off(self.points[start:end])):
+                found.append((index + 1, self.camera.project(part).ravel().tolist()))
+        return found
+
+    def planes(self, light: Light) -> tuple[tuple[Array, Array, Array], Array]:
+        """Return each polygon's plane and brightness; the first entry is the sky's.
+
+        The ray (x, y, 1) meets a polygon's plane (a, b, c) at the depth 1 / (a x + b y + c).
+        """
+        following = np.arange(1, len(self.points) + 1)
+        following[self.starts + self.corners - 1] = self.starts
+        ahead = self.points[following]
+        doubled = self.points[:, [1, 2, 0]] * ahead[:, [2, 0, 1]] - self.points[:, [2, 0, 1]] * ahead[:, [1, 2, 0]]
+        normal = np.add.reduceat(doubled, self.starts)
+        middle = np.add.reduceat(self.points, self.starts) / self.corners[:, None]
+        offset = (normal * middle).sum(1)
+        length = np.maximum(np.linalg.norm(normal, axis=1), 1e-12)
+        edge_on = np.abs(offset) < 1e-9 * length
+        plane = normal / np.where(edge_on, 1, offset)[:, None]
+        plane[edge_on] = np.array([0, 0, 1]) / np.maximum(middle[edge_on, 2:], NEAR)
+        to_viewer = -np.sign(offset) * (normal @ (self.camera.place.axes @ light.sun)) / length
+        brightness = light.ambient + light.direct * np.maximum(to_viewer, 0)
+        a, b, c = np.concatenate([np.zeros((1, 3)), plane]).astype(np.float32).T
+        return (a, b, c), np.concatenate([[1], brightness]).astype(np.float32)
+
+
+# Half-spaces in camera coordinates, normal . p >= offset: in front of the camera, and in a wide view.
+VIEW = [((0, 0, 1), NEAR), *(((x, y, 8), 0.0) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)))]
 
 
 def cut_off(polygon: Array) -> Array:
-    """Return the part of a polygon, in camera coordinates, at NEAR or further; 0 x 3 if there is none."""
-    kept = []
-    for a, b in zip(polygon, np.roll(polygon, -1, 0), strict=True):
-        if a[2] >= NEAR:
-            kept.append(a)
-        if (a[2] >= NEAR) != (b[2] >= NEAR):
-            kept.append(a + (b - a) * ((NEAR - a[2]) / (b[2] - a[2])))
-    return np.array(kept).reshape(-1, 3)
+    """Return the part of a polygon, in camera coordinates, that lies in VIEW; 0 x 3 if there is none."""
+    for normal, offset in VIEW:
+        kept, above = [], polygon @ np.asarray(normal, np.float64) - offset
+        for i, height in enumerate(above):
+            if height >= 0:
+                kept.append(polygon[i])
+            if (height >= 0) != (above[i - 1] >= 0):
+                kept.insert(len(kept) - (height >= 0), crossing(polygon[i - 1], polygon[i], above[i - 1], height))
+        polygon = np.array(kept).reshape(-1, 3)
+    return polygon
 
 
-def develop(canvas: Canvas, rng: Generator, grain_rng: Generator) -> tuple[Bytes, Bytes]:
-    """Develop the canvas: add shadows, haze, exposure, vignette, blur and grain.
-
-    Returns:
-        The frame, H x W x 3, and its surfaces, H x W, both at the frame's size.
-    """
-    light, colour = canvas.light, canvas.colour
-    height, width = canvas.camera.size[0] // 2, canvas.camera.size[1] // 2
-    shadow = np.asarray(canvas.shadow.filter(ImageFilter.GaussianBlur(height / 200)), np.float32) / 255
-    shadow *= np.isin(canvas.surface, GROUND)
-    colour *= (1 - shadow * (1 - light.ambient))[..., None]
-    haze = np.where(canvas.depth < np.inf, 1 - np.exp(-canvas.depth / light.visibility), 0)[..., None]
-    colour += (light.horizon * 0.9 - colour) * haze
-
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    exposure = rng.uniform(0.85, 1.3) * (1 - rng.uniform(0.05, 0.2) * (x**2 + y**2))
-    frame = colour.reshape(height, 2, width, 2, 3).mean((1, 3)) * exposure[..., None] * rng.normal(1, 0.012, 3)
-    frame = 255 * (np.clip(frame, 0, 255) / 255) ** rng.uniform(1.05, 1.45)
-    blur = ImageFilter.GaussianBlur(rng.uniform(0.2, 0.7) * height / 360)
-    soft = Image.fromarray(frame.astype(np.uint8)).filter(blur)
-    grain = grain_rng.normal(0, rng.uniform(1, 4), frame.shape)
-
-    # A pixel has four samples. It takes the surface that two or more of them have, or the first if all differ.
-    a, b, c, d = (canvas.surface[i::2, j::2] for i in (0, 1) for j in (0, 1))
-    surfaces = np.where((a == b) | (a == c) | (a == d), a, np.where((b == c) | (b == d), b, np.where(c == d, c, a)))
-    return np.clip(np.asarray(soft) + grain, 0, 255).astype(np.uint8), surfaces
-
-
-class Noise:
-    """Two periodic fields of noise, mean 0 and standard deviation 1. Coordinates are in cells."""
-
-    SIZE = 256
-
-    def __init__(self, rng: Generator) -> None:
-        self.white: Array = np.clip(rng.normal(size=(self.SIZE, self.SIZE)), -2.5, 2.5)
-        frequency = np.hypot(np.fft.fftfreq(self.SIZE)[:, None], np.fft.rfftfreq(self.SIZE)) * self.SIZE
-        pink = np.fft.irfft2(np.fft.rfft2(self.white) / np.maximum(frequency, 2.5) ** 1.7)
-        self.pink: Array = (pink - pink.mean()) / pink.std()
-
-    def fine(self, u: Array, v: Array) -> Array:
-        """Return white noise, constant within a cell."""
-        cells: Array = self.white[np.floor(v).astype(int) % self.SIZE, np.floor(u).astype(int) % self.SIZE]
-        return cells
-
-    def smooth(self, u: Array, v: Array) -> Array:
-        """Return cloudy noise, interpolated between cells."""
-        x, y = np.floor(u).astype(int), np.floor(v).astype(int)
-        fu, fv = u - x, v - y
-        x0, x1, y0, y1 = x % self.SIZE, (x + 1) % self.SIZE, y % self.SIZE, (y + 1) % self.SIZE
-        upper = self.pink[y0, x0] * (1 - fu) + self.pink[y0, x1] * fu
-        lower = self.pink[y1, x0] * (1 - fu) + self.pink[y1, x1] * fu
-        value: Array = upper * (1 - fv) + lower * fv
-        return value
-
-
-def rounded(colour: ArrayLike, width: float) -> Texture:
-    """Return the texture of a round thing, `width` metres across: darker towards its edges."""
-    return lambda points: np.asarray(colour) * (1.08 - 0.4 * np.minimum(np.abs(points[:, :1]) / width * 2, 1) ** 2)
-
-
-def foliage(canvas: Canvas, colour: ArrayLike, flecks: float) -> Texture:
-    """Return the texture of leaves; flecks: Their number per metre."""
-
-    def texture(points: Array) -> Array:
-        along = points[:, 0] + points[:, 2]
-        value = 1 + 0.24 * canvas.noise.fine(along * flecks, points[:, 1] * flecks)
-        return value[:, None] * np.asarray(colour, np.float64)
-
-    return texture
+def crossing(a: Array, b: Array, above_a: float, above_b: float) -> Array:
+    """Return the point between a and b at height 0."""
+    point: Array = a + (b - a) * (above_a / (above_a - above_b))
+    return point
 
 
 @dataclass(frozen=True)
 class Thing:
-    """A thing in a street: its place and the function that paints it there."""
+    """A thing in a street: its place and the function that paints it there.
+
+    Things are painted from far to near, by the distance of their place ahead plus `behind` metres.
+    """
 
     place: Place
     paint: Callable[[Canvas, Place, Generator], None]
+    behind: float = 0.0

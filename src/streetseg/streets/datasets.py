@@ -8,6 +8,7 @@ the folder cannot be written to, and UsageError for a split that the layout does
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count as count_from
@@ -42,6 +43,8 @@ class RenderedStreets(Printable):
         size: Height and width of the frames in pixels.
         seed: The first street's seed.
         unit: Name of the counted things, "streets" for example.
+        processes: Number of processes that rendered.
+        seconds: Time that rendering and writing took.
     """
 
     folder: Path
@@ -50,6 +53,13 @@ class RenderedStreets(Printable):
     size: Size
     seed: int
     unit: str
+    processes: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Frames a second of each process."""
+        return sum(self.counts.values()) / max(self.seconds, 1e-9) / self.processes
 
     def facts(self) -> Facts:
         """Return the figures as JSON's types.
@@ -64,17 +74,23 @@ class RenderedStreets(Printable):
             "size": self.size,
             "seed": self.seed,
             "unit": self.unit,
+            "processes": self.processes,
+            "seconds": self.seconds,
         }
 
     def table(self) -> str:
         """Return the figures as text.
 
         Returns:
-            One line: the folder and the number of streets in each split.
+            The folder and the number of streets in each split; below, how fast they were rendered.
         """
         (first, number), *others = self.counts.items()
         rest = "".join(f", {count} in {split}" for split, count in others)
-        return f"{self.folder}: {number} {self.unit} in {first}{rest}"
+        counts = f"{self.folder}: {number} {self.unit} in {first}{rest}"
+        if self.unit != "streets":
+            return counts
+        cores = "1 core" if self.processes == 1 else f"{self.processes} cores"
+        return f"{counts}\n{self.rate:.2f} frames/s a core, {self.seconds:.1f} s on {cores}, writing included"
 
 
 def render_streets(
@@ -127,8 +143,10 @@ def render_streets(
         raise OutputError(f"{folder} cannot be read: {error.strerror}; give a new folder") from None
     if occupied:
         raise OutputError(f"{folder} is not empty; give a new or empty folder, so that no frame replaces another file")
+    begin = time.monotonic()
     kind.write(folder, counts, size=size, seed=seed, processes=processes, progress=progress)
-    return RenderedStreets(folder, layout, counts, size, seed, kind.unit)
+    working = min(processes, sum(counts.values()))
+    return RenderedStreets(folder, layout, counts, size, seed, kind.unit, working, time.monotonic() - begin)
 
 
 # ---- Layouts: one writer each

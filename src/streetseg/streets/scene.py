@@ -12,10 +12,13 @@ import numpy as np
 
 from streetseg.errors import UsageError
 from streetseg.runtime.frames import MAX_PIXELS
-from streetseg.streets.canvas import Canvas, Noise, develop
-from streetseg.streets.surroundings import paint_ground, paint_sky, plan_fences, plan_houses, plan_poles, plan_trees
+from streetseg.streets.camera import Camera
+from streetseg.streets.canvas import Canvas
+from streetseg.streets.develop import develop
+from streetseg.streets.surroundings import paint_ground, plan_fences, plan_houses, plan_poles, plan_trees, sky_of
+from streetseg.streets.textures import Noise
 from streetseg.streets.traffic import paint_bonnet, plan_cars, plan_people
-from streetseg.streets.world import SURFACE_CLASSES, Bytes, Camera, Light, Street
+from streetseg.streets.world import SURFACE_CLASSES, Bytes, Light, Street
 
 SMALLEST = 16  # pixels a side; smaller frames show nothing
 
@@ -61,15 +64,14 @@ def render_surfaces(seed: int, size: tuple[int, int]) -> tuple[Bytes, Bytes]:
     street = Street.sample(rng)
     canvas = Canvas(Camera.sample(rng, street, size), Light.sample(rng), Noise(rng))
 
-    paint_sky(canvas)
     paint_ground(canvas, street, rng)
     things = [thing for plan in PLANS for thing in plan(street, rng)]
-    for thing in sorted(things, key=lambda thing: thing.place.origin[2], reverse=True):
+    for thing in sorted(things, key=lambda thing: thing.place.origin[2] + thing.behind, reverse=True):
         thing.paint(canvas, thing.place, rng)
     if rng.random() < 0.25:
         paint_bonnet(canvas, rng)
 
-    frame, surfaces = develop(canvas, rng, grain_rng)
+    frame, surfaces = develop(canvas.draw(sky_of(canvas)), canvas.light, rng, grain_rng)
     if rng.random() < 0.5:  # people drive on the left; in the mirror image, on the right
         frame, surfaces = frame[:, ::-1], surfaces[:, ::-1]
     return np.ascontiguousarray(frame), np.ascontiguousarray(surfaces)

@@ -8,7 +8,7 @@ and bare crowns are filled areas, although one can see through them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from streetseg.streets.canvas import BLACK, WHITE, Canvas, Texture, Thing, foliage, rounded
+from streetseg.streets.canvas import Canvas, Thing
+from streetseg.streets.textures import BLACK, WHITE, Texture, rgb, rounded, speckled
 from streetseg.streets.world import FAR, KERB, WORLD, Array, Place, Street, box, disc, flat, taper, upright
 
 RED, BLUE, GREEN = (178, 34, 40), (36, 72, 148), (28, 84, 62)
@@ -28,18 +29,21 @@ LEAVES = [(62, 78, 42), (74, 86, 46), (54, 68, 44), (92, 88, 48)]
 # ---- Sky and ground
 
 
-def paint_sky(canvas: Canvas) -> None:
-    """Paint the sky: blue or white, paler at the horizon, with clouds."""
-    light, camera = canvas.light, canvas.camera
-    rows, columns = np.indices((camera.size[0] // 2, camera.size[1] // 2))
-    rays = camera.rays(2 * rows + 0.5, 2 * columns + 0.5) @ camera.place.axes
-    up = np.maximum(rays[..., 1] / np.linalg.norm(rays, axis=-1), 0)
-    sky = light.horizon + (light.zenith - light.horizon) * (1 - np.exp(-5 * up))[..., None]
-    # Clouds lie on a plane overhead, so they crowd towards the horizon.
-    density = canvas.noise.smooth(60 * rays[..., 0] / (up + 0.12), 60 * rays[..., 2] / (up + 0.12))
-    cover = np.clip(0.9 * density + 2 * light.clouds - 1, 0, 1)[..., None]
-    shade = np.clip(1.04 - 0.1 * density, 0.8, 1.1)[..., None]
-    canvas.colour[:] = np.repeat(np.repeat(sky + (light.horizon * shade - sky) * cover, 2, 0), 2, 1)
+def sky_of(canvas: Canvas) -> Callable[[Array], Array]:
+    """Return the colours of directions, K x 3: blue or white, paler at the horizon, with clouds."""
+    light = canvas.light
+
+    def sky(rays: Array) -> Array:
+        up = np.maximum(rays[:, 1] / np.linalg.norm(rays, axis=1), 0)
+        colour = light.horizon + (light.zenith - light.horizon) * (1 - np.exp(-5 * up))[:, None]
+        # Clouds lie on a plane overhead, so they crowd towards the horizon.
+        density = canvas.noise.smooth(60 * rays[:, 0] / (up + 0.12), 60 * rays[:, 2] / (up + 0.12))
+        cover = np.clip(0.9 * density + 2 * light.clouds - 1, 0, 1)[:, None]
+        shade = np.clip(1.04 - 0.1 * density, 0.8, 1.1)[:, None]
+        covered: Array = colour + (light.horizon * shade - colour) * cover
+        return covered
+
+    return sky
 
 
 def paint_ground(canvas: Canvas, street: Street, rng: Generator) -> None:
@@ -55,17 +59,18 @@ def paint_ground(canvas: Canvas, street: Street, rng: Generator) -> None:
         d = street.offset(points)
         tracks = np.cos(2 * np.pi * (np.abs(d) - street.lane / 2) / 1.6)
         value = 1 + 0.1 * grain(points, 70) + 0.035 * tracks + 0.05 * noise.smooth(d * 9, points[:, 2] * 2.5)
-        return value[:, None] * asphalt
+        return value[:, None] * rgb(asphalt)
 
     def slabs(points: Array) -> Array:
         column, row = street.offset(points) / 0.7, points[:, 2] / 0.9
         joint = (column % 1 < 0.05) | (row % 1 < 0.05)
         value = 1 + 0.05 * noise.fine(column, row) + 0.06 * noise.smooth(column * 8, row * 10) - 0.15 * joint
-        return value[:, None] * stone
+        paved: Array = value[:, None] * rgb(stone)
+        return paved
 
     def grass(points: Array) -> Array:
         value = 1 + 0.3 * grain(points, 25) + 0.12 * noise.smooth(points[:, 0] * 8, points[:, 2] * 4)
-        return value[:, None] * (78, 92, 50)
+        return value[:, None] * rgb((78, 92, 50))
 
     s = np.concatenate([np.linspace(-8, 40, 13), np.linspace(48, FAR, 14)])
 
@@ -91,7 +96,7 @@ def paint_markings(canvas: Canvas, street: Street, rng: Generator) -> None:
     def line(begin: float, end: float, d: float, width: float, surface: str, colour: ArrayLike) -> None:
         def worn(points: Array) -> Array:
             gone = canvas.noise.fine(points[:, 0] * 60, points[:, 2] * 30) < wear
-            return np.where(gone[:, None], (110, 111, 114), colour)
+            return np.where(gone[:, None], rgb((110, 111, 114)), rgb(colour))
 
         s = np.linspace(begin, end, 2 + int((end - begin) / 4))
         edges = [street.point(s, d - width / 2, 0.004), street.point(s[::-1], d + width / 2, 0.004)]
@@ -121,7 +126,9 @@ def plan_houses(street: Street, rng: Generator) -> Iterator[Thing]:
         while s < FAR - 20:
             width, floors = rng.uniform(6, 17), int(usual + rng.integers(-1, 2))
             d = street.kerb(side, street.sidewalk + street.garden[side > 0])
-            yield Thing(street.place(s + width / 2, d, side * np.pi / 2), partial(house, width=width, floors=floors))
+            yield Thing(
+                street.place(s + width / 2, d, side * np.pi / 2), partial(house, width=width, floors=floors), width / 2
+            )
             s += width + (rng.uniform(3, 12) if rng.random() < 0.2 else 0)
 
 
@@ -135,19 +142,23 @@ def house(canvas: Canvas, place: Place, rng: Generator, *, width: float, floors:
     def masonry(points: Array) -> Array:
         along, y = points[:, 0] + points[:, 2], points[:, 1]
         value = 1 + 0.05 * canvas.noise.fine(along * 5, y * 13) + 0.05 * canvas.noise.smooth(along * 4, y * 3)
-        return value[:, None] * wall
+        return value[:, None] * rgb(wall)
 
-    canvas.paint(place, upright(-half, half, 0, eaves), "Building", facade(canvas, rng, masonry, width, storey))
+    front, middle = upright(-half, half, 0, eaves), (0, eaves / 2, depth / 2)
     for x in (-half, half):
         gable = [(x, 0, 0), (x, eaves, 0), (x, ridge, depth / 2), (x, eaves, depth), (x, 0, depth)]
-        canvas.paint(place, gable, "Building", masonry)
+        if canvas.sees(place, gable, middle):
+            canvas.paint(place, gable, "Building", masonry)
+    canvas.paint(place, front, "Building", facade(canvas, rng, masonry, width, storey))
     if ridge == eaves:
         canvas.paint(place, upright(-half, half, eaves - 0.3, eaves + 0.25, -0.12), "Building", wall * 1.12)
         return
     roof = [(-half, eaves - 0.1, -0.3), (half, eaves - 0.1, -0.3), (half, ridge, depth / 2), (-half, ridge, depth / 2)]
-    canvas.paint(place, roof, "Building", np.array([92, 86, 84]) * rng.uniform(0.7, 1.2))
-    for side in box(half - 1.3, half - 0.4, eaves, ridge + 1.1, depth / 2 - 0.3, depth / 2 + 0.3):  # the chimney
-        canvas.paint(place, side, "Building", wall * 0.85)
+    tiles = np.array([92, 86, 84]) * rng.uniform(0.7, 1.2)
+    chimney = box(half - 1.3, half - 0.4, ridge - 0.3, ridge + 1.1, depth / 2 - 0.3, depth / 2 + 0.3)
+    canvas.solid(place, chimney, "Building", wall * 0.85)
+    if canvas.sees(place, roof, middle):
+        canvas.paint(place, roof, "Building", tiles)
 
 
 def facade(canvas: Canvas, rng: Generator, masonry: Texture, width: float, storey: float) -> Texture:
@@ -199,12 +210,12 @@ def tree_line(canvas: Canvas, place: Place, rng: Generator) -> None:
     x = np.linspace(-420, 420, 240)
     top = np.maximum(9 + 3.2 * canvas.noise.smooth(x * 0.7, x * 0) + rng.normal(0, 0.7, x.size), 3)
     outline = np.concatenate([[(-420, -1)], np.stack([x, top], 1), [(420, -1)]])
-    canvas.paint(place, flat(outline), "Tree", foliage(canvas, (66, 76, 50), 2.0))
+    canvas.paint(place, flat(outline), "Tree", speckled(canvas.noise, (66, 76, 50), 0.24, 2.0))
 
 
 def tree(canvas: Canvas, place: Place, rng: Generator, *, height: float, bare: bool) -> None:
     """Paint a tree: trunk, branches, and a crown of many clumps of leaves, or of twigs if it is bare."""
-    place = place.facing(canvas.camera)
+    place = place.facing(canvas.camera.place)
     bark, leaf = np.array([84, 74, 62]) * rng.uniform(0.7, 1.0), np.array(rng.choice(LEAVES)) * rng.uniform(0.75, 1.15)
     thick, fork = 0.028 * height, height * rng.uniform(0.26, 0.36)
     canvas.paint(place, taper((0, 0), (0, fork), thick, thick * 0.7), "Tree", rounded(bark, thick))
@@ -236,8 +247,7 @@ def tree(canvas: Canvas, place: Place, rng: Generator, *, height: float, bare: b
     if not bare:
         canvas.paint(place, shapes, "Tree", leaf * light[:, None])
         return
-    for layer in np.array_split(shapes, 5):
-        canvas.paint(place, layer, "Tree", bark * 1.2, opacity=0.16)
+    canvas.veil(place, shapes, "Tree", bark * 1.2, 0.3)
 
 
 def plan_fences(street: Street, rng: Generator) -> Iterator[Thing]:
@@ -257,7 +267,7 @@ def plan_fences(street: Street, rng: Generator) -> Iterator[Thing]:
 def railings(canvas: Canvas, place: Place, rng: Generator) -> None:
     """Paint a panel of metal railings."""
     metal = (88, 90, 93)
-    canvas.paint(place, upright(-1, 1, KERB, 1.15), "Fence", metal, opacity=0.12)
+    canvas.veil(place, upright(-1, 1, KERB, 1.15), "Fence", metal, 0.12)
     pickets = [upright(x, x + 0.022, KERB, 1.1) for x in np.arange(-1, 1, 0.125)]
     rails = [upright(-1, 1, 1.08, 1.15), upright(-1, 1, 0.24, 0.28), upright(-1, -0.93, 0, 1.15)]
     canvas.paint(place, pickets + rails, "Fence", metal)
@@ -269,15 +279,15 @@ def boards(canvas: Canvas, place: Place, rng: Generator) -> None:
     def planks(points: Array) -> Array:
         plank = (points[:, 0] + 1) / 0.2
         value = 1 + 0.09 * canvas.noise.fine(plank + place.origin[2], 0 * plank) - 0.4 * (plank % 1 < 0.1)
-        return value[:, None] * (116, 94, 70)
+        return value[:, None] * rgb((116, 94, 70))
 
     canvas.paint(place, upright(-1, 1, 0, 1.7), "Fence", planks)
 
 
 def hedge(canvas: Canvas, place: Place, rng: Generator) -> None:
     """Paint a panel of a hedge."""
-    for side in box(-1, 1, 0, rng.uniform(1.4, 1.55), 0, 0.9):
-        canvas.paint(place, side, "Tree", foliage(canvas, (60, 76, 44), 13.0))
+    faces = box(-1, 1, 0, rng.uniform(1.4, 1.55), 0, 0.9)
+    canvas.solid(place, faces, "Tree", speckled(canvas.noise, (60, 76, 44), 0.24, 13.0))
 
 
 # ---- Poles and signs
@@ -304,7 +314,7 @@ def pole(canvas: Canvas, place: Place, height: float, width: float, grey: float)
 
 def lamp(canvas: Canvas, place: Place, rng: Generator, *, height: float, reach: float) -> None:
     """Paint a street lamp whose arm reaches `reach` metres to the right."""
-    place = place.facing(canvas.camera)
+    place = place.facing(canvas.camera.place)
     pole(canvas, place, height, 0.17, 96)
     canvas.paint(place, taper((0, height), (reach, height + 0.35), 0.09, 0.07), "Column_Pole", (96, 98, 99))
     head = taper((reach * 0.9, height + 0.33), (reach * 1.4, height + 0.38), 0.16, 0.12)
@@ -313,7 +323,7 @@ def lamp(canvas: Canvas, place: Place, rng: Generator, *, height: float, reach: 
 
 def sign_post(canvas: Canvas, place: Place, rng: Generator) -> None:
     """Paint a round, triangular or rectangular sign on a post."""
-    place = place.facing(canvas.camera)
+    place = place.facing(canvas.camera.place)
     top, size = rng.uniform(2.3, 3.1), rng.uniform(0.3, 0.42)
     pole(canvas, place, top + size * 0.8, 0.08, 122)
 
@@ -340,7 +350,7 @@ def sign_post(canvas: Canvas, place: Place, rng: Generator) -> None:
 
 def traffic_light(canvas: Canvas, place: Place, rng: Generator) -> None:
     """Paint a traffic light with one lamp on."""
-    place = place.facing(canvas.camera)
+    place = place.facing(canvas.camera.place)
     pole(canvas, place, 3.3, 0.13, 66)
     canvas.paint(place, upright(-0.27, 0.27, 2.35, 3.5, -0.05), "TrafficLight", BLACK)
     lamps = np.array([(250, 60, 50), (250, 180, 60), (90, 240, 170)])

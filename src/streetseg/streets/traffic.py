@@ -13,7 +13,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from streetseg.streets.canvas import BLACK, WHITE, Canvas, Texture, Thing, rounded
+from streetseg.streets.canvas import Canvas, Thing
+from streetseg.streets.textures import BLACK, WHITE, Texture, rgb, rounded
 from streetseg.streets.world import Array, Place, Street, disc, flat, shrunk, taper, upright
 
 
@@ -86,10 +87,12 @@ def car(canvas: Canvas, place: Place, rng: Generator, *, model: CarModel) -> Non
     colour: Array = np.array(rng.choice(LACQUERS)) * rng.uniform(0.85, 1.15)
 
     def lacquer(points: Array) -> Array:
-        return colour * (0.62 + 0.32 * np.minimum(points[:, 1:2], 1.5))  # darker at the bottom: it mirrors the road
+        return rgb(colour) * (
+            0.62 + 0.32 * np.minimum(points[:, 1:2], 1.5)
+        )  # darker at the bottom: it mirrors the road
 
     def glass(points: Array) -> Array:
-        return (30 + 55 * (points[:, 1:2] - model.cabin[0][1])) * (0.92, 1.0, 1.06)
+        return (30 + 55 * (points[:, 1:2] - model.cabin[0][1])) * rgb((0.92, 1.0, 1.06))
 
     def add(polygon: ArrayLike, paint: ArrayLike | Texture) -> None:
         canvas.paint(place, polygon, model.surface, paint)
@@ -99,27 +102,39 @@ def car(canvas: Canvas, place: Place, rng: Generator, *, model: CarModel) -> Non
     bodies = [np.array([(x, y, z) for z, y in model.body]) for x in (-half, half)]
     widths = half * np.array([0.97, model.roof, model.roof, 0.97])
     cabins = [np.array([(side * w, y, z) for w, (z, y) in zip(widths, model.cabin, strict=True)]) for side in (-1, 1)]
-    for left, right in (bodies, cabins):
+    inside = [(0, 0.6, 0), (0, model.cabin[0][1] + 0.1, float(np.mean([z for z, _ in model.cabin])))]
+    to_viewer = place.axes[0] @ (canvas.camera.place.origin - place.origin)
+
+    def loft(left: Array, right: Array, inside: ArrayLike) -> Iterator[tuple[int, Array]]:
         for i in range(len(left) - 1):
-            add([left[i], left[i + 1], right[i + 1], right[i]], lacquer)
-    for i in (0, 2):
-        window = np.array([cabins[0][i], cabins[0][i + 1], cabins[1][i + 1], cabins[1][i]])
-        add(shrunk(window, (0.86, 0.8, 0.8)), glass)
+            face = np.array([left[i], left[i + 1], right[i + 1], right[i]])
+            if canvas.sees(place, face, inside):
+                yield i, face
+
     for z in np.add.outer(model.wheels, (-0.3, 0.3)).flat:
         add([upright(x * 0.99, x * 0.78, 0.0, 0.45, z) for x in (-half, half)], (22, 22, 24))
-    to_viewer = place.axes[0] @ (canvas.camera.place.origin - place.origin)
-    for x, body, cabin in zip((-half, half), bodies, cabins, strict=True):
+    for _, face in loft(bodies[0], bodies[1], inside[0]):
+        add(face, lacquer)
+    visible = [
+        (x, body, cabin)
+        for x, body, cabin in zip((-half, half), bodies, cabins, strict=True)
+        if to_viewer * x > half**2
+    ]
+    for x, body, _ in visible:
         add(body, lacquer)
+        discs = [disc((z, 0.32), radius, z=x * 1.01) for z in model.wheels for radius in (0.4, 0.32, 0.2)]
+        add(np.array(discs)[..., [2, 1, 0]], [(20, 20, 22), (36, 36, 38), (128, 130, 132)] * 2)
+    for i, face in loft(cabins[0], cabins[1], inside[1]):
+        add(face, lacquer)
+        if i != 1:
+            add(shrunk(face, (0.86, 0.8, 0.8)), glass)
+    for _, _, cabin in visible:
         add(cabin, lacquer)
-        if to_viewer * x < half**2:  # this side faces away
-            continue
         add(shrunk(cabin, (0.72, 0.72, 0.9)), glass)
         panes = 1 + round((model.cabin[3][0] - model.cabin[0][0]) / 1.3)
         share = np.linspace(0, 1, panes)[1:-1, None]
         foot, top = cabin[0] + share * (cabin[3] - cabin[0]), cabin[1] + share * (cabin[2] - cabin[1])
         add(np.stack([foot, top, top, foot], 1) + flat([(0, 0)] * 4, np.array([-0.05, -0.05, 0.05, 0.05])), lacquer)
-        discs = [disc((z, 0.32), radius, z=x * 1.01) for z in model.wheels for radius in (0.4, 0.32, 0.2)]
-        add(np.array(discs)[..., [2, 1, 0]], [(20, 20, 22), (36, 36, 38), (128, 130, 132)] * 2)
     for z, lamp_colour, grille, plate, y in (
         (rear - 0.06, (172, 26, 28), colour * 0.7, (206, 180, 60), 0.62),
         (front + 0.02, (206, 208, 206), BLACK, WHITE, 0.5),
@@ -128,7 +143,8 @@ def car(canvas: Canvas, place: Place, rng: Generator, *, model: CarModel) -> Non
         others = [upright(-half, half, 0.3, 0.45, z), upright(-half * 0.5, half * 0.5, 0.52, 0.64, z)]
         number_plate = upright(-0.26, 0.26, y - 0.06, y + 0.06, z)
         shades = np.array([lamp_colour, lamp_colour, colour * 0.45, grille, plate])
-        add([*lamps, *others, number_plate], shades)
+        if canvas.sees(place, lamps[0], (0, 0.5, 0)):
+            add([*lamps, *others, number_plate], shades)
 
 
 CLOTHES = [(30, 30, 34), (40, 44, 60), (64, 58, 54), (88, 84, 80), (110, 40, 42), (52, 70, 96), (150, 146, 140)]
@@ -150,7 +166,7 @@ def plan_people(street: Street, rng: Generator) -> Iterator[Thing]:
 
 def pedestrian(canvas: Canvas, place: Place, rng: Generator) -> None:
     """Paint a pedestrian. The feet are at y = 0; an adult is 1.75 m tall."""
-    place, child = place.facing(canvas.camera), rng.random() < 0.15
+    place, child = place.facing(canvas.camera.place), rng.random() < 0.15
     scale = rng.uniform(0.6, 0.75) if child else rng.uniform(0.92, 1.06)
     coat, trousers = np.array(rng.choice(CLOTHES)), np.array(rng.choice(CLOTHES[:4]))
     skin, hair, stride = rng.choice(SKINS), rng.choice(CLOTHES[:4]), rng.uniform(0.05, 0.28)
@@ -173,17 +189,17 @@ def pedestrian(canvas: Canvas, place: Place, rng: Generator) -> None:
 
 def cyclist(canvas: Canvas, place: Place, rng: Generator, *, across: bool) -> None:
     """Paint a rider on a bicycle: from the side if they ride across, from behind otherwise."""
-    place = place.facing(canvas.camera)
+    place = place.facing(canvas.camera.place)
     jacket, trousers = np.array(rng.choice([*CLOTHES, (196, 200, 60)])), np.array(rng.choice(CLOTHES[:4]))
 
-    def add(polygon: Array, colour: ArrayLike | Texture, opacity: float = 1.0) -> None:
-        canvas.paint(place, polygon, "Bicyclist", colour, opacity)
+    def add(polygon: Array, colour: ArrayLike | Texture) -> None:
+        canvas.paint(place, polygon, "Bicyclist", colour)
 
     if across:
         rear, front, pedals, saddle, bars = (-0.52, 0.34), (0.52, 0.34), (0, 0.28), (-0.2, 0.92), (0.4, 1.02)
         head = (0.2, 1.62)
         for hub in (rear, front):
-            add(disc(hub, 0.34), (90, 90, 92), opacity=0.15)
+            canvas.veil(place, disc(hub, 0.34), "Bicyclist", (90, 90, 92), 0.15)
             rim = np.concatenate([disc(hub, 0.34), disc(hub, 0.34)[:1], disc(hub, 0.29)[:1], disc(hub, 0.29)[::-1]])
             add(rim, BLACK)
         for a, b in ((rear, pedals), (rear, saddle), (pedals, saddle), (pedals, bars), (saddle, bars), (bars, front)):

@@ -1,4 +1,4 @@
-"""The world of a rendered street: its surfaces, its geometry, the camera and the light.
+"""The world of a rendered street: its surfaces, its geometry and its light.
 
 World coordinates are metres: x to the right, y up, z forward. A `Place` is a local coordinate system in the world.
 The functions at the end return polygons in local coordinates, N x 3.
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from streetseg.data.camvid import COLOURS_OF_CLASS
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]  # float64 in the world, float32 on the canvas
 Bytes = NDArray[np.uint8]
 
 # A surface is one of CamVid's 32 classes, given by its place in this list.
@@ -86,44 +86,13 @@ class Place:
         sin, cos = np.sin(heading), np.cos(heading)
         return Place(origin, np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]]))
 
-    def facing(self, camera: Camera) -> Place:
-        """Return the same spot, turned so that its x-y plane faces the camera, like a cardboard figure."""
-        away = self.origin - camera.place.origin
+    def facing(self, viewer: Place) -> Place:
+        """Return the same spot, turned so that its x-y plane faces the viewer, like a cardboard figure."""
+        away = self.origin - viewer.origin
         return Place.of(self.origin, np.arctan2(away[0], away[2]))
 
 
 WORLD = Place.of(np.zeros(3), 0.0)
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole camera.
-
-    Attributes:
-        place: Position and axes (right, down, forward).
-        size: Height and width of the canvas in pixels, twice the frame's.
-        focal: Focal length in pixels of the canvas.
-    """
-
-    place: Place
-    size: tuple[int, int]
-    focal: float
-
-    @staticmethod
-    def sample(rng: Generator, street: Street, size: tuple[int, int]) -> Camera:
-        """Draw a camera in our lane; size: height and width of the frame."""
-        yaw, pitch, roll = np.radians(rng.normal(0, [2.0, 1.2, 0.5]))
-        heading = Place.of(np.zeros(3), yaw).axes * [[1], [-1], [1]]
-        tilt = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
-        rock = np.array([[np.cos(roll), np.sin(roll), 0], [-np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-        position = street.point(0, -street.lane / 2 + rng.normal(0, 0.25), rng.uniform(1.25, 1.6))
-        height, width = 2 * size[0], 2 * size[1]
-        return Camera(Place(position, rock @ tilt @ heading), (height, width), height * rng.uniform(1.1, 1.45))
-
-    def rays(self, rows: NDArray[Any], columns: NDArray[Any]) -> Array:
-        """Return the directions of canvas pixels in camera coordinates (x, y, 1), ... x 3."""
-        x, y = (columns + 0.5 - self.size[1] / 2) / self.focal, (rows + 0.5 - self.size[0] / 2) / self.focal
-        return np.stack([x, y, np.ones_like(x)], -1)
 
 
 @dataclass(frozen=True)
@@ -153,8 +122,10 @@ class Light:
 
 def flat(points: ArrayLike, z: float | Array = 0.0) -> Array:
     """Return points (x, y) in the plane at z."""
-    xy = np.asarray(points)
-    return np.column_stack([xy, np.broadcast_to(z, len(xy))])
+    xy = np.asarray(points, np.float64)
+    xyz = np.empty((len(xy), 3))
+    xyz[:, :2], xyz[:, 2] = xy, z
+    return xyz
 
 
 def upright(x0: float, x1: float, y0: float, y1: float, z: float = 0.0) -> Array:
