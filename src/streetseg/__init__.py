@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     from streetseg.runtime.artefact import read_card
     from streetseg.runtime.card import ModelCard
     from streetseg.runtime.engines.options import EngineOptions
+    from streetseg.runtime.films import PredictedVideo
     from streetseg.runtime.frames import read_frame
-    from streetseg.runtime.predict import PredictedImage, PredictedVideo, Predictions, predict
+    from streetseg.runtime.predict import PredictedImage, Predictions, predict
     from streetseg.runtime.segmenter import Prepared, Result, Segmenter
     from streetseg.runtime.shelf.shelf import WeightList, list_weights
+    from streetseg.runtime.video_options import VideoOptions
     from streetseg.streets.datasets import RenderedStreets, render_streets
     from streetseg.training.recipe import Recipe
     from streetseg.training.recipes.recipes import RecipeList, list_recipes
@@ -80,6 +82,7 @@ __all__ = [
     "Submission",
     "TrainingResult",
     "TrainingSpeed",
+    "VideoOptions",
     "WeightList",
     "bench",
     "bench_eager",
@@ -124,7 +127,7 @@ HOMES = {
     "NetworkList": "streetseg.models.networks",
     "PaperSizes": "streetseg.papers.sizes",
     "PredictedImage": "streetseg.runtime.predict",
-    "PredictedVideo": "streetseg.runtime.predict",
+    "PredictedVideo": "streetseg.runtime.films",
     "Predictions": "streetseg.runtime.predict",
     "Prepared": "streetseg.runtime.segmenter",
     "Quantization": "streetseg.export.quantize",
@@ -137,6 +140,7 @@ HOMES = {
     "Submission": "streetseg.measure.submission",
     "TrainingResult": "streetseg.training.result",
     "TrainingSpeed": "streetseg.bench.training",
+    "VideoOptions": "streetseg.runtime.video_options",
     "WeightList": "streetseg.runtime.shelf.shelf",
     "bench": "streetseg.bench.frames",
     "bench_eager": "streetseg.bench.eager",

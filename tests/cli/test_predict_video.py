@@ -78,7 +78,11 @@ def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Pa
     ("arguments", "complaint"),
     [
         (["{ride}", "--out", "{out}.gif"], "not a name for a video"),
-        (["{ride}", "{ride}", "--out", "{out}"], "one video at a time"),
+        (["{ride}", "{picture}", "--out", "{out}.mp4"], "names a file, but there is more than one film or image"),
+        (["{ride}", "--out", "{out}", "--stream", "5"], "has no video stream 5; give one of: 0 (h264, 64 x 48)"),
+        (["{ride}", "--out", "{out}", "--stream", "-1"], "stream must be at least 0, got -1"),
+        (["{ride}", "--out", "{out}.mp4", "--absolute-times"], "--absolute-times needs Matroska"),
+        (["{picture}", "--out", "{out}", "--stream", "0"], "--stream is for a video"),
         (["{ride}", "--out", "{ride}"], "is the video to segment; choose"),
         (["{ride}", "--out", "{out}.mp4", "--classmap", "{out}.mp4"], "must be NAME.mkv"),
         (["{ride}", "--out", "{out}.mkv", "--classmap", "{out}.mkv"], "at once"),

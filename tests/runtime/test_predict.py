@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,11 @@ from PIL import Image
 import streetseg
 from streetseg.errors import ImageError, UsageError
 from streetseg.runtime.engines.options import EngineOptions
+from streetseg.runtime.films import FailedVideo, PredictedVideo
 from streetseg.runtime.frames import read_frame
-from streetseg.runtime.predict import FailedImage, PredictedImage, live_name, predict
+from streetseg.runtime.predict import FailedImage, PredictedImage, predict
 from streetseg.runtime.segmenter import Segmenter
+from streetseg.runtime.video_options import VideoOptions
 from streetseg.streets.scene import render
 
 ONE = EngineOptions("onnxruntime", threads=1)
@@ -40,12 +41,16 @@ def drive(tmp_path: Path) -> Path:
 
 def test_images_come_back_as_they_are_done(drive: Path, segmenter: Segmenter, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    reported: list[PredictedImage | FailedImage] = []
+    reported: list[PredictedImage | FailedImage | PredictedVideo | FailedVideo] = []
     done = predict(drive, out, weights=segmenter, each=reported.append)
-    assert [one.image.name for one in reported] == ["1.png", "2.png", "3.png"]
+    assert [one.image.name for one in reported if isinstance(one, PredictedImage | FailedImage)] == [
+        "1.png",
+        "2.png",
+        "3.png",
+    ]
     assert done.images == (reported[0], reported[2])
     assert done.failed == (reported[1],)
-    assert done.video is None
+    assert done.videos == ()
     assert isinstance(done.failed[0].error, ImageError)
 
     first = done.images[0]
@@ -59,7 +64,7 @@ def test_images_come_back_as_they_are_done(drive: Path, segmenter: Segmenter, tm
     facts = json.loads(done.to_json())
     assert facts["images"] == [one.facts() for one in done.images]
     assert facts["failed"] == {str(drive / "2.png"): str(done.failed[0].error)}
-    assert facts["video"] is None
+    assert facts["videos"] == []
     assert done.table().splitlines()[0] == first.table()
     assert first.table().startswith(f"{drive / '1.png'}: 64 x 48; ms: decode ")
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -76,8 +81,10 @@ def test_what_cannot_be_is_refused_before_anything_is_written(drive: Path, tmp_p
     out = tmp_path / "out"
     with pytest.raises(UsageError, match="--every is for a video"):
         predict(drive, out, every=2)
-    with pytest.raises(UsageError, match="one video at a time, got 2 paths"):
-        predict([drive, "ride.mp4"], out)
+    with pytest.raises(UsageError, match="--absolute-times is for a video"):
+        predict(drive, out, video=VideoOptions(absolute_times=True))
+    with pytest.raises(UsageError, match="names a file, but there is more than one film or image"):
+        predict([drive, "ride.mp4"], tmp_path / "o.mp4")
     with pytest.raises(UsageError, match="missing is not there"):
         predict("missing", out)
     with pytest.raises(UsageError, match="names a file, but there are 3 images"):
@@ -96,24 +103,11 @@ def test_a_video_comes_back_with_its_figures(tmp_path: Path, segmenter: Segmente
         container.mux(stream.encode())
     done = predict([source], tmp_path / "out", weights=segmenter, classmap=str(tmp_path / "maps"), every=2)
     assert (done.images, done.failed) == ((), ())
-    video = done.video
-    assert video is not None
+    (video,) = done.videos
     assert (video.video, video.overlay, video.live) == (str(source), tmp_path / "out" / "ride_overlay.mp4", False)
     assert (video.report.frames, video.report.decoded, video.report.interrupted) == (2, 4, False)
     assert len(list((tmp_path / "maps").iterdir())) == 2
-    facts = json.loads(done.to_json())["video"]
+    (facts,) = json.loads(done.to_json())["videos"]
     assert facts["frames"] == 2
     assert facts["frames_per_second"] == pytest.approx(2 / video.report.seconds, abs=0.01)
     assert done.table() == video.table()
-
-
-@pytest.mark.parametrize(
-    ("source", "name"),
-    [
-        ("/dev/video0", "video0"),
-        ("/dev/v4l/by-id/usb-A_B-video-index0", "v4l_by-id_usb-A_B-video-index0"),
-        ("rtsp://me:secret@cam.local:554/a/b?key=secret", "cam.local_554_a_b"),
-    ],
-)
-def test_a_recordings_name_is_its_cameras_and_its_times(source: str, name: str) -> None:
-    assert re.fullmatch(rf"{name}_\d{{8}}-\d{{6}}", live_name(source))

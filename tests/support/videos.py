@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.runtime.video.reader import VideoReader, upright_rgb
+from streetseg.runtime.video.pixels import upright_rgb
+from streetseg.runtime.video.reader import VideoReader
 from streetseg.streets.scene import render
 
 TICK = Fraction(1, 12800)
@@ -49,6 +51,35 @@ def write_video(
             sound.sample_rate = 8000
             container.mux(audio.encode(sound))
             container.mux(audio.encode())
+    return path
+
+
+def write_film(
+    path: Path,
+    times: Iterable[int],
+    *,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    size: tuple[int, int] = SIZE,
+    rate: int = 25,
+    tick: Fraction | None = None,
+    format: str | None = None,
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Write a ride along a street without sound: a frame at each time, in ticks, by default of one frame each."""
+    with av.open(f"file:{path}", "w", format=format, options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = size
+        stream.pix_fmt = pixels
+        stream.time_base = stream.codec_context.time_base = base = tick or Fraction(1, rate)
+        for index, at in enumerate(times):
+            picture = np.roll(street(), -index, 1)[: size[0], : size[1]]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24").reformat(format=pixels)
+            frame.pts, frame.time_base = at, base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
     return path
 
 

@@ -1,4 +1,4 @@
-"""`streetseg predict`: images and videos."""
+"""`streetseg predict`: images, videos and cameras."""
 
 from __future__ import annotations
 
@@ -8,30 +8,25 @@ from typing import TYPE_CHECKING
 
 from streetseg.cli.options import add_engine_options, add_json, add_verb, engine_options, path
 from streetseg.cli.output import CHECK_FAILED, DONE, INTERRUPTED, complain, progress, say
+from streetseg.cli.video import add_video_options, video_options
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
-    from streetseg.runtime.predict import PredictedVideo
+    from streetseg.runtime.films import FailedVideo, PredictedVideo
+    from streetseg.runtime.predict import FailedImage, PredictedImage
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add predict."""
-    verb = add_verb(verbs, "predict", predict, "write the class map and the overlay of images or a video")
+    verb = add_verb(verbs, "predict", predict, "write the class map and the overlay of images, videos and cameras")
     verb.add_argument(
         "paths", nargs="+", metavar="PATH",
-        help="image, folder or pattern such as 'drive/*.png'; or one video, /dev/video0 (a camera) or rtsp://...",
+        help="image, video, folder or pattern such as 'drive/*.png'; 0 or /dev/video0 (a camera); rtsp://...",
     )  # fmt: skip
     verb.add_argument(
         "--out", required=True, type=place, metavar="PLACE",
-        help="folder for the results; or NAME.jpg for one image, NAME.mp4 for a video",
+        help="folder for the results; or NAME.jpg for one image, NAME.mp4 for one video",
     )  # fmt: skip
-    video = verb.add_argument_group("for a video")
-    video.add_argument(
-        "--classmap", type=path, metavar="PLACE",
-        help="NAME.mkv (lossless) or a folder for PNGs (default: no class maps)",
-    )  # fmt: skip
-    video.add_argument("--every", type=int, metavar="N", help="segment every Nth frame (default: 1)")
-    video.add_argument("--max-frames", type=int, metavar="N", help="stop after N segmented frames (default: never)")
     verb.add_argument(
         "--weights", type=path, metavar="FILE", help="NAME.onnx, NAME.pt2 or a name of weights (default: the package's)"
     )
@@ -41,40 +36,45 @@ def add_verbs(verbs: Verbs) -> None:
         "--size", type=int, metavar="PIXELS", help="reduce frames to this short side (default: the card's)"
     )
     add_json(verb, "one JSON object a line instead of text")
+    add_video_options(verb)
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Segment images or a video; report a bad image and go on with the others."""
-    from streetseg.runtime.predict import FailedImage, PredictedImage, predict
+    """Segment images and videos; report a bad one and go on with the others."""
+    from streetseg.runtime.films import FailedVideo, PredictedVideo
+    from streetseg.runtime.predict import FailedImage, predict
 
-    def show(image: PredictedImage | FailedImage) -> None:
-        if isinstance(image, FailedImage):
-            complain(image.error)
+    codes: list[int] = []
+
+    def show(one: PredictedImage | FailedImage | PredictedVideo | FailedVideo) -> None:
+        if isinstance(one, FailedImage | FailedVideo):
+            complain(one.error)
+            codes.append(one.error.exit_code)
         else:
-            say(json.dumps(image.facts()) if options.json else image.table())
+            say(json.dumps(one.facts()) if options.json else one.table())
+            if isinstance(one, PredictedVideo):
+                codes.append(show_problems(one, options.classmap))
 
-    done = predict(
+    predict(
         options.paths,
         options.out,
         weights=options.weights,
         classmap=options.classmap,
         every=options.every,
         max_frames=options.max_frames,
+        video=video_options(options),
         size=options.size,
         options=engine_options(options),
         each=show,
         tell=complain,
         progress=progress,
     )
-    if done.video is not None:
-        return show_video(done.video, options)
-    return done.failed[-1].error.exit_code if done.failed else DONE
+    return max(codes, default=DONE)
 
 
-def show_video(done: PredictedVideo, options: argparse.Namespace) -> int:
-    """Print the figures of a video and what is wrong with it; return the exit code."""
+def show_problems(done: PredictedVideo, classmap: str | None) -> int:
+    """Print what is wrong with a video; return the exit code."""
     video, report, out = done.video, done.report, done.overlay
-    say(json.dumps(done.facts()) if options.json else done.table())
     damaged = report.damaged or report.missing
     if damaged:
         complain(
@@ -82,9 +82,7 @@ def show_video(done: PredictedVideo, options: argparse.Namespace) -> int:
             f"{report.missing} more are missing; {out} holds what could be read"
         )
     if report.stale:
-        complain(
-            f"note: {options.classmap} holds {report.stale} more class maps, of an earlier video or another --every"
-        )
+        complain(f"note: {classmap} holds {report.stale} more class maps, of an earlier video or another --every")
     if report.interrupted:
         complain(f"interrupted; {out} holds the {report.frames} frames done so far" if report.frames else "interrupted")
         return INTERRUPTED

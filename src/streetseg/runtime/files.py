@@ -90,6 +90,11 @@ def reason(error: OSError | NotImplementedError) -> str:
     return getattr(error, "strerror", None) or str(error) or "its file system has no locks"
 
 
+def names_file(out: str) -> bool:
+    """Return True if `out` names a file; a slash at its end makes it a folder, even with a dot in its name."""
+    return bool(Path(out).suffix) and not Path(out).is_dir() and not out.endswith(("/", os.sep))
+
+
 def same_file(one: Path, other: Path) -> bool:
     """Return True if two paths lead to one file that is there."""
     return one.exists() and other.exists() and one.samefile(other)

@@ -1,4 +1,4 @@
-"""Find the inputs (images by path, folder or pattern; videos; cameras) and name their results."""
+"""Find the inputs (images by path, folder or pattern; videos) and name their results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from glob import glob
 from pathlib import Path, PurePath
 from typing import overload
 
-from streetseg.errors import UsageError
+from streetseg.errors import MissingExtraError, UsageError
+from streetseg.runtime.addresses import is_live
+from streetseg.runtime.contents import holds_film
 
 # A search takes files with these suffixes for images.
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
@@ -19,11 +21,12 @@ SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".
 # Images of cameras and phones that cannot be read here.
 UNREADABLE = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng")
 
-# Files with these suffixes are opened as videos. Playlists are among them, so that the error names them.
+# Files with these suffixes are videos where their content does not say it. Playlists are among them, so that the error
+# names them.
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".asf",
-    ".flv", ".ogv", ".mxf", ".dv", ".ivf", ".mjpeg", ".h264", ".264", ".hevc", ".265",
-    ".m3u", ".m3u8", ".mpd", ".sdp", ".concat", ".ffconcat",
+    ".flv", ".ogv", ".mxf", ".dv", ".ivf", ".mjpeg", ".mjpg", ".h264", ".264", ".hevc", ".265", ".vob", ".m2v", ".lrv",
+    ".insv", ".dav", ".nut", ".y4m", *(PLAYLISTS := (".m3u", ".m3u8", ".mpd", ".sdp", ".concat", ".ffconcat")),
 )  # fmt: skip
 
 # Endings of the names of an image's results. An overlay's suffix follows its ending.
@@ -39,19 +42,31 @@ def as_sequence(given: str | Path | Iterable[str | Path]) -> Sequence[str | Path
     return [given] if isinstance(given, str | Path) else list(given)
 
 
-def is_live(source: str) -> bool:
-    """Return True if frames come at their own pace: from a camera or a network stream."""
-    return source.startswith(("/dev/video", "/dev/v4l/", "rtsp://", "rtsps://"))
-
-
 def is_video(source: str) -> bool:
-    """Return True if a path or an address is a video or a camera, judged by its name."""
-    return is_live(source) or (source.lower().endswith(VIDEO_SUFFIXES) and not Path(source).is_dir())
+    """Return True if a path or an address is a video or a camera.
+
+    What a file is, its content says. The suffix decides where there is no file, or its beginning says nothing.
+    """
+    if is_live(source):
+        return True
+    path = Path(source)
+    named = source.lower().endswith(VIDEO_SUFFIXES)
+    try:
+        if not path.exists():
+            return named
+        known = path.is_file() and holds_film(path)
+    except (OSError, ValueError):  # reading it tells what is wrong
+        return named and not path.is_dir()
+    return named or can_be_opened(path) if known is None else known
 
 
-def without_password(source: str) -> str:
-    """Return a source for messages: a network camera's address without user and password."""
-    return re.sub(r"^(rtsps?://)[^/]*@", r"\1", source)
+def can_be_opened(path: Path) -> bool:
+    """Return True if PyAV is installed and finds a video in a file."""
+    try:
+        from streetseg.runtime.video.opening import holds_video
+    except MissingExtraError:
+        return False
+    return holds_video(path)
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,34 @@
-"""Segment images and videos into files, as `streetseg predict` does."""
+"""Segment images, videos and cameras into files, as `streetseg predict` does."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from streetseg.errors import StreetsegError, UsageError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable
+from streetseg.runtime.addresses import is_live
 from streetseg.runtime.engines.options import EngineOptions
-from streetseg.runtime.files import make_folder
+from streetseg.runtime.files import make_folder, names_file
+from streetseg.runtime.films import FailedVideo, PredictedVideo, plan_films, predict_films, split_films
 from streetseg.runtime.frames import PICTURE_SUFFIXES, read_frame, write_classmap, write_picture
 from streetseg.runtime.inputs import (
     CLASSMAP_ENDING,
     OVERLAY_ENDING,
     ImageFile,
     as_sequence,
-    is_live,
-    is_video,
     list_images,
-    without_password,
 )
 from streetseg.runtime.overlay import percent
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import in_order
-
-if TYPE_CHECKING:
-    from streetseg.runtime.video.segment import VideoReport
+from streetseg.runtime.video_options import VideoOptions
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,94 +94,47 @@ class FailedImage:
 
 
 @dataclass(frozen=True, repr=False)
-class PredictedVideo(Printable):
-    """A segmented video.
-
-    Attributes:
-        video: The source, without a user and password in it.
-        overlay: The file of the overlay.
-        report: Size, frames and seconds; and the damaged, missing and dropped frames.
-        live: True if the source is a camera or a network stream.
-    """
-
-    video: str
-    overlay: Path
-    report: VideoReport
-    live: bool
-
-    @property
-    def frames_per_second(self) -> float:
-        """Return the segmented frames per second, decoding and writing included.
-
-        Returns:
-            The rate.
-        """
-        return self.report.frames / self.report.seconds
-
-    def facts(self) -> Facts:
-        """Return the figures as JSON's types.
-
-        Returns:
-            "video", "overlay", the report's fields, "frames_per_second".
-        """
-        return {
-            "video": self.video,
-            "overlay": str(self.overlay),
-            **dataclasses.asdict(self.report),
-            "frames_per_second": round(self.frames_per_second, 2),
-        }
-
-    def table(self) -> str:
-        """Return the figures as text for a terminal.
-
-        Returns:
-            One line: size, frames, seconds, frames a second, overlay.
-        """
-        report = self.report
-        dropped = f", {report.dropped} late ones dropped" if self.live else ""
-        return (
-            f"{self.video}: {report.width} x {report.height}; {report.frames} frames in {report.seconds:.1f} s, "
-            f"{self.frames_per_second:.1f} a second{dropped}; {self.overlay}"
-        )
-
-
-@dataclass(frozen=True, repr=False)
 class Predictions(Printable):
     """The results of `predict`.
 
     Attributes:
         images: The segmented images, in natural order.
-        failed: The images that failed, each with its error.
-        video: The segmented video; None for images.
+        videos: The segmented videos, in the order given.
+        failed: The images and videos that failed, each with its error.
     """
 
     images: tuple[PredictedImage, ...] = ()
-    failed: tuple[FailedImage, ...] = ()
-    video: PredictedVideo | None = None
+    videos: tuple[PredictedVideo, ...] = ()
+    failed: tuple[FailedImage | FailedVideo, ...] = ()
 
     def facts(self) -> Facts:
         """Return the figures as JSON's types.
 
         Returns:
-            "images", the facts of each; "failed", the errors by file; "video", its facts or None.
+            "images" and "videos", the facts of each; "failed", the errors by file.
         """
         return {
             "images": [image.facts() for image in self.images],
-            "failed": {str(failed.image): str(failed.error) for failed in self.failed},
-            "video": None if self.video is None else self.video.facts(),
+            "videos": [video.facts() for video in self.videos],
+            "failed": {name_of(failed): str(failed.error) for failed in self.failed},
         }
 
     def table(self) -> str:
         """Return the figures as text for a terminal.
 
         Returns:
-            One line for each image, error and video.
+            One line for each image, video and error.
         """
-        lines = [image.table() for image in self.images] + [str(failed.error) for failed in self.failed]
-        return "\n".join(lines if self.video is None else [*lines, self.video.table()])
+        lines = [one.table() for one in (*self.images, *self.videos)]
+        return "\n".join([*lines, *(str(failed.error) for failed in self.failed)])
 
 
-Each: TypeAlias = Callable[[PredictedImage | FailedImage], object]
+def name_of(failed: FailedImage | FailedVideo) -> str:
+    """Return the name of what failed."""
+    return str(failed.image) if isinstance(failed, FailedImage) else failed.video
+
+
+Each: TypeAlias = Callable[[PredictedImage | FailedImage | PredictedVideo | FailedVideo], object]
 
 
 def predict(
@@ -197,68 +145,81 @@ def predict(
     classmap: str | Path | None = None,
     every: int | None = None,
     max_frames: int | None = None,
+    video: VideoOptions | None = None,
     size: int | None = None,
     options: EngineOptions | None = None,
     each: Each = lambda image: None,
     tell: Callable[[str], object] = lambda line: None,
     progress: Progress = silent,
 ) -> Predictions:
-    """Segment images or a video into files.
+    """Segment images, videos and cameras into files.
 
     An image gives a class map, a palette PNG whose values are the class indices, and an overlay. A video gives an
-    overlay video and, with `classmap`, its class maps.
+    overlay video and, with `classmap`, its class maps. What a file is, its content says.
 
     Args:
-        paths: Images, folders and patterns like "drive/*.png"; or one video, /dev/videoN (a camera) or rtsp://...
+        paths: Images, videos, folders and patterns like "drive/*.png"; a camera ("0", "/dev/video0"); or a stream's
+            address: "rtsp://...", "http://..." and so on. A folder without images gives its videos.
         out: The folder for the results, which mirrors the folders of the images; or NAME.jpg for one image, NAME.mp4
-            for a video.
+            for one video.
         weights: NAME.onnx, NAME.pt2 or a name of weights; or an open Segmenter, which ignores `size` and `options`;
             None: the package's weights.
-        classmap: For a video: NAME.mkv (lossless) or a folder for PNGs; None: no class maps.
+        classmap: For a video: NAME.mkv (lossless) or a folder for PNGs; None: no class maps. "{name}" in it stands for
+            the video's name. Of several videos, each gets a folder of its own in a folder.
         every: For a video: segment every Nth frame; None: every frame.
         max_frames: For a video: stop after this number of segmented frames; None: at its end.
+        video: Further options of videos and cameras; None: the defaults.
         size: Pixels. Reduce frames to this short side; None: the card's.
         options: Engine, device and so on. `streams` is chosen here: one for a camera, else one a thread.
-        each: Gets every image as soon as it is done, with its figures or its error. The others go on.
-        tell: Gets a line for each pattern whose search passed over unreadable images or videos.
+        each: Gets every image and video as soon as it is done, with its figures or its error. The others go on.
+        tell: Gets a line for each pattern whose search passed over unreadable images or videos, and for each video of
+            which one stream among several was chosen.
         progress: Shows the progress.
 
     Returns:
-        The figures and errors of all images, or the figures of the video.
+        The figures and errors of all images and videos.
 
     Raises:
         UsageError: If a path or an option is wrong; then nothing is written.
-        VideoError: If the source is not a video, or has no frame that can be decoded.
+        VideoError: If the one video given is not a video, or has no frame that can be decoded.
         ArtefactError: If the weights cannot be opened.
         EngineError: If no engine runs them as the options say.
-        OutputError: If a folder or a video cannot be written.
+        OutputError: If a folder, or the one video's results, cannot be written.
     """
-    sources = [str(path) for path in as_sequence(paths)]
+    films, pictures = split_films(str(path) for path in as_sequence(paths))
     options = options or EngineOptions()
-    if any(map(is_video, sources)):
-        if len(sources) > 1:
-            raise UsageError(f"predict takes one video at a time, got {len(sources)} paths; call it for each")
-        from streetseg.runtime.video.segment import segment_video  # needs PyAV
-
-        (source,) = sources
-        live = is_live(source)
-        overlay = overlay_of(source, str(out))
-        report = segment_video(
-            open_segmenter(weights, size, options, 1 if live else options.cpu_threads),
-            source,
-            overlay,
-            None if classmap is None else Path(classmap),
-            every=1 if every is None else every,
-            max_frames=max_frames,
-            progress=progress,
-        )
-        return Predictions(video=PredictedVideo(without_password(source), overlay, report, live))
-
-    for name, value in (("classmap", classmap), ("every", every), ("max-frames", max_frames)):
+    alone = len(films) == 1 and not pictures
+    video = video or VideoOptions()
+    given = {"classmap": classmap, "every": every, "max_frames": max_frames, **video.given()}
+    for name, value in given.items() if not films else ():
         if value is not None:
-            raise UsageError(f"--{name} is for a video, but no video is given; leave it out, or give a video")
-    jobs = plan(list_images(sources, Path(out), tell), str(out))
-    return predict_images(open_segmenter(weights, size, options, len(jobs)), jobs, each, progress)
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for a video, but no video is given; leave it out, or give a video"
+            )
+    maps = None if classmap is None else str(classmap)
+    planned = plan_films(films, str(out), maps, alone=alone) if films else []
+    jobs = plan(list_images(pictures, Path(out), tell), str(out)) if pictures else []
+    live = any(map(is_live, films))
+    segmenter = open_segmenter(weights, size, options, 1 if live else options.cpu_threads if films else len(jobs))
+    images = predict_images(segmenter, jobs, each, progress) if jobs else Predictions()
+    if not planned:
+        return images
+    done = predict_films(
+        segmenter,
+        planned,
+        every=1 if every is None else every,
+        max_frames=max_frames,
+        options=video,
+        alone=alone,
+        each=each,
+        tell=tell,
+        progress=progress,
+    )
+    return Predictions(
+        images.images,
+        tuple(one for one in done if isinstance(one, PredictedVideo)),
+        (*images.failed, *(one for one in done if isinstance(one, FailedVideo))),
+    )
 
 
 def open_segmenter(
@@ -284,7 +245,7 @@ def predict_images(segmenter: Segmenter, jobs: Sequence[Job], each: Each, progre
             failed.append(image)
         else:
             images.append(image)
-    return Predictions(tuple(images), tuple(failed))
+    return Predictions(tuple(images), failed=tuple(failed))
 
 
 @dataclass(frozen=True)
@@ -311,11 +272,6 @@ def plan(images: Sequence[ImageFile], out: str) -> list[Job]:
     refuse_overwriting(jobs)
     make_folder(folder)
     return jobs
-
-
-def names_file(out: str) -> bool:
-    """Return True if `out` names a file; a slash at its end makes it a folder, even with a dot in its name."""
-    return bool(Path(out).suffix) and not Path(out).is_dir() and not out.endswith(("/", os.sep))
 
 
 def one_job(images: Sequence[ImageFile], out: Path) -> Job:
@@ -375,20 +331,3 @@ def predict_image(segmenter: Segmenter, job: Job) -> PredictedImage:
         classes=job.classes,
         overlay=overlay,
     )
-
-
-# Videos
-
-
-def overlay_of(source: str, out: str) -> Path:
-    """Return the file of a video's overlay: `out` itself, or one in the folder `out`."""
-    if names_file(out):
-        return Path(out)
-    # An interrupted Matroska file can be read up to its last frame.
-    return Path(out, f"{live_name(source)}_overlay.mkv" if is_live(source) else f"{Path(source).stem}_overlay.mp4")
-
-
-def live_name(source: str) -> str:
-    """Return a name for a recording from camera and time, so that the next recording does not replace it."""
-    camera = without_password(source).removeprefix("/dev/").rpartition("://")[2].partition("?")[0]
-    return re.sub(r"[^\w.-]+", "_", camera) + time.strftime("_%Y%m%d-%H%M%S")

@@ -23,9 +23,11 @@ from streetseg.errors import OutputError, UsageError
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.video import segment as video_module
 from streetseg.runtime.video import writer as writer_module
-from streetseg.runtime.video.reader import VideoReader, upright_rgb
+from streetseg.runtime.video.pixels import upright_rgb
+from streetseg.runtime.video.reader import VideoReader
 from streetseg.runtime.video.segment import segment_video
 from streetseg.runtime.video.writer import VideoWriter
+from streetseg.runtime.video_options import VideoOptions
 from tests.support.videos import frames_of, source_frames, steady, write_video
 
 pytestmark = pytest.mark.slow
@@ -56,7 +58,8 @@ def test_overlay_and_lossless_class_map(suffix: str, ride: Path, segmenter: Segm
 def test_odd_and_small_sizes(size: tuple[int, int], segmenter: Segmenter, tmp_path: Path) -> None:
     source = write_video(tmp_path / "odd.mkv", steady(3), size)
     assert segment_video(segmenter, str(source), tmp_path / "out.mp4").frames == 3
-    assert [picture.shape for _, picture in frames_of(tmp_path / "out.mp4")] == [(*size, 3)] * 3
+    even = size[0] + size[0] % 2, size[1] + size[1] % 2
+    assert [picture.shape for _, picture in frames_of(tmp_path / "out.mp4")] == [(*even, 3)] * 3
 
 
 def test_every_nth_frame_and_no_more_than(ride: Path, segmenter: Segmenter, tmp_path: Path) -> None:
@@ -121,7 +124,7 @@ def test_our_own_videos_are_sound(every: int, ride: Path, segmenter: Segmenter, 
     for name in ("o.mkv", "c.mkv"):
         with VideoReader(str(tmp_path / name)) as reader:
             assert len(list(reader)) == -(-25 // every)
-            assert (reader.damaged, reader.missing) == (0, 0)
+            assert (reader.tally.patched, reader.missing) == (0, 0)
 
 
 @pytest.mark.usefixtures("usual_signals")
@@ -202,8 +205,8 @@ def test_a_full_disk_is_told_of_the_file_that_did_not_fit(
 class Camera(VideoReader):
     """A file that is read at its own pace."""
 
-    def __init__(self, source: str) -> None:
-        super().__init__(source)
+    def __init__(self, source: str, options: VideoOptions | None = None) -> None:
+        super().__init__(source, options)
         self.live = True
 
     def __iter__(self) -> Iterator[av.VideoFrame]:

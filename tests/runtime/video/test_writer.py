@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from streetseg.errors import VideoError
-from streetseg.runtime.video.reader import upright_rgb
+from streetseg.runtime.video.pixels import upright_rgb
 from streetseg.runtime.video.writer import VideoWriter
 from streetseg.streets.scene import render
 from tests.support.videos import TICK, street

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
@@ -24,13 +24,15 @@ from numpy.typing import NDArray
 
 from streetseg.errors import OutputError, UsageError, VideoError
 from streetseg.progress import Progress, silent
+from streetseg.runtime.addresses import is_live
 from streetseg.runtime.files import make_folder, same_file
 from streetseg.runtime.frames import write_classmap
-from streetseg.runtime.inputs import is_live
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import Newest, in_order
-from streetseg.runtime.video.reader import VideoReader, upright_rgb
+from streetseg.runtime.video.pixels import upright_rgb
+from streetseg.runtime.video.reader import VideoReader
 from streetseg.runtime.video.writer import VideoWriter
+from streetseg.runtime.video_options import VideoOptions
 
 if TYPE_CHECKING:
     import av
@@ -93,12 +95,15 @@ def segment_video(
     *,
     every: int = 1,
     max_frames: int | None = None,
+    options: VideoOptions | None = None,
+    tell: Callable[[str], object] = lambda line: None,
     progress: Progress = silent,
 ) -> VideoReport:
     """Segment a video into an overlay video and, if asked for, class maps.
 
-    Timestamps are kept, audio is not. Ctrl-C ends the video early and keeps the frames done so far. If a result of a
-    live source can no longer be written, the frames before stay in the other files, and in this one if it is Matroska.
+    Timestamps count from the first frame. Ctrl-C ends the video early and keeps the frames done so far.
+    If a result of a live source can no longer be written, the frames before stay in the other files, and in this one if
+    it is Matroska.
 
     Args:
         segmenter: The segmenter.
@@ -107,6 +112,8 @@ def segment_video(
         classmap: NAME.mkv, a lossless video whose grey values are class indices; or a folder, for a PNG a frame.
         every: Segment every Nth frame.
         max_frames: Stop after this number of segmented frames; None: at the end.
+        options: The stream, the camera's wishes and so on; None: the defaults.
+        tell: Gets a line about a choice that was made for the user.
         progress: Shows the progress.
 
     Returns:
@@ -119,11 +126,16 @@ def segment_video(
     """
     if not (is_live(source) or Path(source).exists()):
         raise VideoError(f"{source} is not there; give a video file, /dev/videoN or rtsp://...")
+    options = options or VideoOptions()
     check_outputs(source, overlay, classmap, every, max_frames)
+    if options.absolute_times and overlay.suffix.lower() != ".mkv":
+        raise UsageError(f"--absolute-times needs Matroska, got {overlay}; give NAME.mkv")
     interrupted = False
     start = time.perf_counter()
-    with VideoReader(source) as reader:
-        total = reader.expected and -(-reader.expected // every)
+    with VideoReader(source, options) as reader:
+        if reader.note:
+            tell(reader.note)
+        total = reader.about and -(-reader.about // every)
         if max_frames is not None:
             total = min(total or max_frames, max_frames)
 
@@ -156,9 +168,9 @@ def segment_video(
         height=height,
         frames=results.frames,
         seconds=seconds,
-        decoded=reader.decoded,
-        damaged=reader.damaged,
-        missing=reader.missing if whole else reader.lost,
+        decoded=reader.clock.frames,
+        damaged=reader.tally.patched,
+        missing=reader.missing if whole else reader.tally.lost,
         dropped=newest.dropped if newest else 0,
         stale=results.stale(),
         interrupted=interrupted,
@@ -194,7 +206,7 @@ class Results:
         self.rate, self.reader, self.colours = reader.rate / every, reader, colours
         self.files = ExitStack()
         self.videos: list[VideoWriter] = []
-        self.frames, self.size = 0, (0, 0)
+        self.frames, self.size, self.start = 0, (0, 0), 0
 
     def add(self, frame: SegmentedFrame) -> None:
         """Write a frame to all files."""
@@ -202,10 +214,12 @@ class Results:
         if not self.videos:
             height, width = frame.classmap.shape
             self.size = height, width
+            if self.reader.options.absolute_times:
+                self.start = self.reader.clock.start or 0
             for path, picture in zip(self.paths, pictures, strict=True):
                 self.videos.append(self.files.enter_context(self.video(path, picture)))
         for video, picture in zip(self.videos, pictures, strict=True):
-            video.add(picture, frame.pts)
+            video.add(picture, frame.pts + self.start)
         if self.folder is not None:
             write_classmap(self.folder / f"{frame.index:06d}.png", frame.classmap, self.colours)
         self.frames += 1

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streetseg.errors import OutputError, VideoError
 from streetseg.runtime.files import reason, whole_file
-from streetseg.runtime.video.reader import BT601, BT709, HD_HEIGHT
+from streetseg.runtime.video.pixels import BT601, BT709, HD_HEIGHT
 
 FRACTION_MAX = 2**30  # FFmpeg's fractions are of 32-bit numbers
 H264_MAX_SIDE = 16_384  # pixels; libx264's limit
@@ -68,13 +68,16 @@ class VideoWriter:
             self.container = av.open(f"file:{files.enter_context(whole_file(path))}", "w")
             rate = max(rate.limit_denominator(int(FRACTION_MAX / max(rate, Fraction(1)))), Fraction(1, FRACTION_MAX))
             self.stream = self.container.add_stream("libx264" if picture.ndim == 3 else "ffv1", rate=rate)
+            # Players of H.264 want 4:2:0, whose chroma has a sample for two by two pixels: an odd side gets one more.
+            self.padding = ((0, height % 2), (0, width % 2), (0, 0)) if picture.ndim == 3 else None
             self.stream.height, self.stream.width = height, width
             self.stream.pix_fmt = "gray"
             codec = self.stream.codec_context
             self.matrix = None
             if picture.ndim == 3:
                 self.stream.options = OVERLAY_OPTIONS
-                self.stream.pix_fmt = "yuv420p" if height % 2 == width % 2 == 0 else "yuv444p"
+                self.stream.pix_fmt = "yuv420p"
+                self.stream.height, self.stream.width = height + height % 2, width + width % 2
                 self.matrix, meaning = (Colorspace.ITU709, BT709) if height >= HD_HEIGHT else (Colorspace.ITU601, BT601)
                 codec.colorspace = codec.color_primaries = codec.color_trc = meaning
                 codec.color_range = ColorRange.MPEG
@@ -84,6 +87,8 @@ class VideoWriter:
 
     def add(self, picture: NDArray[np.uint8], pts: int) -> None:
         """Write a picture at a timestamp."""
+        if self.padding is not None and any(map(any, self.padding)):
+            picture = np.pad(picture, self.padding, mode="edge")
         frame = av.VideoFrame.from_ndarray(picture, format=self.format)
         frame = frame.reformat(format=self.stream.pix_fmt, dst_colorspace=self.matrix)
         frame.pts, frame.time_base = pts, self.time_base

@@ -1,0 +1,63 @@
+"""Place a video's frames in time: counted from the first one, always growing."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+RESTART = 1  # seconds: a clock that goes back by more has started anew
+LEAP = 10  # seconds: a live source's clock that goes on by more has been set
+
+# A video at a constant rate that lost frames has a few gaps. With more, at this share of its frames, the rate varies.
+UNEVEN_GAPS, UNEVEN_SHARE = 4, 0.1
+
+
+class Clock:
+    """The times of a video's frames.
+
+    A time that is missing is one step after the last one. A time that repeats or goes back a little is half a step
+    after the last one, so that the next frames can keep theirs. A clock that starts anew goes on one step after the
+    last frame.
+
+    Args:
+        time_base: Seconds per unit of time.
+        rate: Frames per second.
+        live: True for a camera or a network stream, whose clock may be set while it runs.
+
+    Attributes:
+        start: Time of the first frame in the source; None before it, and if it has none.
+        last: Time of the last frame, counted from the first; None before it.
+        shift: Units to add to the source's times.
+        frames: Number of frames.
+        gaps: Number of pauses between frames that are longer than the rate says.
+    """
+
+    def __init__(self, time_base: Fraction, rate: Fraction, *, live: bool = False) -> None:
+        self.step = max(1, round(1 / (rate * time_base)))
+        self.restart = max(round(RESTART / time_base), self.step)
+        self.leap = max(round(LEAP / time_base), self.step) if live else None
+        self.start: int | None = None
+        self.last: int | None = None
+        self.shift = self.frames = self.gaps = 0
+
+    def place(self, pts: int | None) -> int:
+        """Return a frame's time, counted from the first frame; pts: its time in the source, if it has one."""
+        if self.last is None:
+            self.start, self.shift, placed = pts, -(pts or 0), 0
+        elif pts is None:
+            placed = self.last + self.step
+        else:
+            placed = pts + self.shift
+            if placed < self.last - self.restart or (self.leap and placed > self.last + self.leap):
+                placed = self.last + self.step
+                self.shift = placed - pts
+            elif placed <= self.last:
+                placed = self.last + max(1, self.step // 2)
+            self.gaps += placed - self.last > 1.5 * self.step
+        self.last = placed
+        self.frames += 1
+        return placed
+
+    @property
+    def uneven(self) -> bool:
+        """Return True if the rate varies."""
+        return self.gaps > max(UNEVEN_GAPS, UNEVEN_SHARE * self.frames)
