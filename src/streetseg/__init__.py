@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streetseg.bench.speed import FrameSpeed
     from streetseg.bench.training import TrainingSpeed, bench_training
     from streetseg.data.check import CheckReport, check_dataset
+    from streetseg.data.convert import ConvertedDataset, convert_dataset
     from streetseg.data.datasets import open_dataset
     from streetseg.data.pairs import Dataset
     from streetseg.data.stats import DatasetStats, dataset_stats
@@ -58,6 +59,7 @@ __all__ = [
     "ComparedTable",
     "Comparison",
     "Converted",
+    "ConvertedDataset",
     "Dataset",
     "DatasetStats",
     "EagerSpeed",
@@ -90,6 +92,7 @@ __all__ = [
     "check_dataset",
     "compare",
     "convert",
+    "convert_dataset",
     "dataset_stats",
     "evaluate",
     "export",
@@ -116,6 +119,7 @@ HOMES = {
     "ComparedTable": "streetseg.papers.tables",
     "Comparison": "streetseg.measure.compare",
     "Converted": "streetseg.export.convert",
+    "ConvertedDataset": "streetseg.data.convert",
     "Dataset": "streetseg.data.pairs",
     "DatasetStats": "streetseg.data.stats",
     "EagerSpeed": "streetseg.bench.eager",
@@ -148,6 +152,7 @@ HOMES = {
     "check_dataset": "streetseg.data.check",
     "compare": "streetseg.measure.compare",
     "convert": "streetseg.export.convert",
+    "convert_dataset": "streetseg.data.convert",
     "dataset_stats": "streetseg.data.stats",
     "evaluate": "streetseg.measure.evaluate",
     "export": "streetseg.export.targets",

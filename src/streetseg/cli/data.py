@@ -1,4 +1,4 @@
-"""`streetseg data check`, `streetseg data stats` and `streetseg data render`."""
+"""`streetseg data`: check, stats, convert and render."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from streetseg.cli.options import add_dataset, add_json, add_verb, fill_in, path, sentence, size
 from streetseg.cli.output import CHECK_FAILED, DONE, progress, say
+from streetseg.errors import UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add data with its three actions."""
-    summary = "check a dataset, print its figures, or render one"
+    """Add data with its actions."""
+    summary = "check a dataset, print its figures, convert it, or render one"
     data = verbs.add_parser("data", help=summary, description=sentence(summary))
-    actions = data.add_subparsers(required=True, metavar="check|stats|render")
+    actions = data.add_subparsers(required=True, metavar="check|stats|convert|render")
 
     verb = add_verb(actions, "check", data_check, "list a dataset's faults; exit code 1 if one is an error")
     add_folder_options(verb)
@@ -29,6 +30,8 @@ def add_verbs(verbs: Verbs) -> None:
         "--split", default="train",
         help="train, val, test, trainval, only:SEQUENCE or without:SEQUENCE (default: train)",
     )  # fmt: skip
+
+    add_convert(actions)
 
     verb = add_verb(actions, "render", data_render, "render streets with exact labels")
     verb.add_argument("folder", type=path, metavar="DIR", help="new or empty folder")
@@ -49,6 +52,44 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the first street; the next ones count up (default: 0)"
     )
+
+
+def add_convert(actions: Verbs) -> None:
+    """Add convert."""
+    verb = add_verb(actions, "convert", data_convert, "write a clean dataset of any dataset that can be read")
+    add_folder_options(verb)
+    to = verb.add_argument("--to", default="folder", help="layout to write: %(targets)s (default: %(default)s)")
+    fill_in(to, targets=targets)
+    verb.add_argument("--out", required=True, type=path, metavar="DIR", help="new or empty folder")
+    verb.add_argument(
+        "--val",
+        type=float,
+        metavar="SHARE",
+        help="share of the frames in split val, by drive (default: keep the splits)",
+    )
+    verb.add_argument("--test", type=float, metavar="SHARE", help="share of the frames in split test, by drive")
+    verb.add_argument(
+        "--map", action="append", default=[], metavar="NAME=NEW",
+        help="rename a class, or merge it into the class NEW; 'NAME=' leaves it out; several with commas",
+    )  # fmt: skip
+
+
+def targets() -> str:
+    """Return the layouts that a dataset can be converted to."""
+    from streetseg.data.targets.targets import TARGETS
+
+    return ", ".join(TARGETS)
+
+
+def class_names(given: list[str]) -> dict[str, str]:
+    """Return class -> new name of texts such as "tree=vegetation,sign="; UsageError for another form."""
+    names: dict[str, str] = {}
+    for part in (part for text in given for part in text.split(",")):
+        old, equals, new = (side.strip() for side in part.partition("="))
+        if not (old and equals):
+            raise UsageError(f"--map {part!r} is not NAME=NEW; give for example --map 'tree=vegetation,sign='")
+        names[old] = new
+    return names
 
 
 def layouts() -> str:
@@ -80,6 +121,24 @@ def data_stats(options: argparse.Namespace) -> int:
 
     stats = dataset_stats(options.folder, split=options.split, dataset=options.dataset, progress=progress)
     say(stats.to_json() if options.json else stats.table())
+    return DONE
+
+
+def data_convert(options: argparse.Namespace) -> int:
+    """Convert a dataset, and print what was written and what was left out."""
+    from streetseg.data.convert import convert_dataset
+
+    converted = convert_dataset(
+        options.folder,
+        options.out,
+        to=options.to,
+        val=options.val,
+        test=options.test,
+        names=class_names(options.map),
+        dataset=options.dataset,
+        progress=progress,
+    )
+    say(converted.to_json() if options.json else converted.table())
     return DONE
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streetseg.data import camvid, cityscapes, cocostuff, cvat, folder, imagenet
+from streetseg.data.origin import with_origin
 from streetseg.data.pairs import Dataset, LabelSpace
 from streetseg.errors import DatasetError
 
@@ -76,7 +77,7 @@ def find_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
     opened = dataclasses.replace(DATASETS[name].open(root), kind=name)
     if not any(opened.splits.values()):
         raise DatasetError(f"{root} holds no {name} frames; looked for {DATASETS[name].layout}")
-    return opened
+    return with_origin(opened)
 
 
 def detect(root: Path) -> str:

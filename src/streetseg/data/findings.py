@@ -39,12 +39,13 @@ class Finding:
     kind: str = ""
 
 
-def told(findings: Iterable[Finding], frames: int) -> list[str]:
+def told(findings: Iterable[Finding], frames: int, title: str = "") -> list[str]:
     """Return the findings as lines; of many that are of one kind, a heading, the first ones, and how many more.
 
     Args:
         findings: The findings.
         frames: Number of frames in the dataset.
+        title: What stands before each of them; "": its severity.
     """
     groups: dict[tuple[str, str], list[str]] = {}
     for number, finding in enumerate(findings):
@@ -52,11 +53,12 @@ def told(findings: Iterable[Finding], frames: int) -> list[str]:
         groups.setdefault((finding.severity, key), []).append(finding.message)
     lines = []
     for (severity, kind), messages in groups.items():
+        before = title or severity
         if len(messages) <= EXAMPLES:
-            lines += [f"{severity}: {message}" for message in messages]
+            lines += [f"{before}: {message}" for message in messages]
             continue
         heading = HEADINGS[kind].format(count=len(messages), all=frames)
-        lines.append(f"{severity}: {heading}")
+        lines.append(f"{before}: {heading}")
         lines += [f"  {message}" for message in messages[:EXAMPLES]]
         lines.append(f"  and {len(messages) - EXAMPLES} more (--json lists all)")
     return lines

@@ -67,31 +67,39 @@ def survey(dataset: Dataset, pairs: Iterable[Pair], progress: Progress = silent)
 def examine(dataset: Dataset, pair: Pair) -> Sample:
     """Read one pair."""
     sample = Sample(pair)
-    frame = None
-    try:
-        frame = read_frame(pair.image)
-    except ImageError as error:
-        sample.problems.append(Finding("error", str(error), "image"))
-    else:
+    frame, label, sample.problems = read_pair(dataset, pair)
+    if frame is not None:
         sample.size = (frame.shape[0], frame.shape[1])
         sample.digest = hashlib.blake2b(frame.data, key=str(frame.shape).encode(), digest_size=16).digest()
         sample.colours = np.stack([np.bincount(frame[..., c].ravel(), minlength=256) for c in range(3)])
-    if pair.label is None:
-        return sample
-    kind = "label" if pair.label.is_file() else "no label"
-    try:
-        label = dataset.read_label(pair)
-        kind = "size"
-        if frame is not None:
-            check_sizes(pair, frame, label)
-    except DatasetError as error:
-        if str(error).startswith(f"{pair.label_place}: "):  # it was read, and not decoded
-            kind = "value"
-        sample.problems.append(Finding("error", str(error), kind))
-    else:
+    if label is not None:
         sample.labels = np.bincount(label.ravel(), minlength=256)
         sample.bands = band_counts(label)
     return sample
+
+
+def read_pair(dataset: Dataset, pair: Pair) -> tuple[np.ndarray | None, np.ndarray | None, list[Finding]]:
+    """Return the frame and the label map of a pair, each None if it cannot be used, and an error for each problem."""
+    frame = label = None
+    problems = []
+    try:
+        frame = read_frame(pair.image)
+    except ImageError as error:
+        problems.append(Finding("error", str(error), "image"))
+    if pair.label is None:
+        return frame, None, problems
+    kind = "label" if pair.label.is_file() else "no label"
+    try:
+        read = dataset.read_label(pair)
+        kind = "size"
+        if frame is not None:
+            check_sizes(pair, frame, read)
+        label = read
+    except DatasetError as error:
+        if str(error).startswith(f"{pair.label_place}: "):  # it was read, and not decoded
+            kind = "value"
+        problems.append(Finding("error", str(error), kind))
+    return frame, label, problems
 
 
 def split_figures(dataset: Dataset, samples: list[Sample]) -> SplitFigures:

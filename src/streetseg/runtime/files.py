@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import threading
 import zlib
@@ -36,6 +37,28 @@ def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {reason(error)}; choose another place") from None
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path` to fill; it becomes `path` when the block ends without an error.
+
+    `path` is new or an empty folder. Whatever fails, nothing is left behind. Raises OutputError if the place cannot be
+    written to; other errors of the block pass through.
+    """
+    temporary = path.with_name(f"{temporary_prefix(path)}{os.getpid()}-{threading.get_native_id()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.mkdir()
+            yield temporary
+            if path.is_dir():
+                path.rmdir()
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {reason(error)}; choose another place") from None
 

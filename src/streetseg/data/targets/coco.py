@@ -1,0 +1,111 @@
+"""COCO JSON: SPLIT/ with the images, annotations/instances_SPLIT.json with a run-length mask for each class of a frame.
+
+A pixel without an annotation is void. The JSON is written frame by frame, so that a large dataset needs no memory.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetseg.data.pairs import IGNORE, LabelSpace
+from streetseg.data.targets.target import CleanFrame, Target, save_frame
+
+
+class CocoTarget(Target):
+    """COCO's layout. Category 1 is the first class."""
+
+    def __init__(self, root: Path, labels: LabelSpace) -> None:
+        super().__init__(root, labels)
+        self.images: dict[str, list[str]] = {}
+        self.lines: dict[str, IO[str]] = {}  # split -> its annotations, a JSON object a line
+        self.annotations = 0
+
+    def add(self, frame: CleanFrame) -> None:
+        """Write the image, and keep its annotations."""
+        path = save_frame(frame, self.root / frame.split / frame.name)
+        images = self.images.setdefault(frame.split, [])
+        number = sum(map(len, self.images.values())) + 1
+        height, width = frame.frame.shape[:2]
+        entry = {"id": number, "file_name": path.name, "width": width, "height": height, "license": 1}
+        images.append(json.dumps(entry, ensure_ascii=False))
+        if frame.split not in self.lines:
+            folder = self.root / "annotations"
+            folder.mkdir(exist_ok=True)
+            self.lines[frame.split] = (folder / f".{frame.split}.lines").open("w+", encoding="utf-8")
+        for index, runs in class_runs(frame.label).items() if frame.label is not None else ():
+            self.annotations += 1
+            assert frame.label is not None
+            annotation = {
+                "id": self.annotations,
+                "image_id": number,
+                "category_id": index + 1,
+                "segmentation": {"size": [height, width], "counts": compressed(runs)},
+                "area": int(runs[1::2].sum()),
+                "bbox": box_of(frame.label == index),
+                "iscrowd": 0,
+            }
+            self.lines[frame.split].write(json.dumps(annotation) + "\n")
+
+    def finish(self) -> None:
+        """Write the JSON of each split."""
+        categories = [
+            {"id": index + 1, "name": name, "supercategory": "street", "color": list(colour)}
+            for index, (name, colour) in enumerate(zip(self.labels.names, self.labels.colours, strict=True))
+        ]
+        terms = [{"id": 1, "name": "see origin.yaml", "url": ""}]
+        for split, lines in self.lines.items():
+            path = self.root / "annotations" / f"instances_{split}.json"
+            with path.open("w", encoding="utf-8") as file:
+                file.write('{"info": {"description": "one run-length mask for each class of a frame"},\n"licenses": ')
+                file.write(f"{json.dumps(terms)},\n")
+                file.write(f'"categories": {json.dumps(categories, ensure_ascii=False)},\n"images": [\n')
+                file.write(",\n".join(self.images[split]) + '\n],\n"annotations": [\n')
+                lines.seek(0)
+                for number, line in enumerate(lines):
+                    file.write((",\n" if number else "") + line.rstrip("\n"))
+                file.write("\n]}\n")
+            lines.close()
+            Path(lines.name).unlink()
+
+
+def class_runs(label: NDArray[np.uint8]) -> dict[int, NDArray[np.int64]]:
+    """Return the run lengths of each class's mask, down the columns, the first of zeros."""
+    flat = label.T.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    ends, values = np.append(starts[1:], flat.size), flat[starts]
+    runs = {}
+    for index in np.unique(values[values != IGNORE]).tolist():
+        mine = values == index
+        borders = np.stack([starts[mine], ends[mine]], 1).ravel()
+        lengths = np.diff(borders, prepend=0, append=flat.size)
+        runs[index] = lengths if lengths[-1] else lengths[:-1]
+    return runs
+
+
+def compressed(runs: NDArray[np.int64]) -> str:
+    """Return run lengths in COCO's text form: differences to the length before the last, six bits a letter."""
+    values = runs.copy()
+    values[3:] -= runs[1:-2]
+    letters = np.zeros((len(values), 8), np.uint8)
+    open_ = np.ones(len(values), np.bool_)
+    for place in range(letters.shape[1]):
+        low = values & 31
+        values = values >> 5
+        more = np.where(low & 16, values != -1, values != 0)
+        letters[:, place] = np.where(open_, low + 32 * more + 48, 0)
+        open_ &= more
+        if not open_.any():
+            break
+    return letters[letters > 0].tobytes().decode("ascii")
+
+
+def box_of(mask: NDArray[np.bool_]) -> list[int]:
+    """Return the box around a mask: left, top, width, height."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    left, top = int(columns[0]), int(rows[0])
+    return [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top]
