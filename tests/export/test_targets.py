@@ -14,8 +14,9 @@ import pytest
 from streetseg.cli import main
 from streetseg.errors import UsageError, VerificationError
 from streetseg.export.targets import TARGETS, export
-from streetseg.measure.evaluation import Evaluation, FrameScore, Setup
+from streetseg.measure.evaluation import Evaluation, FrameScore
 from streetseg.measure.evaluation_json import read_accuracy, read_evaluation
+from streetseg.measure.setup import Setup
 from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard

@@ -42,10 +42,10 @@ def test_an_open_artefact_and_an_open_dataset_are_the_same(camvid: Path) -> None
     by_object = streetseg.evaluate(segmenter, data=open_dataset(camvid), trimap=())
     np.testing.assert_array_equal(by_path.matrix, by_object.matrix)
     assert by_path.boundary is None
-    assert by_path.setup.command == f"streetseg evaluate {DEFAULT_WEIGHTS.name} --data CAMVID --split val " + (
+    assert by_path.setup.command == f"streetseg evaluate {DEFAULT_WEIGHTS.name} --data {camvid.name} --split val " + (
         "--engine onnxruntime --precision float32"
     )
-    assert by_object.setup.command == "streetseg evaluate ARTEFACT --data CAMVID --split val"
+    assert by_object.setup.command == f"streetseg evaluate ARTEFACT --data {camvid.name} --split val"
     assert dataclasses.replace(by_object.setup, command="") == dataclasses.replace(by_path.setup, command="")
     with pytest.raises(UsageError, match="is open already"):
         streetseg.evaluate(segmenter, data=camvid, threads=1)
@@ -98,7 +98,7 @@ def test_unfolded_weights_are_exported_first(camvid: Path, tmp_path: Path) -> No
         shutil.copy(DEFAULT_WEIGHTS, out)
 
     result = streetseg.evaluate(weights, data=camvid, export=export, options=FLOAT32, trimap=())
-    assert result.setup.command.startswith("streetseg evaluate mine.safetensors --data CAMVID")
+    assert result.setup.command.startswith(f"streetseg evaluate mine.safetensors --data {camvid.name}")
     with pytest.raises(ArtefactError):  # it is no torch.export program
         streetseg.evaluate(weights, data=camvid, export=export, engine="torch")
     assert exported == [(weights, "mine.onnx"), (weights, "mine.pt2")]

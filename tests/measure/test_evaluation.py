@@ -13,8 +13,9 @@ from matplotlib.patches import Rectangle
 import streetseg
 from streetseg.errors import MissingExtraError, UsageError
 from streetseg.measure.boundary import BoundaryCounts
-from streetseg.measure.evaluation import Evaluation, FrameScore, Setup
+from streetseg.measure.evaluation import Evaluation, FrameScore
 from streetseg.measure.metrics import percent
+from streetseg.measure.setup import Setup
 from streetseg.runtime.card import Accuracy
 
 SETUP = Setup("streets, split val, 2 frames; trained on x", "0f", "openvino, float32", command="streetseg evaluate a")
@@ -89,7 +90,7 @@ def test_a_card_says_what_sets_a_figure_apart() -> None:
     entry = evaluation().card_entry()
     note = f"{SETUP.measured_on}; not judged: bus; left out: tree"
     iou = {"road": 0.75, "sky": 0.5, "bus": None}
-    assert entry == Accuracy(note, "0f", "openvino, float32", 0.625, iou, "streetseg evaluate a")
+    assert entry == Accuracy(note, "0f", "openvino, float32", 0.625, iou, "streetseg evaluate a", left_out_share=0)
     mirrored = evaluation(setup=Setup("x", "0f", "e", "scale 1, mirrored too", "c")).card_entry()
     assert mirrored.measured_on == "x; scale 1, mirrored too; not judged: bus; left out: tree"
 

@@ -9,18 +9,21 @@ from streetseg.cli.options import (
     add_data_options,
     add_engine_options,
     add_json,
+    add_map,
     add_verb,
+    class_mapping,
     engine_options,
     need_torch,
     path,
 )
-from streetseg.cli.output import DONE, progress, say
+from streetseg.cli.output import CHECK_FAILED, DONE, complain, progress, say
 from streetseg.errors import ReportError, UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
+    from streetseg.measure.compare import Comparison
+    from streetseg.measure.evaluation import Evaluation
     from streetseg.measure.inputs import Exporter
-    from streetseg.results import Printable
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -35,6 +38,8 @@ def add_verbs(verbs: Verbs) -> None:
         "--split", default="val",
         help="val, test, train, trainval, only:SEQUENCE or without:SEQUENCE (default: val)",
     )  # fmt: skip
+    add_map(verb)
+    add_partial(verb)
     add_engine_options(verb)
     verb.add_argument(
         "--scale", type=float, nargs="+", metavar="S",
@@ -64,12 +69,22 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "evaluations", nargs="+", type=path, metavar="FILE.json", help="output of evaluate --json or --report"
     )
+    add_partial(verb)
     add_json(verb)
 
     verb = add_verb(verbs, "compare", compare, "test whether two evaluations of the same frames differ")
     verb.add_argument("a", type=path, metavar="A.json", help="output of evaluate --json or --report")
     verb.add_argument("b", type=path, metavar="B.json", help="the same of the other artefact")
+    add_partial(verb)
     add_json(verb)
+
+
+def add_partial(verb: argparse.ArgumentParser) -> None:
+    """Add --partial."""
+    verb.add_argument(
+        "--partial", action="store_true",
+        help="exit with 0 although over 10 %% of the labelled pixels are of classes that the weights do not know",
+    )  # fmt: skip
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -91,26 +106,35 @@ def evaluate(options: argparse.Namespace) -> int:
         "export": exporter(options),
         "progress": progress,
     }
+    mapping = class_mapping(options)
     if options.submission is not None:
         say(write_submission(options.artefact, out=options.submission, **shared).table())
         return DONE
     worst = WORST if options.worst is None else options.worst
     try:
-        evaluation = evaluate(options.artefact, trimap=options.trimap, report=options.report, worst=worst, **shared)
+        evaluation = evaluate(
+            options.artefact,
+            mapping=mapping,
+            partial=True,  # say_result complains
+            trimap=options.trimap,
+            report=options.report,
+            worst=worst,
+            **shared,
+        )
     except ReportError as error:
-        say_result(error.result, options)
+        say(error.result.to_json() if options.json else error.result.table())
         raise
-    say_result(evaluation, options)
+    code = say_result(evaluation, options)
     if options.report is not None and not options.json:
         say(f"report: {options.report / 'report.html'}")
-    return DONE
+    return code
 
 
 def refuse_mixed_options(options: argparse.Namespace) -> None:
     """Raise UsageError if an option needs another one that is not given, or has no use with another."""
     if options.overlap is not None and options.window is None:
         raise UsageError("--overlap needs --window H W; add it, or leave --overlap out")
-    for option in ("report", "trimap", "json"):
+    for option in ("report", "trimap", "json", "map", "partial"):
         if options.submission is not None and getattr(options, option):
             raise UsageError(f"--submission computes no scores, so it takes no --{option}; leave one of them out")
     if options.worst is not None and options.worst >= 0 and options.report is None:
@@ -131,18 +155,20 @@ def pool(options: argparse.Namespace) -> int:
     """Pool evaluations and print the result."""
     from streetseg.measure.pool import pool
 
-    say_result(pool(options.evaluations), options)
-    return DONE
+    return say_result(pool(options.evaluations), options)
 
 
 def compare(options: argparse.Namespace) -> int:
     """Print two evaluations side by side, and which differences are significant."""
     from streetseg.measure.compare import compare
 
-    say_result(compare(options.a, options.b), options)
-    return DONE
+    return say_result(compare(options.a, options.b), options)
 
 
-def say_result(result: Printable, options: argparse.Namespace) -> None:
-    """Print a result as its table, or as JSON."""
+def say_result(result: Evaluation | Comparison, options: argparse.Namespace) -> int:
+    """Print a result as its table, or as JSON; return the exit code, CHECK_FAILED for unasked partial figures."""
     say(result.to_json() if options.json else result.table())
+    if not result.partial or options.partial:
+        return DONE
+    complain(result.coverage.advice)
+    return CHECK_FAILED

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetseg.errors import MissingExtraError
+from streetseg.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from streetseg.runtime.engines.options import EngineOptions
@@ -107,6 +107,27 @@ def add_data_options(verb: argparse.ArgumentParser, *, required: bool = True) ->
 def add_dataset(verb: argparse.ArgumentParser) -> None:
     """Add --dataset."""
     verb.add_argument("--dataset", metavar="NAME", help="name of the dataset (default: by the folder's layout)")
+
+
+def add_map(verb: argparse.ArgumentParser) -> None:
+    """Add --map."""
+    verb.add_argument(
+        "--map", action="append", default=[], metavar="LABEL=WEIGHTS",
+        help="class of the labels and the class of the weights that it is, as in person=pedestrian,rider=cyclist; "
+        "LABEL= leaves it out; can be repeated (default: by name, spelling and synonym)",
+    )  # fmt: skip
+
+
+def class_mapping(options: argparse.Namespace) -> dict[str, str]:
+    """Return what --map says: class of the labels -> class of the weights, "" for none."""
+    mapping: dict[str, str] = {}
+    for entry in (entry for text in options.map for entry in text.split(",") if entry.strip()):
+        label, equals, name = (part.strip() for part in entry.partition("="))
+        if not label or not equals:
+            raise UsageError(f"--map {entry.strip()!r} is not LABEL=WEIGHTS; give, for example, person=pedestrian")
+        if mapping.setdefault(label, name) != name:
+            raise UsageError(f"--map gives {label!r} two classes, {mapping[label]!r} and {name!r}; give one")
+    return mapping
 
 
 def add_json(verb: argparse.ArgumentParser, output: str = "one JSON object instead of the table") -> None:

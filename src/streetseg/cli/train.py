@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_verb, need_torch, path
+from streetseg.cli.options import add_data_options, add_map, add_verb, class_mapping, need_torch, path
 from streetseg.cli.output import DONE, INTERRUPTED, complain, say
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def add_verbs(verbs: Verbs) -> None:
         "--init", metavar="FILE",
         help="NAME.safetensors to start from, '' for initial weights (default: the recipe's)",
     )  # fmt: skip
+    add_map(verb)
     verb.add_argument("--out", required=True, type=path, metavar="DIR", help="folder of the run")
     verb.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE",
@@ -57,6 +58,7 @@ def train(options: argparse.Namespace) -> int:
             options.out,
             dataset=options.dataset,
             init=options.init,
+            mapping=class_mapping(options),
             settings=read_settings(options.set),
             resume=options.resume,
             cache=options.cache,

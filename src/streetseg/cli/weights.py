@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_json, add_verb, need_torch, path
+from streetseg.cli.options import add_data_options, add_json, add_map, add_verb, class_mapping, need_torch, path
 from streetseg.cli.output import DONE, complain, progress, say
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(verbs, "quantize", quantize, "quantise an artefact to int8, calibrated on a dataset")
     verb.add_argument("artefact", type=path, metavar="ARTEFACT", help="NAME.onnx or a name of weights")
     add_data_options(verb)
+    add_map(verb)
     verb.add_argument("--split", default="train", help="split to calibrate on (default: train)")
     verb.add_argument(
         "--frames", type=int, default=100, metavar="N", help="number of frames to calibrate on (default: 100)"
@@ -115,6 +116,7 @@ def quantize(options: argparse.Namespace) -> int:
         frames=options.frames,
         validate=options.validate,
         max_drop=options.max_drop,
+        mapping=class_mapping(options),
         progress=progress,
     )
     say(quantization.to_json() if options.json else quantization.table())

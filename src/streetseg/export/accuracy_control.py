@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
 
 from streetseg.data.pairs import Dataset, Pair
+from streetseg.errors import DatasetError
 from streetseg.export.graph import with_card
 from streetseg.export.operations import int8_operations
+from streetseg.measure.coverage import listed, share_in_words
 from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.frames import evaluate_frames
 from streetseg.progress import Progress
@@ -26,16 +28,30 @@ class AccuracyControl:
 
     Attributes:
         pairs: The split.
-        before: The evaluation of the float graph.
+        before: The evaluation of the float graph. DatasetError if it is of a part of the labels only.
         once_int8: Names of all operations that were in int8 in any graph so far.
     """
 
     def __init__(
-        self, model: onnx.ModelProto, card: ModelCard, dataset: Dataset, split: str, progress: Progress
+        self,
+        model: onnx.ModelProto,
+        card: ModelCard,
+        dataset: Dataset,
+        split: str,
+        mapping: Mapping[str, str] | None,
+        progress: Progress,
     ) -> None:
-        self.card, self.dataset, self.split, self.progress = card, dataset, split, progress
+        self.card, self.dataset, self.split, self.mapping, self.progress = card, dataset, split, mapping, progress
         self.pairs = dataset.pairs(split)
         self.before = self.evaluate_graph(model, self.pairs)
+        coverage = self.before.coverage
+        if coverage.partial:
+            raise DatasetError(
+                f"{dataset.root} ({dataset.name}), split {split}, cannot judge int8: "
+                f"{share_in_words(coverage.left_out_share)} of its labelled pixels are of {listed(coverage.left_out)}, "
+                "which the weights do not know; say what they are by --map LABEL=WEIGHTS, or give data with the "
+                "weights' classes"
+            )
         self.once_int8: set[str] = set()
 
     def __call__(self, model: onnx.ModelProto, pairs: Iterable[Pair]) -> tuple[float, list[float]]:
@@ -62,5 +78,10 @@ class AccuracyControl:
         segmenter = Segmenter.open(path, precision="float32")
         subset = dataclasses.replace(self.dataset, splits={self.split: tuple(pairs)})
         return evaluate_frames(
-            lambda frame: segmenter(frame).classmap, self.card.classes, subset, self.split, progress=self.progress
+            lambda frame: segmenter(frame).classmap,
+            self.card.classes,
+            subset,
+            self.split,
+            mapping=self.mapping,
+            progress=self.progress,
         )

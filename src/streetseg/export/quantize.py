@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from streetseg.data.class_names import described
 from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import Dataset, Pair
 from streetseg.errors import ArtefactError, MissingExtraError, UsageError, VerificationError
 from streetseg.export.operations import FloatOperation, float_operations, int8_operations, operation_places
-from streetseg.measure.evaluation import Evaluation, Setup, describe_data
+from streetseg.measure.coverage import EVERYTHING, Coverage
+from streetseg.measure.evaluation import Evaluation
+from streetseg.measure.setup import Setup, describe_data, folder_name
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable, text_table
 from streetseg.runtime.card import Accuracy, ModelCard
 from streetseg.runtime.files import make_folder, same_file, whole_file
+from streetseg.runtime.provenance import package_version, today
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.shelf.shelf import find_weights
 
@@ -45,6 +49,8 @@ class Quantization(Printable):
         after: mIoU of the int8 artefact, 0 to 1.
         int8: Number of operations that are computed from rounded values.
         stayed: The operations that stay in float, with the reason.
+        coverage: The part of the labels that both mIoUs count.
+        matched: Classes of the labels and of the weights that were matched by more than their names; "" if none.
     """
 
     path: Path
@@ -54,6 +60,8 @@ class Quantization(Printable):
     after: float
     int8: int
     stayed: tuple[FloatOperation, ...]
+    coverage: Coverage = EVERYTHING
+    matched: str = ""
 
     @property
     def drop(self) -> float:
@@ -74,6 +82,7 @@ class Quantization(Printable):
             "miou_before": round(self.before, 6),
             "miou": round(self.after, 6),
             "drop_points": self.drop,
+            "left_out_share": round(self.coverage.left_out_share, 6),
             "int8_operations": self.int8,
             "float_operations": [dataclasses.asdict(operation) for operation in self.stayed],
         }
@@ -89,7 +98,9 @@ class Quantization(Printable):
         return "\n".join(
             [
                 f"{self.path}: calibrated on {self.calibration}; measured on {accuracy.measured_on}",
-                f"mIoU {100 * self.before:.2f} before, {100 * self.after:.2f} after: a drop of {self.drop:.2f} points",
+                f"mIoU {100 * self.before:.2f} before, {100 * self.after:.2f} after: a drop of {self.drop:.2f} points"
+                f"{self.coverage.beside}",
+                *([f"classes of the labels = of the weights: {self.matched}"] if self.matched else []),
                 f"{self.int8} operations from 8-bit values, {len(rows)} from float:",
                 "",
                 text_table([["operation", "place", "why it is from float"], *rows]),
@@ -107,6 +118,7 @@ def quantize(
     frames: int = 100,
     validate: str = "val",
     max_drop: float = 0.5,
+    mapping: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> Quantization:
     """Quantise an artefact to int8.
@@ -121,6 +133,8 @@ def quantize(
         validate: The split on which the drop is measured, in float32.
         max_drop: mIoU points that the artefact may lose, 0 or more. If it loses more, the operations that cost most
             return to float.
+        mapping: Class of the labels -> class of the artefact that it counts as; "" leaves it out. Others are matched by
+            name, spelling and synonym.
         progress: Shows the progress of the evaluations.
 
     Returns:
@@ -128,7 +142,8 @@ def quantize(
 
     Raises:
         ArtefactError: The artefact is damaged or in int8 already.
-        DatasetError: The dataset cannot be used.
+        DatasetError: The dataset cannot be used, or over a tenth of its labelled pixels belongs to classes that the
+            artefact does not know: then it cannot judge the drop.
         MissingExtraError: The extra "quantize" is not installed.
         OutputError: The int8 artefact cannot be written.
         UsageError: An argument does not fit.
@@ -152,7 +167,7 @@ def quantize(
     calibration = evenly(labelled.pairs(split), frames)
     model = onnx.load(path)
     widen_weights(model.graph)
-    control = AccuracyControl(model, card, labelled, validate, progress)
+    control = AccuracyControl(model, card, labelled, validate, mapping, progress)
     rounded = round_graph(model, segmenter, calibration, control, max_drop)
     int8 = int8_operations(rounded.graph)
     if not int8:
@@ -170,6 +185,8 @@ def quantize(
         after=after,
         int8=len(int8),
         stayed=float_operations(rounded.graph, control.once_int8, operation_places(model.graph)),
+        coverage=control.before.coverage,
+        matched=described(control.before.matches),
     )
 
 
@@ -190,7 +207,7 @@ def write_evaluated(
                 f"{source} loses {100 * (before - after):.2f} mIoU points in int8, allowed are {max_drop}; nothing was "
                 "written; allow more by --max-drop, or calibrate on more frames"
             )
-        entry = accuracy_entry(evaluation, card, control.dataset, control.split, out)
+        entry = accuracy_entry(evaluation, card, control, out)
         content, card = with_card(rounded, dataclasses.replace(card, accuracy=(entry,)), "int8", out.stem)
         temporary.write_bytes(content)
     return card, after
@@ -202,13 +219,19 @@ def evenly(pairs: Sequence[Pair], count: int) -> list[Pair]:
     return [pairs[index * len(pairs) // count] for index in range(count)]
 
 
-def accuracy_entry(evaluation: Evaluation, card: ModelCard, dataset: Dataset, split: str, out: Path) -> Accuracy:
+def accuracy_entry(evaluation: Evaluation, card: ModelCard, control: AccuracyControl, out: Path) -> Accuracy:
     """Return the card's entry for the int8 artefact."""
+    dataset, split = control.dataset, control.split
+    words = ["streetseg", "evaluate", out.name, "--data", folder_name(dataset.root), "--split", split]
+    if control.mapping:
+        words += ["--map", ",".join(f"{label}={name}" for label, name in control.mapping.items())]
     setup = Setup(
         measured_on=describe_data(dataset.name, split, evaluation.frames, card.training_data),
         weights=card.content_hash,
         engine="openvino, float32",
-        command=f"streetseg evaluate {shlex.quote(out.name)} --data {shlex.quote(dataset.name.upper())} "
-        f"--split {shlex.quote(split)} --precision float32",
+        command=shlex.join([*words, "--precision", "float32"]),
+        title=card.title,
+        date=today(),
+        package_version=package_version(),
     )
     return dataclasses.replace(evaluation, setup=setup).card_entry()

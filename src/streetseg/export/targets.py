@@ -10,6 +10,7 @@ from pathlib import Path
 from streetseg.errors import UsageError
 from streetseg.export.onnx import write_onnx
 from streetseg.export.torch import write_program
+from streetseg.measure.coverage import MOST_LEFT_OUT, share_in_words
 from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.evaluation_json import read_accuracy
 from streetseg.models.outputs import Network
@@ -127,6 +128,12 @@ def export(
         f"{given if isinstance(given, str | Path) else 'a result'} is of other weights than {out}: {entry.measured_on}"
         for given, entry in zip(accuracy, entries, strict=True)
         if entry.weights != card.content_hash
+    ]
+    notes += [
+        f"{share_in_words(entry.left_out_share)} of the labelled pixels are left out of a figure on {out}: "
+        f"{entry.measured_on}"
+        for entry in entries
+        if entry.left_out_share is not None and entry.left_out_share > MOST_LEFT_OUT
     ]
     return Export(out, card, difference, tuple(notes))
 

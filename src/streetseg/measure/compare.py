@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streetseg.errors import UsageError
 from streetseg.figures import new_figure
+from streetseg.measure.coverage import EVERYTHING, Coverage
 from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.evaluation_json import read_evaluation
 from streetseg.measure.metrics import percent
@@ -67,9 +68,16 @@ class Comparison(Printable):
 
     Attributes:
         differences: mIoU first, then each class.
+        coverage: The part of the labels that counts in both evaluations.
     """
 
     differences: tuple[Difference, ...]
+    coverage: Coverage = EVERYTHING
+
+    @property
+    def partial(self) -> bool:
+        """True if over a tenth of the labelled pixels is left out: the figures are no answer by themselves."""
+        return self.coverage.partial
 
     def __iter__(self) -> Iterator[Difference]:
         return iter(self.differences)
@@ -87,7 +95,9 @@ class Comparison(Printable):
 
         Returns:
             a, b, difference, low, high and real, by "mIoU" and class; IoUs are 0 to 1, None where there is no figure.
+            "mIoU" also has left_out_share, the share of the labelled pixels that do not count.
         """
+        share: Facts = {"left_out_share": rounded(self.coverage.left_out_share)}
         return {
             one.name: {
                 "a": rounded(one.a),
@@ -96,6 +106,7 @@ class Comparison(Printable):
                 "low": rounded(one.low),
                 "high": rounded(one.high),
                 "real": one.real,
+                **(share if one.name == "mIoU" else {}),
             }
             for one in self.differences
         }
@@ -104,7 +115,8 @@ class Comparison(Printable):
         """Return the differences for a terminal.
 
         Returns:
-            A table: IoU in per cent, differences in points, and the verdict.
+            A table: IoU in per cent, differences in points, and the verdict. A line says if labelled pixels are left
+            out; it is the first if they are many.
         """
         rows = [["class", "A", "B", "B - A", "95 % interval", "difference"]]
         for one in self.differences:
@@ -112,7 +124,10 @@ class Comparison(Printable):
             points = f"{100 * (one.b - one.a):+.2f}" if known else ""
             interval = "-" if np.isnan(one.low) else f"{100 * one.low:+.2f} {100 * one.high:+.2f}"
             rows.append([one.name, *(map(percent, (one.a, one.b)) if known else "--"), points, interval, one.verdict])
-        return text_table(rows)
+        if self.partial:
+            return f"{self.coverage.headline}\n{text_table(rows)}"
+        remark = f"\nof {self.coverage.counted}" if self.coverage.left_out_share else ""
+        return f"{text_table(rows)}{remark}"
 
     def plot(self) -> Figure:
         """Return a figure: the difference in points of mIoU and of each class, with its interval.
@@ -138,7 +153,7 @@ class Comparison(Printable):
     def __repr__(self) -> str:
         first = self.differences[0]
         points = "-" if np.isnan(first.b - first.a) else f"{100 * (first.b - first.a):+.2f} points"
-        verdict = f", {first.verdict}" if first.verdict else ""
+        verdict = (f", {first.verdict}" if first.verdict else "") + self.coverage.beside
         return f"<Comparison: {first.name} {percent(first.a)} -> {percent(first.b)}, {points}{verdict}>"
 
 
@@ -165,7 +180,8 @@ def compare(a: Path | str | Evaluation, b: Path | str | Evaluation) -> Compariso
         for letter, one in zip("AB", (a, b), strict=True)
     ]
     both = " and ".join(names)
-    first, second = (frame_counts(one if isinstance(one, Evaluation) else read_evaluation(one)) for one in (a, b))
+    evaluations = [one if isinstance(one, Evaluation) else read_evaluation(one) for one in (a, b)]
+    first, second = map(frame_counts, evaluations)
     if set(first.frames) != set(second.frames):
         lone = sorted(set(first.frames) ^ set(second.frames))
         raise UsageError(
@@ -184,7 +200,9 @@ def compare(a: Path | str | Evaluation, b: Path | str | Evaluation) -> Compariso
             f"{both} do not count the same pixels in {differing.sum()} of the frames, such as "
             f"{first.frames[differing.argmax()]}; evaluate both on the same labels and classes"
         )
-    return Comparison(tuple(differences(first, second)))
+    # The same pixels count, so the one that leaves out more is of a file that does not tell them from void ones.
+    coverage = min((one.coverage for one in evaluations), key=lambda one: one.left_out_share)
+    return Comparison(tuple(differences(first, second)), coverage)
 
 
 @dataclass(frozen=True)

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streetseg.data.pairs import Dataset
 from streetseg.errors import OutputError, ReportError, UsageError
 from streetseg.measure.boundary import TRIMAP_WIDTHS, WIDEST
-from streetseg.measure.evaluation import Evaluation, Setup, describe_data
+from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.frames import evaluate_frames
 from streetseg.measure.inputs import (
     Artefact,
     Exporter,
     artefact_name,
+    artefact_title,
     engine_options,
     opened_artefact,
     opened_dataset,
 )
 from streetseg.measure.report.files import write_report
 from streetseg.measure.report.worst import WorstFrames
+from streetseg.measure.setup import Setup, describe_data, folder_name
 from streetseg.measure.views import Views, ViewSegmenter
 from streetseg.progress import Progress, silent
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import make_folder
+from streetseg.runtime.provenance import package_version, today
 from streetseg.runtime.segmenter import Segmenter
 
 WORST = 8  # frames with pictures in a report
@@ -37,6 +41,8 @@ def evaluate(
     data: Dataset | Path | str,
     dataset: str | None = None,
     split: str = "val",
+    mapping: Mapping[str, str] | None = None,
+    partial: bool = False,
     scales: Sequence[float] | None = None,
     flip: bool = False,
     window: tuple[int, int] | None = None,
@@ -60,6 +66,10 @@ def evaluate(
         data: The dataset's folder, or an open dataset.
         dataset: The name of the dataset; None: its layout decides.
         split: "val", "test", "train", "trainval", "only:SEQUENCE" or "without:SEQUENCE".
+        mapping: Class of the labels -> class of the artefact that it counts as; "" leaves it out. Others are matched by
+            name, spelling and synonym.
+        partial: Accept figures of a part of the labels: no warning if over a tenth of the labelled pixels belongs to
+            classes that the artefact does not know.
         scales: Scales of the network's input, above 0 and at most 4, instead of the card's; several are averaged.
         flip: Average with the mirrored frame.
         window: H, W in pixels of windows that the frame is evaluated in; None: the whole frame at once.
@@ -105,6 +115,7 @@ def evaluate(
             card.classes,
             opened,
             split,
+            mapping=mapping,
             trimap_widths=trimap_widths,
             watch=worst_frames,
             progress=progress,
@@ -114,7 +125,10 @@ def evaluate(
         weights=card.content_hash,
         engine=describe_engine(segmenter, options.device),
         views=views.describe(),
-        command=command_line(artefact, opened, dataset, split, options, views, trimap),
+        command=command_line(artefact, opened.root, dataset, split, mapping, options, views, trimap),
+        title=artefact_title(artefact, card),
+        date=today(),
+        package_version=package_version(),
     )
     evaluation = dataclasses.replace(evaluation, setup=setup, colours=card.colours, worst=worst_frames.frames())
     if report is not None:
@@ -122,6 +136,8 @@ def evaluate(
             write_report(Path(report), evaluation)
         except OutputError as error:
             raise ReportError(str(error), evaluation) from None
+    if evaluation.partial and not partial:
+        warnings.warn(evaluation.coverage.advice, stacklevel=2)
     return evaluation
 
 
@@ -133,17 +149,19 @@ def describe_engine(segmenter: Segmenter, device: str | None) -> str:
 
 def command_line(
     artefact: Artefact,
-    data: Dataset,
+    data: Path,
     dataset: str | None,
     split: str,
+    mapping: Mapping[str, str] | None,
     options: EngineOptions,
     views: Views,
     trimap: Sequence[int] | None,
 ) -> str:
-    """Return the command that gives these figures again, without the folders of this machine."""
-    parts = ["streetseg", "evaluate", artefact_name(artefact), "--data", data.name.upper(), "--split", split]
+    """Return the command that gives these figures again, without the folders of this machine above the data."""
+    parts = ["streetseg", "evaluate", artefact_name(artefact), "--data", folder_name(data), "--split", split]
     for name, value in (
         ("dataset", dataset),
+        ("map", ",".join(f"{label}={name}" for label, name in (mapping or {}).items()) or None),
         ("engine", options.engine),
         ("device", options.device),
         ("precision", options.precision),

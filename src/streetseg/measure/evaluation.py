@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from streetseg.data.class_names import Match, described
 from streetseg.figures import new_figure
 from streetseg.measure.boundary import DIAGONAL_SHARE, BoundaryCounts
+from streetseg.measure.coverage import Coverage, share_in_words
 from streetseg.measure.metrics import Scores, mean, percent, scores
-from streetseg.measure.views import Views
+from streetseg.measure.setup import Setup
 from streetseg.results import Facts, Printable, rounded, text_table
 from streetseg.runtime.card import Accuracy
 
@@ -27,25 +29,6 @@ if TYPE_CHECKING:
 
 VOID_RULE = "pixels whose label is void, or a class left out, do not count, whatever was predicted there"
 Rounded = dict[str, float | None]  # name -> share from 0 to 1, None where undefined
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What was evaluated, on which data and how.
-
-    Attributes:
-        measured_on: Dataset, split, number of frames, and the training data of the weights.
-        weights: Content hash of the artefact.
-        engine: Engine and its precision.
-        views: Scales, mirroring and windows in words.
-        command: The command line that gives the same figures again.
-    """
-
-    measured_on: str = ""
-    weights: str = ""
-    engine: str = ""
-    views: str = Views().describe()
-    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +98,9 @@ class Evaluation(Printable):
         setup: What was evaluated, on which data and how.
         colours: RGB colours of the classes, 0 to 255; empty if unknown.
         worst: The frames with the lowest mIoU, worst first, as many as were asked for.
+        left_out_pixels: Number of labelled pixels whose class is left out; part of `uncounted`. From a file of version
+            0.1.0 that leaves classes out: at most so many.
+        matches: The class of the artefact that each class of the labels counts as, and why; empty if unknown.
     """
 
     names: tuple[str, ...]
@@ -127,6 +113,20 @@ class Evaluation(Printable):
     setup: Setup = field(default_factory=Setup)
     colours: tuple[Colour, ...] = ()
     worst: tuple[WorstFrame, ...] = ()
+    left_out_pixels: int = 0
+    matches: tuple[Match, ...] = ()
+
+    @property
+    def coverage(self) -> Coverage:
+        """The part of the labels that counts."""
+        labelled = self.pixels + self.left_out_pixels
+        classes = len(self.matches) or int(self.judged.sum())
+        return Coverage(classes, self.left_out, self.left_out_pixels / labelled if labelled else 0.0)
+
+    @property
+    def partial(self) -> bool:
+        """True if over a tenth of the labelled pixels is left out: the figures are no answer by themselves."""
+        return self.coverage.partial
 
     @property
     def frames(self) -> int:
@@ -197,6 +197,7 @@ class Evaluation(Printable):
             The setup, the scores, the confusion matrix and the frames; shares are 0 to 1, None where undefined.
         """
         means, columns = self.means(), self.class_scores()
+        coverage = self.coverage
         boundary: Facts = {}
         if self.boundary is not None:
             boundary = {
@@ -207,11 +208,16 @@ class Evaluation(Printable):
             }
         return {
             **dataclasses.asdict(self.setup),
+            "partial": coverage.partial,
+            "counted": coverage.counted,
+            "left_out_share": rounded(coverage.left_out_share),
             "frames": self.frames,
             "void": VOID_RULE,
             "pixels": self.pixels,
             "uncounted_pixels": self.uncounted,
+            "left_out_pixels": self.left_out_pixels,
             "left_out": self.left_out,
+            "matches": [dataclasses.asdict(match) for match in self.matches],
             "not_judged": self.not_judged,
             **means,
             **columns,
@@ -240,7 +246,8 @@ class Evaluation(Printable):
         """Return the scores for a terminal.
 
         Returns:
-            A table of the classes in per cent, then one line for each kind of mean and each remark.
+            A table of the classes in per cent, then one line for each kind of mean and each remark. If the figures are
+            partial, the first line says so.
         """
         means, columns = self.means(), self.class_scores()
         last = [means[key] for key in ("miou", "mean_f1", "class_accuracy", "boundary_miou") if key in means]
@@ -250,9 +257,10 @@ class Evaluation(Printable):
             ["mean", *map(percent, last)],
         ]
         lines = [
+            *([self.coverage.headline] if self.partial else []),
             f"{self.setup.measured_on} ({self.setup.engine}; {self.setup.views})",
             text_table(rows),
-            f"mIoU {percent(means['miou'])}, pixel accuracy {percent(means['pixel_accuracy'])}, "
+            f"mIoU {percent(means['miou'])}{self.coverage.beside}, pixel accuracy {percent(means['pixel_accuracy'])}, "
             f"frequency-weighted IoU {percent(means['fwiou'])}",
         ]
         if self.boundary is not None:
@@ -261,14 +269,18 @@ class Evaluation(Printable):
         return "\n".join([*lines, *self.remarks()])
 
     def remarks(self) -> list[str]:
-        """Say which pixels and classes do not count.
+        """Say which classes were matched by more than their names, and which pixels and classes do not count.
 
         Returns:
-            One line for each: classes left out, classes not judged, the share of void pixels.
+            One line for each: classes matched, classes left out, classes not judged, the share of void pixels.
         """
         lines = []
+        if other_names := described(self.matches):
+            lines.append(f"classes of the labels = of the weights: {other_names}")
         if self.left_out:
-            lines.append(f"left out, their pixels do not count: {', '.join(self.left_out)}")
+            left_out = f" ({share_in_words(self.coverage.left_out_share)} of the labelled ones)"
+            share_beside = left_out if self.left_out_pixels else ""
+            lines.append(f"left out, their pixels do not count: {', '.join(self.left_out)}{share_beside}")
         if self.not_judged:
             lines.append(f"not in the labels, so not judged: {', '.join(self.not_judged)}")
         share = self.uncounted / (self.pixels + self.uncounted)
@@ -277,8 +289,8 @@ class Evaluation(Printable):
     def card_entry(self) -> Accuracy:
         """Return the accuracy as a model card states it.
 
-        The entry's `measured_on` also names views other than the card's own, classes that are not judged, and classes
-        that are left out.
+        The entry's `measured_on` also names views other than the card's own, classes that are not judged, classes that
+        are left out and the share that counts, and classes matched by more than their names.
 
         Returns:
             The card's entry.
@@ -286,12 +298,13 @@ class Evaluation(Printable):
         Raises:
             ValueError: No pixel counts, so there is no mIoU.
         """
-        accuracy = Accuracy.of(self.facts())
+        accuracy, other_names = Accuracy.of(self.facts()), described(self.matches)
         notes = [
             accuracy.measured_on,
             "" if self.setup.views == Setup.views else self.setup.views,
             self.not_judged and f"not judged: {', '.join(self.not_judged)}",
-            self.left_out and f"left out: {', '.join(self.left_out)}",
+            self.left_out and f"left out: {', '.join(self.left_out)}{self.coverage.beside}",
+            other_names and f"classes of the labels = of the weights: {other_names}",
         ]
         return dataclasses.replace(
             accuracy, measured_on="; ".join(note for note in notes if isinstance(note, str) and note)
@@ -309,7 +322,9 @@ class Evaluation(Printable):
         number = len(self.names)
         figure = new_figure(6 + 0.5 * number, 2 + 0.35 * number)
         bars, cells = figure.subplots(1, 2)
-        figure.suptitle(f"{self.setup.measured_on}\nmIoU {percent(self.means()['miou'])}", fontsize="medium")
+        figure.suptitle(
+            f"{self.setup.measured_on}\nmIoU {percent(self.means()['miou'])}{self.coverage.beside}", fontsize="medium"
+        )
         iou = 100 * self.scores.iou
         colours = [tuple(part / 255 for part in colour) for colour in self.colours] or None
         drawn = bars.barh(self.names, np.nan_to_num(iou), color=colours, edgecolor="black", linewidth=0.5)
@@ -329,7 +344,7 @@ class Evaluation(Printable):
     def __repr__(self) -> str:
         frames = f"{self.frames} frame{'s' * (self.frames != 1)}"
         return (
-            f"<Evaluation: mIoU {percent(self.means()['miou'])}, pixel accuracy "
+            f"<Evaluation: mIoU {percent(self.means()['miou'])}{self.coverage.beside}, pixel accuracy "
             f"{percent(self.means()['pixel_accuracy'])}, {frames}, {len(self.names)} classes>"
         )
 
@@ -337,8 +352,3 @@ class Evaluation(Printable):
 def judged_boundary_iou(boundary: BoundaryCounts, judged: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the boundary IoU per class; NaN for classes that are not judged."""
     return np.where(judged, boundary.boundary_iou(), np.nan)
-
-
-def describe_data(dataset: str, split: str, frames: int, training_data: str) -> str:
-    """Return `Setup.measured_on` in words."""
-    return f"{dataset}, split {split}, {frames} frames; trained on {training_data}"

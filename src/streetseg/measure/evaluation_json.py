@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streetseg.data.class_names import Match
 from streetseg.errors import UsageError
-from streetseg.measure.evaluation import Evaluation, FrameScore, Setup
+from streetseg.measure.evaluation import Evaluation, FrameScore
+from streetseg.measure.setup import Setup
 from streetseg.runtime.card import Accuracy
 
-DESCRIPTIONS = ("measured_on", "weights", "engine", "views")  # every file has these; a command is optional
+DESCRIPTIONS = ("measured_on", "weights", "engine", "views")  # every file has these
+LATER_DESCRIPTIONS = ("command", "title", "date", "package_version")  # files of earlier versions lack some
 
 
 def read_evaluation(path: Path | str) -> Evaluation:
@@ -50,7 +53,8 @@ def read_accuracy(path: Path | str) -> Accuracy:
     """
     with written_evaluation(Path(path)) as written:
         stated, evaluation = Accuracy.of(written), parsed_evaluation(written)
-    if stated != Accuracy.of(evaluation.facts()):
+        computed = Accuracy.of({name: value for name, value in evaluation.facts().items() if name in written})
+    if stated != computed:
         raise UsageError(f"{path} has scores that contradict its confusion matrix; evaluate anew")
     return evaluation.card_entry()
 
@@ -80,18 +84,34 @@ def parsed_evaluation(written: Any) -> Evaluation:
     uncounted = written["uncounted_pixels"]
     if type(uncounted) is not int or uncounted < 0:
         raise ValueError("uncounted_pixels is not a number of pixels")
-    descriptions = {key: written[key] for key in DESCRIPTIONS} | {"command": written.get("command", "")}
+    left_out = distinct_texts(written["left_out"])
+    # Files of version 0.1.0 do not tell pixels that are left out from void ones: at most all of them are left out.
+    left_out_pixels = written.get("left_out_pixels", uncounted if left_out else 0)
+    if type(left_out_pixels) is not int or not 0 <= left_out_pixels <= uncounted:
+        raise ValueError("left_out_pixels is not a number of the uncounted pixels")
+    descriptions = {key: written[key] for key in DESCRIPTIONS}
+    descriptions |= {key: written.get(key, "") for key in LATER_DESCRIPTIONS}
     if not all(isinstance(text, str) for text in descriptions.values()):
         raise ValueError(f"not all of {', '.join(descriptions)} are text")
     return Evaluation(
         names=names,
         judged=np.array([name not in not_judged for name in names]),
-        left_out=distinct_texts(written["left_out"]),
+        left_out=left_out,
         matrix=matrix,
         uncounted=uncounted,
         frame_scores=frames,
         setup=Setup(**descriptions),
+        left_out_pixels=left_out_pixels,
+        matches=tuple(parsed_match(match, names) for match in written.get("matches", ())),
     )
+
+
+def parsed_match(match: Any, names: tuple[str, ...]) -> Match:
+    """Return a match of classes; ValueError or TypeError if it is none."""
+    parsed = Match(**match)
+    if parsed.known not in names or not isinstance(parsed.label, str) or not isinstance(parsed.by, str):
+        raise ValueError(f"{match!r:.40} is not a match of classes")
+    return parsed
 
 
 def parsed_frame(image: Any) -> FrameScore:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streetseg.data.class_names import match_classes
 from streetseg.data.pairs import IGNORE, Dataset, check_sizes
 from streetseg.errors import DatasetError
 from streetseg.measure.boundary import BoundaryCounts
@@ -46,20 +47,22 @@ def evaluate_frames(
     dataset: Dataset,
     split: str,
     *,
+    mapping: Mapping[str, str] | None = None,
     trimap_widths: tuple[int, ...] = (),
     watch: Callable[[EvaluatedFrame], object] | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Run a predictor over a split and return its scores.
 
-    Each frame is decoded once and not kept. Classes are matched by name. Void pixels do not count, nor do pixels of
-    classes that are not in `names`.
+    Each frame is decoded once and not kept. Classes are matched by `match_classes`. Void pixels do not count, nor do
+    pixels of classes that match none of `names`.
 
     Args:
         predict: Takes a frame, H x W x 3 uint8 RGB, and returns its class map, H x W uint8.
         names: Class names of the predicted indices.
         dataset: The labelled dataset.
         split: One of the dataset's splits, see `Dataset.pairs`.
+        mapping: Class of the labels -> class in `names`, before all other rules; "" leaves the class out.
         trimap_widths: Widths in pixels of the bands near borders; with none, borders are not evaluated.
         watch: Called with each evaluated frame.
         progress: Shows the progress over the frames.
@@ -69,25 +72,31 @@ def evaluate_frames(
 
     Raises:
         DatasetError: `names` and the labels share no class, no pixel is labelled, or a frame or label cannot be used.
+        UsageError: `mapping` names a class that does not exist.
     """
     pairs = dataset.pairs(split)
-    labelled = dataset.labels.names
-    judged = np.array([name in labelled for name in names])
+    matching = match_classes(dataset.labels.names, names, mapping)
+    judged = np.array([name not in matching.unused for name in names])
     if not judged.any():
         raise DatasetError(
-            f"the weights know {', '.join(names)}; {dataset.root} ({dataset.name}) has {', '.join(labelled)}; "
-            "take weights that share a class"
+            f"the weights know {', '.join(names)}; {dataset.root} ({dataset.name}) has "
+            f"{', '.join(matching.labels)}; take weights that share a class, or say by --map LABEL=WEIGHTS which are "
+            "the same"
         )
     to_predicted = np.full(256, IGNORE, np.uint8)  # index in the labels -> index in `names`
-    to_predicted[: len(labelled)] = [names.index(name) if name in names else IGNORE for name in labelled]
+    left_out = np.zeros(256, np.bool_)
+    for index, known in enumerate(matching.indices()):
+        to_predicted[index] = IGNORE if known is None else known
+        left_out[index] = known is None
 
     matrix = np.zeros((len(names), len(names)), np.int64)
     boundary = BoundaryCounts(len(names), trimap_widths) if trimap_widths else None
-    uncounted = 0
+    uncounted = left_out_pixels = 0
     frame_scores = []
     for pair in progress(pairs, "frame"):
         frame, label = read_frame(pair.image), dataset.read_label(pair)
         check_sizes(pair, frame, label)
+        left_out_pixels += int(np.count_nonzero(left_out[label]))
         label, prediction = to_predicted[label], predict(frame)
         frame_matrix = confusion_matrix(label, prediction, len(names))
         frame_score = scores(frame_matrix, judged)
@@ -102,5 +111,14 @@ def evaluate_frames(
             watch(EvaluatedFrame(pair.name, frame, label, prediction, frame_matrix, frame_score))
     if not matrix.any():
         raise dataset.unlabelled(split)
-    left_out = tuple(name for name in labelled if name not in names)
-    return Evaluation(names, judged, left_out, matrix, uncounted, tuple(frame_scores), boundary)
+    return Evaluation(
+        names,
+        judged,
+        matching.left_out,
+        matrix,
+        uncounted,
+        tuple(frame_scores),
+        boundary,
+        left_out_pixels=left_out_pixels,
+        matches=matching.matches,
+    )

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from streetseg.errors import UsageError
-from streetseg.measure.evaluation import Evaluation, Setup
+from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.evaluation_json import read_evaluation
+from streetseg.measure.setup import Setup
+from streetseg.runtime.provenance import package_version, today
 
 
 def pool(evaluations: Sequence[Path | str | Evaluation]) -> Evaluation:
@@ -54,8 +56,13 @@ def pool(evaluations: Sequence[Path | str | Evaluation]) -> Evaluation:
             engine=" + ".join(dict.fromkeys(setup.engine for setup in setups)),
             views=setups[0].views,
             command=f"streetseg pool {' '.join(distinct_names([Path(source) for source in sources]))}",
+            title=" + ".join(dict.fromkeys(setup.title for setup in setups if setup.title)),
+            date=today(),
+            package_version=package_version(),
         ),
         colours=parts[0].colours,
+        left_out_pixels=sum(part.left_out_pixels for part in parts),
+        matches=parts[0].matches,
     )
 
 
@@ -73,6 +80,7 @@ def differing_properties(one: Evaluation, other: Evaluation) -> list[str]:
         "classes": one.names == other.names,
         "not_judged": one.judged.tolist() == other.judged.tolist(),
         "left_out": one.left_out == other.left_out,
+        "matches": not (one.matches and other.matches) or one.matches == other.matches,
         "views": one.setup.views == other.setup.views,
     }
     return [name for name, equal in same.items() if not equal]

@@ -94,7 +94,8 @@ def split_miou(segmenter: Segmenter, artefact: str, dataset: Dataset, split: str
         split,
         progress=progress,
     )
-    if evaluation.left_out or not evaluation.judged.all():
+    other_names = any(match.by != "name" for match in evaluation.matches)
+    if evaluation.left_out or other_names or not evaluation.judged.all():
         raise UsageError(
             f"{artefact} and {dataset.name} have other classes than each other, so no paper's table fits; "
             "take weights with the dataset's classes"

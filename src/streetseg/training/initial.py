@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from streetseg.data.class_names import described, match_classes
 from streetseg.data.pairs import readable
-from streetseg.errors import ArtefactError, StreetsegError, TrainingError
+from streetseg.errors import ArtefactError, StreetsegError, TrainingError, UsageError
 from streetseg.runtime.artefact import (
     CLASSIFIER_KEY,
     read_bytes,
@@ -36,10 +38,17 @@ class Start:
     ancestors: tuple[Ancestor, ...]
 
 
-def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[str, ...], path: Path) -> Start:
+def initialise(
+    network: nn.Module,
+    wider: nn.Module,
+    name: str,
+    classes: tuple[str, ...],
+    path: Path,
+    mapping: Mapping[str, str] | None = None,
+) -> Start:
     """Load the weights in a file into a network.
 
-    Of tensors whose rows are classes, it takes the rows of the classes that the weights know by name.
+    Of tensors whose rows are classes, it takes the rows of the classes that the weights know by `match_classes`.
 
     Args:
         network: The network to start.
@@ -47,6 +56,8 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
         name: The network's name.
         classes: The network's classes.
         path: NAME.safetensors.
+        mapping: Class of the network -> class of the weights that gives its row; "" for none. Others are matched by
+            name, spelling and synonym.
 
     Returns:
         What the network started from.
@@ -54,6 +65,7 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
     Raises:
         TrainingError: The file does not exist, or holds weights of another network, or of another form of this one.
         ArtefactError: The file is damaged.
+        UsageError: `mapping` names a class that does not exist.
     """
     if not path.exists():
         raise TrainingError(
@@ -61,7 +73,7 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
             "start from nothing with --set init="
         )
     content = read_bytes(path)
-    classifier = safetensors_parts(content, path)[0].get("__metadata__", {}).get(CLASSIFIER_KEY)
+    classifier = classifier_text(content, path)
     known: tuple[str, ...] = ()
     if classifier:
         facts, theirs = open_classifier(content, classifier, path)
@@ -89,15 +101,26 @@ def initialise(network: nn.Module, wider: nn.Module, name: str, classes: tuple[s
         )
     for key in fitting:
         ours[key].copy_(theirs[key])
-    shared = [name for name in classes if name in known]
-    rows = [classes.index(name) for name in shared]
-    for key in theirs.keys() & per_class if shared else ():
-        ours[key][rows] = theirs[key][[known.index(name) for name in shared]].to(ours[key])
+    matching = match_classes(classes, known, mapping)
+    rows = {row: their_row for row, their_row in enumerate(matching.indices()) if their_row is not None}
+    for key in theirs.keys() & per_class if rows else ():
+        ours[key][list(rows)] = theirs[key][list(rows.values())].to(ours[key])
 
     fresh = sorted({key.split(".")[0] for key in ours.keys() - theirs.keys()})
-    fresh += [f"class {name}" for name in classes if name not in known]
-    line = f"{path}: starting from {origin}; at their initialisation: {', '.join(fresh) or 'none'}"
+    fresh += [f"class {name}" for name in matching.left_out]
+    other_names = described(matching.matches)
+    line = f"{path}: starting from {origin}; " + (f"classes = of the weights: {other_names}; " if other_names else "")
+    line += f"at their initialisation: {', '.join(fresh) or 'none'}"
     return Start(line, ancestors)
+
+
+def check_mapping(mapping: Mapping[str, str], classes: tuple[str, ...], init: str) -> None:
+    """Raise UsageError if a mapping of classes does not fit the classes or the weights to start from."""
+    if not init:
+        raise UsageError("--map needs weights to start from; add --init FILE, or leave --map out")
+    path = Path(init)
+    if path.exists() and not classifier_text(read_bytes(path), path):
+        match_classes(classes, read_card(path).classes, mapping)
 
 
 def ancestors_in(path: Path, network: str) -> tuple[Ancestor, ...]:
@@ -112,13 +135,18 @@ def ancestors_in(path: Path, network: str) -> tuple[Ancestor, ...]:
     """
     try:
         content = read_bytes(path)
-        classifier = safetensors_parts(content, path)[0].get("__metadata__", {}).get(CLASSIFIER_KEY)
-        if classifier:
+        if classifier := classifier_text(content, path):
             return classifier_ancestors(open_classifier(content, classifier, path)[0])
         return read_card(path).as_ancestors()
     except StreetsegError:
         unknown = f"unknown (the run started from {readable(path.name)}, which can no longer be read)"
         return (Ancestor(network, unknown, UNKNOWN_TERMS),)
+
+
+def classifier_text(content: bytes, path: Path) -> str | None:
+    """Return the JSON in the header of a trained backbone; None for other weights."""
+    text: str | None = safetensors_parts(content, path)[0].get("__metadata__", {}).get(CLASSIFIER_KEY)
+    return text
 
 
 def classifier_ancestors(facts: dict[str, Any]) -> tuple[Ancestor, ...]:

@@ -231,7 +231,7 @@ class Run:
         """Load other weights as far as they fit, and take their ancestry over; return a line that says what fits."""
         with torch.device("meta"):
             wider = self.task.build_network(len(self.task.classes) + 1, aux=True)
-        start = initialise(self.network, wider, self.recipe.network, self.task.classes, path)
+        start = initialise(self.network, wider, self.recipe.network, self.task.classes, path, self.task.mapping)
         self.task.ancestors = start.ancestors
         return start.line
 

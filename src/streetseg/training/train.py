@@ -21,6 +21,7 @@ from streetseg.training.checkpoint import clear_unfinished, load_checkpoint, onl
 from streetseg.training.device import choose_device
 from streetseg.training.distributed import join, leave, rank, summed
 from streetseg.training.failures import explained
+from streetseg.training.initial import check_mapping
 from streetseg.training.interrupt import interrupts
 from streetseg.training.log import Log
 from streetseg.training.recipe import Recipe, resolve
@@ -40,6 +41,7 @@ def train(
     *,
     dataset: str | None = None,
     init: Path | str | None = None,
+    mapping: Mapping[str, str] | None = None,
     settings: Mapping[str, object] | None = None,
     resume: bool = False,
     cache: Path | str | None = None,
@@ -59,6 +61,8 @@ def train(
             NAME.safetensors: the averaged weights, unfolded, with their card.
         dataset: Name of the dataset; None recognises it by the folder's layout.
         init: NAME.safetensors to start from; "" starts from random weights, None leaves it to the recipe.
+        mapping: Class of the data -> class of the initial weights that gives its row of the head; "" for none. Others
+            are matched by name, spelling and synonym.
         settings: Field of the recipe -> value that replaces it.
         resume: Go on from the checkpoint of an interrupted run of the same recipe, to the bit. Otherwise a folder
             that holds a run is refused.
@@ -84,6 +88,9 @@ def train(
     recipe = replace_fields(recipe, ({} if init is None else {"init": str(init)}) | dict(settings or {}))
     recipe = resolve(recipe, begun and begun["recipe"])
     task = open_task(recipe, data, dataset=dataset, cache=None if cache is None else Path(cache))
+    if mapping and begun is None:
+        check_mapping(mapping, task.classes, recipe.init)
+        task.mapping = mapping
     if checkpoint.exists() and not resume:
         raise OutputError(f"{out} already holds a run; go on with it by --resume, or choose another --out")
     notes = [f"note: {task.note}"] if task.note else []

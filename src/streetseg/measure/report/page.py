@@ -16,6 +16,7 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; }
 body { max-width: 70rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 1.5rem 0 .3rem; }
+.partial { font-weight: bold; background: #fe9; padding: .5rem; }
 code { overflow-wrap: anywhere; }
 .key { display: flex; flex-wrap: wrap; gap: .5rem 2rem; margin: 1rem 0; }
 .key div { min-width: 8rem; } .key b { display: block; font-size: 1.6rem; line-height: 1.2; }
@@ -40,14 +41,19 @@ def page(evaluation: Evaluation, colours: Sequence[Colour], heat_map: bytes) -> 
         heat_map: The confusion matrix as PNG.
     """
     means, setup = evaluation.means(), evaluation.setup
+    title = f"Evaluation of {setup.title}" if setup.title else "Evaluation"
     parts = [
         "<!doctype html><html lang=en><head><meta charset=utf-8>",
         "<meta name=viewport content='width=device-width, initial-scale=1'>",
-        f"<title>Evaluation: {percent(means['miou'])} mIoU</title><style>{STYLE}</style></head><body>",
-        "<h1>Evaluation</h1>",
+        f"<title>{escape(title)}: {percent(means['miou'])} mIoU{escape(evaluation.coverage.beside)}</title>",
+        f"<style>{STYLE}</style></head><body>",
+        f"<h1>{escape(title)}</h1>",
+        *([f"<p class=partial>{escape(evaluation.coverage.headline)}.</p>"] if evaluation.partial else []),
+        *([f"<p>{escape(setup.written)}</p>"] if setup.written else []),
         f"<p>{escape(setup.measured_on)}<br>{escape(setup.engine)}; {escape(setup.views)}<br>",
         f"<code>{escape(setup.command)}</code></p>",
         key_figures(means),
+        *([f"<p>Of {escape(evaluation.coverage.counted)}.</p>"] if evaluation.coverage.beside else []),
         *(f"<p>{escape(remark)}.</p>" for remark in evaluation.remarks()),
         "<h2>Classes</h2>",
         class_table(evaluation, colours),

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class Task(ABC):
         classes: Names of the classes, in the order of their indices.
         views: Draws the view of each sample.
         note: Decisions about the data that its folder leaves open; "" if there are none.
+        mapping: Class -> class of the initial weights that gives its row of the head, before all other rules.
         ancestors: The weights that the training started from, the nearest first, for the card.
     """
 
@@ -43,6 +45,7 @@ class Task(ABC):
     classes: tuple[str, ...]
     views: Views
     note: str = ""
+    mapping: Mapping[str, str] = MappingProxyType({})
     ancestors: tuple[Ancestor, ...] = ()
 
     @classmethod
