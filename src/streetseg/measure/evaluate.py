@@ -17,14 +17,13 @@ from streetseg.measure.inputs import (
     Artefact,
     Exporter,
     artefact_name,
-    artefact_title,
     engine_options,
     opened_artefact,
     opened_dataset,
 )
 from streetseg.measure.report.files import write_report
 from streetseg.measure.report.worst import WorstFrames
-from streetseg.measure.setup import Setup, describe_data, folder_name
+from streetseg.measure.setup import Setup, artefact_title, describe_data, folder_name
 from streetseg.measure.views import Views, ViewSegmenter
 from streetseg.progress import Progress, silent
 from streetseg.runtime.engines.options import EngineOptions
@@ -126,7 +125,7 @@ def evaluate(
         engine=describe_engine(segmenter, options.device),
         views=views.describe(),
         command=command_line(artefact, opened.root, dataset, split, mapping, options, views, trimap),
-        title=artefact_title(artefact, card),
+        title=artefact_title(card),
         date=today(),
         package_version=package_version(),
     )

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from streetseg.data.datasets import open_dataset
-from streetseg.data.pairs import Dataset, readable
+from streetseg.data.pairs import Dataset
 from streetseg.errors import UsageError
-from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engines import ENGINES
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
@@ -59,13 +58,6 @@ def artefact_name(artefact: Artefact) -> str:
     if isinstance(artefact, Segmenter):
         return "ARTEFACT"
     return DEFAULT_WEIGHTS.name if artefact is None else Path(artefact).name
-
-
-def artefact_title(artefact: Artefact, card: ModelCard) -> str:
-    """Return the title on the artefact's card, else its file's name without suffix, else its network."""
-    if card.title or isinstance(artefact, Segmenter):
-        return card.title or card.network
-    return DEFAULT_WEIGHTS.stem if artefact is None else readable(Path(artefact).stem)
 
 
 def opened_dataset(data: Dataset | Path | str, name: str | None) -> Dataset:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streetseg.data.pairs import readable
 from streetseg.measure.views import Views
+from streetseg.runtime.card import ModelCard
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Setup:
 def describe_data(dataset: str, split: str, frames: int, training_data: str) -> str:
     """Return `Setup.measured_on` in words."""
     return f"{dataset}, split {split}, {frames} frames; trained on {training_data}"
+
+
+def artefact_title(card: ModelCard) -> str:
+    """Return the title on an artefact's card; where it has none, its network and training data."""
+    return card.title or f"{card.network}, trained on {card.training_data or 'unknown data'}"
 
 
 def folder_name(data: Path | str) -> str:
