@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streetseg.data import cityscapes
+from streetseg.data import cityscapes_classes
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError
 from streetseg.streets.datasets import (
@@ -28,7 +28,7 @@ def test_cityscapes_ids_become_the_19_classes(tmp_path: Path) -> None:
     (pair,) = dataset.pairs("train")
     label, (_, surfaces) = dataset.read_label(pair), render_surfaces(0, SMALL)
     for surface, name in (("Car", "car"), ("TrafficLight", "traffic light"), ("Sky", "sky"), ("Sidewalk", "sidewalk")):
-        index = cityscapes.LABELS.names.index(name)
+        index = cityscapes_classes.LABELS.names.index(name)
         assert (label[surfaces == SURFACES.index(surface)] == index).all()
     assert pair.sequence == "aachen"
     with pytest.raises(DatasetError, match="has no label, as in published test splits; choose another"):

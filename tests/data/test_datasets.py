@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streetseg.data.camvid import LABELS
-from streetseg.data.datasets import DATASETS, open_dataset
+from streetseg.data.datasets import DATASETS, detect, open_dataset
 from streetseg.errors import DatasetError
 from streetseg.streets.datasets import (
     LAYOUTS,
@@ -34,7 +34,7 @@ def scenes() -> list[Scene]:
     return [render(seed, SMALL) for seed in range(2)]
 
 
-@pytest.fixture(scope="module", params=DATASETS)
+@pytest.fixture(scope="module", params=[key for key in DATASETS if LAYOUT_OF.get(key, key) in LAYOUTS])
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     root = tmp_path_factory.mktemp(request.param)
     LAYOUTS[LAYOUT_OF.get(request.param, request.param)].write(root, {"train": 1, "val": 1}, size=SMALL)
@@ -44,7 +44,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_every_layout_is_recognised_as_one_and_read(written: tuple[str, Path], scenes: list[Scene]) -> None:
     """Scene 0 is train, scene 1 is val; where the scene has road, so has the label, under its own index."""
     kind, root = written
-    assert [key for key, one in DATASETS.items() if one.recognises(root)] == [kind]
+    assert detect(root) == (root, kind)
     dataset = open_dataset(root)
     assert (len(dataset.pairs("train")), len(dataset.pairs("val"))) == (1, 1)
     assert len(dataset.labels.names) == len(dataset.labels.colours) == len(set(dataset.labels.names))
@@ -66,13 +66,15 @@ def test_a_folder_that_is_called_what_it_is_not_is_one_line(kind: str, tmp_path:
 
 
 def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is not a known dataset; looked for camvid: train/ with trainannot/"):
+    with pytest.raises(DatasetError, match=r"is not a known dataset: it holds nothing; known are .*camvid"):
         open_dataset(tmp_path)
+    with pytest.raises(DatasetError, match="looked for train/ with trainannot/"):
+        open_dataset(tmp_path, "camvid")
     write_cityscapes(tmp_path / "both", {"train": 1}, size=(16, 32))
     write_folder(tmp_path / "both", {"": 2}, size=(16, 32))
     with pytest.raises(DatasetError, match="could be cityscapes or images-masks; choose one with --dataset"):
         open_dataset(tmp_path / "both")
-    assert open_dataset(tmp_path / "both", "cityscapes").name == "cityscapes"
+    assert open_dataset(tmp_path / "both", "cityscapes").kind == "cityscapes"
     write_imagenet(tmp_path / "sorted", {"train": 1}, classes=2, size=(16, 32))
     with pytest.raises(DatasetError, match="holds images sorted by class, without label maps"):
         open_dataset(tmp_path / "sorted")

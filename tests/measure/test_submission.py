@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import streetseg
-from streetseg.data import cityscapes
+from streetseg.data import cityscapes_classes
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError
 from streetseg.measure.frames import evaluate_frames
@@ -44,7 +44,7 @@ def test_cityscapes_label_ids(streets: Path, tmp_path: Path) -> None:
     assert pair.label is not None
     published = np.asarray(Image.open(pair.label))
     np.testing.assert_array_equal(ids[label != 255], published[label != 255])
-    assert set(np.unique(ids)) <= {value for value, _, _ in cityscapes.CLASSES}
+    assert set(np.unique(ids)) <= {value for value, _, _ in cityscapes_classes.CLASSES}
 
 
 def test_the_test_split_needs_no_labels(streets: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streetseg.cli import main
-from streetseg.data import camvid, cityscapes
+from streetseg.data import camvid, cityscapes_classes
 from streetseg.export.graph import with_card
 from streetseg.export.onnx import to_onnx
 from streetseg.models.networks import build
@@ -45,9 +45,10 @@ def test_accuracy_fills_the_row_of_the_network_alone(tmp_path: Path, capsys: pyt
 @pytest.mark.slow
 def test_an_operating_point_takes_its_own_scale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_cityscapes(tmp_path, {"val": 1}, size=(128, 256))
-    network = build("stdc1", len(cityscapes.LABELS.names)).eval()
+    network = build("stdc1", len(cityscapes_classes.LABELS.names)).eval()
     card = ModelCard(
-        network="stdc1", classes=cityscapes.LABELS.names, colours=cityscapes.LABELS.colours, mean=(120.0,) * 3,
+        network="stdc1", classes=cityscapes_classes.LABELS.names, colours=cityscapes_classes.LABELS.colours,
+        mean=(120.0,) * 3,
         std=(60.0,) * 3, output_stride=network.output_stride, size_multiple=network.size_multiple,
         align_corners=network.align_corners, native_short_side=1024,
     )  # fmt: skip

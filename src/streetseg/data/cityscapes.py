@@ -3,39 +3,23 @@
 Labels are the published *_gtFine_labelIds.png, whose 34 values become 19 classes. If a folder has none, labels are the
 *_gtFine_labelTrainIds.png that the publisher's scripts write. The labels of the test split are not public: its label
 files hold void only.
+
+CVAT and datumaro write a user's own data so, without folders for cities and with label_colors.txt. Class files beside
+the data that name other classes count; then it is not Cityscapes, and its terms do not hold.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from streetseg.data.pairs import IGNORE, Dataset, LabelSpace, Pair, indexed_labels
-
-# The value in labelIds files, name and colour of each class, in the order of the train ids.
-CLASSES: tuple[tuple[int, str, tuple[int, int, int]], ...] = (
-    (7, "road", (128, 64, 128)),
-    (8, "sidewalk", (244, 35, 232)),
-    (11, "building", (70, 70, 70)),
-    (12, "wall", (102, 102, 156)),
-    (13, "fence", (190, 153, 153)),
-    (17, "pole", (153, 153, 153)),
-    (19, "traffic light", (250, 170, 30)),
-    (20, "traffic sign", (220, 220, 0)),
-    (21, "vegetation", (107, 142, 35)),
-    (22, "terrain", (152, 251, 152)),
-    (23, "sky", (70, 130, 180)),
-    (24, "person", (220, 20, 60)),
-    (25, "rider", (255, 0, 0)),
-    (26, "car", (0, 0, 142)),
-    (27, "truck", (0, 0, 70)),
-    (28, "bus", (0, 60, 100)),
-    (31, "train", (0, 80, 100)),
-    (32, "motorcycle", (0, 0, 230)),
-    (33, "bicycle", (119, 11, 32)),
-)
-LABELS = LabelSpace(tuple(name for _, name, _ in CLASSES), tuple(colour for _, _, colour in CLASSES))
-LABEL_IDS = dict.fromkeys((*range(34), IGNORE), IGNORE) | {value: i for i, (value, _, _) in enumerate(CLASSES)}
-TRAIN_IDS = {i: i for i in range(len(CLASSES))} | {IGNORE: IGNORE}
+from streetseg.data.cityscapes_classes import CLASSES, LABEL_IDS, LABELS, TRAIN_IDS
+from streetseg.data.folder_names import meaning_of
+from streetseg.data.frame_lists import sequence_of
+from streetseg.data.mask_dataset import Publisher, named_dataset
+from streetseg.data.mask_folders import files_by_name, folders_in
+from streetseg.data.own_classes import OwnClasses, plain, published
+from streetseg.data.pairs import Dataset, Pair
 
 TERMS = (
     "Cityscapes may be used free of charge for non-commercial purposes only (research, teaching, publications, "
@@ -47,28 +31,53 @@ LIMITS = (
     "other countries' streets were never seen.",
 )
 
+FRAME = "_leftImg8bit"
 LAYOUT = "leftImg8bit/SPLIT/CITY/*_leftImg8bit.png with gtFine/SPLIT/CITY/*_gtFine_labelIds.png (or labelTrainIds)"
 
 
 def recognises(root: Path) -> bool:
     """Return True if `root` has the published folders."""
-    return (root / "leftImg8bit").is_dir() and (root / "gtFine").is_dir()
+    return image_folder(root).is_dir() and (root / "gtFine").is_dir()
+
+
+def image_folder(root: Path) -> Path:
+    """Return the folder of the frames; CVAT and datumaro may put imgsFine/ above it."""
+    inner = root / "imgsFine" / "leftImg8bit"
+    return inner if inner.is_dir() else root / "leftImg8bit"
 
 
 def open_cityscapes(root: Path) -> Dataset:
-    """Open the dataset at `root`; a frame's sequence is its city."""
+    """Open the dataset at `root`; a frame's sequence is its city, if it has one."""
     kind = "labelIds"
-    if not any((root / "gtFine").glob(f"*/*/*_{kind}.png")) and any((root / "gtFine").glob("*/*/*_labelTrainIds.png")):
+    if not any((root / "gtFine").rglob(f"*_{kind}.png")) and any((root / "gtFine").rglob("*_labelTrainIds.png")):
         kind = "labelTrainIds"
-    splits = {}
-    for split in ("train", "val", "test"):
+    splits: dict[str, tuple[Pair, ...]] = {}
+    images = image_folder(root)
+    for folder in folders_in(images):
+        split = meaning_of(folder.name).split or "train"
         pairs = []
-        for frame in sorted((root / "leftImg8bit" / split).glob("[!.]*/[!.]*_leftImg8bit.png")):
-            stem, city = frame.stem.removesuffix("_leftImg8bit"), frame.parent.name
-            label = root / "gtFine" / split / city / f"{stem}_gtFine_{kind}.png"
-            pairs.append(Pair(f"{split}/{stem}", frame, None if split == "test" else label, city))
+        for path in files_by_name(folder).values():
+            if not path.stem.endswith(FRAME):
+                continue
+            stem, below = path.stem.removesuffix(FRAME), path.parent.relative_to(images)
+            label = root / "gtFine" / below / f"{stem}_gtFine_{kind}.png"
+            name = "/".join([split, *below.parts[2:], stem])
+            pairs.append(Pair(name, path, label, "/".join(below.parts[1:]) or sequence_of(stem)))
         if pairs:
-            splits[split] = tuple(pairs)
-    decode = indexed_labels(LABEL_IDS if kind == "labelIds" else TRAIN_IDS)
+            splits[split] = splits.get(split, ()) + tuple(pairs)
+    classes = published(LABEL_IDS if kind == "labelIds" else TRAIN_IDS, LABELS)
+    publisher = Publisher("cityscapes", classes, TERMS, LIMITS, agrees=is_official)
+    dataset = named_dataset(root, splits, [root, root / "gtFine", images], publisher=publisher)
+    if dataset.name != publisher.name or dataset.terms != TERMS:
+        return dataset
+    withheld = tuple(dataclasses.replace(pair, label=None) for pair in splits.get("test", ()))
     server_values = tuple(value for value, _, _ in CLASSES)
-    return Dataset("cityscapes", root, LABELS, splits, decode, TERMS, LIMITS, server_values=server_values)
+    return dataclasses.replace(
+        dataset, splits=splits | ({"test": withheld} if withheld else {}), server_values=server_values
+    )
+
+
+def is_official(classes: OwnClasses) -> bool:
+    """Return True if the classes hold Cityscapes' 19 with the values of labelIds."""
+    indices = {plain(entry.name): entry.indices for entry in classes.entries}
+    return all(indices.get(plain(name)) == (value,) for value, name, _ in CLASSES)

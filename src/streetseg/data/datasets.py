@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from streetseg.data import camvid, cityscapes, cocostuff, cvat, folder, imagenet
+from streetseg.data import (
+    a2d2,
+    ade20k,
+    bdd100k,
+    camvid,
+    cityscapes,
+    cityscapes_classes,
+    cocostuff,
+    cvat,
+    folder,
+    imagenet,
+    kitti,
+    mapillary,
+    pair_lists,
+    roboflow,
+    voc,
+)
 from streetseg.data.origin import with_origin
-from streetseg.data.pairs import Dataset, LabelSpace
+from streetseg.data.pairs import SHOWN, Dataset, LabelSpace, readable
 from streetseg.errors import DatasetError
 
 
@@ -33,11 +50,23 @@ class DatasetKind:
 
 
 DATASETS: dict[str, DatasetKind] = {
+    "a2d2": DatasetKind(a2d2.recognises, a2d2.open_a2d2, a2d2.LAYOUT),
+    "ade20k": DatasetKind(ade20k.recognises, ade20k.open_ade20k, ade20k.LAYOUT, ade20k.LABELS),
+    "bdd100k": DatasetKind(bdd100k.recognises, bdd100k.open_bdd100k, bdd100k.LAYOUT),
     "camvid": DatasetKind(camvid.recognises, camvid.open_camvid, camvid.LAYOUT, camvid.LABELS),
-    "cityscapes": DatasetKind(cityscapes.recognises, cityscapes.open_cityscapes, cityscapes.LAYOUT, cityscapes.LABELS),
+    "cityscapes": DatasetKind(
+        cityscapes.recognises, cityscapes.open_cityscapes, cityscapes.LAYOUT, cityscapes_classes.LABELS
+    ),
     "cocostuff": DatasetKind(cocostuff.recognises, cocostuff.open_cocostuff, cocostuff.LAYOUT, cocostuff.LABELS),
     "cvat": DatasetKind(cvat.recognises, cvat.open_cvat, cvat.LAYOUT),
     "images-masks": DatasetKind(folder.recognises, folder.open_folder, folder.LAYOUT),
+    "kitti": DatasetKind(kitti.recognises, kitti.open_kitti, kitti.LAYOUT),
+    "mapillary": DatasetKind(mapillary.recognises, mapillary.open_mapillary, mapillary.LAYOUT),
+    "mapillary-1.2": DatasetKind(lambda root: False, mapillary.open_mapillary_1_2, mapillary.LAYOUT),
+    "roboflow": DatasetKind(roboflow.recognises, roboflow.open_roboflow, roboflow.LAYOUT),
+    "voc": DatasetKind(voc.recognises, voc.open_voc, voc.LAYOUT, voc.LABELS),
+    "pair-lists": DatasetKind(pair_lists.recognises, pair_lists.open_pair_lists, pair_lists.LAYOUT, generic=True),
+    "mask-folders": DatasetKind(folder.recognises_other_names, folder.open_folder, folder.OTHER_NAMES, generic=True),
 }
 
 
@@ -73,22 +102,51 @@ def find_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
         raise DatasetError(f"dataset folder {root} does not exist or is not a folder; give the folder of a dataset")
     if dataset is not None and dataset not in DATASETS:
         raise DatasetError(f"unknown dataset {dataset!r}; choose one of {', '.join(DATASETS)}")
-    name = dataset or detect(root)
+    root, name = (root, dataset) if dataset else detect(root)
     opened = dataclasses.replace(DATASETS[name].open(root), kind=name)
     if not any(opened.splits.values()):
         raise DatasetError(f"{root} holds no {name} frames; looked for {DATASETS[name].layout}")
     return with_origin(opened)
 
 
-def detect(root: Path) -> str:
-    """Return the key in DATASETS of the one layout that a folder has."""
-    fitting = [key for key, kind in DATASETS.items() if kind.recognises(root)]
-    fitting = [key for key in fitting if not DATASETS[key].generic] or fitting
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
+def detect(given: Path) -> tuple[Path, str]:
+    """Return the dataset's folder and the key in DATASETS of the one layout that it has.
+
+    If there is nothing but one folder in a folder, as archives are often packed, the inner one may be the dataset.
+    """
+    for root in (given, *only_folders(given)):
+        if fitting := [key for key, kind in DATASETS.items() if not kind.generic and kind.recognises(root)]:
+            return root, only_one(root, fitting)
+    if fitting := [key for key, kind in DATASETS.items() if kind.generic and kind.recognises(given)]:
+        return given, only_one(given, fitting)
+    if imagenet.recognises(given):
+        raise DatasetError(f"{given} holds images sorted by class, without label maps; use it for pre-training only")
+    raise DatasetError(
+        f"{given} is not a known dataset: it holds {content_of(given)}; known are {', '.join(DATASETS)}; "
+        "--dataset NAME says what one of them looks for, and docs/data.md shows their folders"
+    )
+
+
+def only_one(root: Path, fitting: list[str]) -> str:
+    """Return the only key; DatasetError if there are several."""
+    if len(fitting) > 1:
         raise DatasetError(f"{root} could be {' or '.join(fitting)}; choose one with --dataset")
-    if imagenet.recognises(root):
-        raise DatasetError(f"{root} holds images sorted by class, without label maps; use it for pre-training only")
-    looked_for = "; ".join(f"{key}: {kind.layout}" for key, kind in DATASETS.items())
-    raise DatasetError(f"{root} is not a known dataset; looked for {looked_for}")
+    return fitting[0]
+
+
+def only_folders(root: Path, deep: int = 2) -> Iterator[Path]:
+    """Yield the only folder in a folder, and the only one in that."""
+    inner = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    if len(inner) == 1 and deep:
+        yield inner[0]
+        yield from only_folders(inner[0], deep - 1)
+
+
+def content_of(root: Path) -> str:
+    """Return what is in a folder, for errors: its folders, and the number of its files by suffix."""
+    there = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    folders = [f"{readable(path.name)}/" for path in there if path.is_dir()]
+    suffixes = Counter(path.suffix.lower() or "no suffix" for path in there if not path.is_dir())
+    files = [f"{count} files ({suffix})" for suffix, count in suffixes.most_common()]
+    named = [*folders[:SHOWN], *([f"{len(folders) - SHOWN} more folders"] if len(folders) > SHOWN else []), *files[:5]]
+    return ", ".join(named) or "nothing"

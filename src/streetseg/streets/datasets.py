@@ -19,8 +19,9 @@ from typing import Literal, Protocol, Unpack
 import numpy as np
 from PIL import Image, ImageDraw
 
-from streetseg.data.camvid import LABELS, SPLITS, VOID, customary_split
+from streetseg.data.camvid import LABELS, VOID, customary_split
 from streetseg.data.cocostuff import LISTS, NAMES_BY_NUMBER
+from streetseg.data.folder_names import SPLITS
 from streetseg.data.pairs import IGNORE, distinct_colours
 from streetseg.errors import MissingExtraError, OutputError, UsageError
 from streetseg.progress import Progress, silent
