@@ -7,11 +7,11 @@ from itertools import chain
 
 import pytest
 
-from streetseg.data import camvid, cityscapes
+from streetseg.data import camvid, cityscapes_classes
 from streetseg.data.class_names import NEEDED, SYNONYMS, described, match_classes, spelling
 from streetseg.errors import UsageError
 
-CAMVID, CITYSCAPES = camvid.LABELS.names, cityscapes.LABELS.names
+CAMVID, CITYSCAPES = camvid.LABELS.names, cityscapes_classes.LABELS.names
 # As the SegNet tutorial calls them.
 SEGNET = ("Sky", "Building", "Column_Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian",
           "Bicyclist")  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.data.cityscapes import LABELS as CITYSCAPES
+from streetseg.data.cityscapes_classes import LABELS as CITYSCAPES
 from streetseg.data.own_classes import plain
 from streetseg.data.pairs import IGNORE, LabelSpace
 from streetseg.errors import UsageError

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streetseg.data.cityscapes import CLASSES
+from streetseg.data.cityscapes_classes import CLASSES
 from streetseg.data.pairs import IGNORE, LabelSpace
 from streetseg.data.targets.target import CleanFrame, Target, save_png
 
