@@ -11,7 +11,7 @@ import torch
 
 from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import LabelSpace
-from streetseg.errors import ArtefactError, StreetsegError, TrainingError
+from streetseg.errors import ArtefactError, StreetsegError, TrainingError, UsageError
 from streetseg.models.networks import build
 from streetseg.models.weights import open_weights, save_weights
 from streetseg.streets.datasets import write_folder, write_imagenet
@@ -75,6 +75,39 @@ def test_other_classes_keep_the_network_and_the_rows_they_share(own: Path) -> No
     run, said = started(own, small(f"init={SHIPPED}"), "lane", "road")
     assert_close(run.network.eval()(x).logits[:, 1], theirs[:, card.classes.index("road")])
     assert said.endswith("aux_head, class lane")
+
+
+def test_classes_of_other_names_take_the_rows_that_they_are_said_or_known_to_be(own: Path) -> None:
+    """By synonym, by spelling, and by the user's mapping; two of them may take one row."""
+    network, card = open_weights(SHIPPED)
+    x = torch.randn(1, 3, 64, 64)
+    theirs = network(x).logits
+    dataset = open_dataset(own)
+    names = ("vegetation", "Traffic-Sign", "human", "truck", "bus", "lane")
+    dataset = dataclasses.replace(dataset, labels=LabelSpace(names, tuple((n, 0, 0) for n in range(6))))
+    run = open_run(small(f"init={SHIPPED}"), dataset, open_samples(open_dataset(own), "train", 96, None))
+    run.task.mapping = {"human": "pedestrian", "truck": "car", "bus": "Car"}
+    said = run.start_from(SHIPPED)
+    ours = run.network.eval()(x).logits
+    for row, name in enumerate(("tree", "sign", "pedestrian", "car", "car")):
+        assert_close(ours[:, row], theirs[:, card.classes.index(name)])
+    assert said.endswith(
+        "classes = of the weights: human = pedestrian, truck = car, bus = car (by --map); vegetation = tree, "
+        "Traffic-Sign = sign (synonyms); at their initialisation: aux_head, class lane"
+    )
+
+
+def test_a_wrong_mapping_is_refused_before_anything_is_written(own: Path, tmp_path: Path) -> None:
+    for mapping, complaint in (
+        ({"rod": "road"}, "the labels have no class 'rod'; did you mean 'road'?"),
+        ({"road": "rood"}, "the weights have no class 'rood'; did you mean 'road'?"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            train("finetune", own, tmp_path / "run", init=SHIPPED, mapping=mapping, progress=False)
+        assert complaint in str(caught.value)
+    with pytest.raises(UsageError, match="--map needs weights to start from; add --init FILE"):
+        train(small(), own, tmp_path / "run", mapping={"road": "road"}, progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("argument", ["width:0.5", "expansion:2", "head_width:64"])

@@ -23,6 +23,7 @@ VERBS = {
     "bench": ("bench",),
     "tables": ("tables", "models"),
     "train": ("train", "recipes"),
+    "card": ("card",),
     "weights": ("convert", "export", "quantize"),
     "data": ("data",),
 }
