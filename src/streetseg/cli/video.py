@@ -23,6 +23,11 @@ def add_video_options(verb: argparse.ArgumentParser) -> None:
         help="number of the video stream, as ffprobe counts (default: as players choose)",
     )  # fmt: skip
     video.add_argument(
+        "--deinterlace",
+        metavar="WHEN",
+        help="auto (frames that say they are interlaced), always or never (default: auto)",
+    )
+    video.add_argument(
         "--absolute-times", action="store_true", help="keep the source's times in NAME.mkv (default: count from 0)"
     )
 

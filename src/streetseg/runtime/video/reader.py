@@ -14,6 +14,7 @@ from streetseg.runtime.addresses import is_live, without_password
 from streetseg.runtime.frames import MAX_PIXELS
 from streetseg.runtime.video.clock import Clock
 from streetseg.runtime.video.damage import Tally, duration
+from streetseg.runtime.video.filters import Filters
 from streetseg.runtime.video.opening import choose_stream, described, films_of, open_source
 from streetseg.runtime.video_options import VideoOptions
 
@@ -32,6 +33,7 @@ class VideoReader:
         time_base: Seconds per step of a timestamp.
         rate: Frames per second.
         clock: Counts the frames read so far and places them in time.
+        filters: Deinterlace and map frames where they need it.
         tally: Counts what is damaged.
         missing: Number of missing frames, once all frames are read.
     """
@@ -56,6 +58,7 @@ class VideoReader:
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
         self.time_base = self.stream.time_base or 1 / self.rate
         self.clock = Clock(self.time_base, self.rate, live=self.live)
+        self.filters = Filters(self.options.deinterlace, self.shown)
         self.missing = 0
         self.tally = Tally(None if self.live else Path(source), self.container, self.stream)
 
@@ -80,10 +83,14 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Yield every frame that can be decoded. Its timestamp (`pts`) grows and counts from the first frame."""
+        yield from self.filters(self.timed())
+        self.missing = self.tally.missing(self.clock)
+
+    def timed(self) -> Iterator[av.VideoFrame]:
+        """Yield every decoded frame at its place in time."""
         for frame in self.decode():
             frame.pts = self.clock.place(frame.pts)
             yield frame
-        self.missing = self.tally.missing(self.clock)
 
     def decode(self) -> Iterator[av.VideoFrame]:
         """Yield every frame that can be decoded, and count the packets that cannot."""

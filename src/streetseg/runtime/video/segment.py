@@ -160,6 +160,8 @@ def segment_video(
             if not kept:
                 raise
             raise OutputError(f"{error}; kept as far as written: {', '.join(kept)}") from None
+    for remark in reader.filters.remarks:
+        tell(remark)
     seconds = time.perf_counter() - start
     height, width = results.size
     whole = not (reader.live or interrupted or results.frames == max_frames)
