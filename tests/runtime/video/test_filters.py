@@ -42,9 +42,9 @@ def agreement(segmenter: Segmenter, one: NDArray[np.uint8], other: NDArray[np.ui
     return float((segmenter(one).classmap == segmenter(other).classmap).mean())
 
 
-def read(path: Path, **options: str) -> list[NDArray[np.uint8]]:
+def read(path: Path, deinterlace: str = "auto") -> list[NDArray[np.uint8]]:
     """Return a film's frames, RGB."""
-    with VideoReader(str(path), VideoOptions(**options)) as reader:
+    with VideoReader(str(path), VideoOptions(deinterlace=deinterlace)) as reader:
         return [upright_rgb(frame, reader.size) for frame in reader]
 
 
@@ -54,7 +54,7 @@ def write_fields(path: Path, mark: str, *, codec: str = "mpeg2video", weave: boo
         format="rgb24", width=720, height=576
     ))  # fmt: skip
     graph = av.filter.Graph()
-    chain = [graph.add_buffer(width=720, height=576, format="yuv420p", time_base=BASE)]
+    chain = [graph.add_buffer(width=720, height=576, format=av.VideoFormat("yuv420p"), time_base=BASE)]
     graph.link_nodes(*chain, graph.add("setfield", mode=mark), graph.add("buffersink")).configure()
     flags = {} if mark == "prog" else {"flags": "+ildct+ilme"}
     if codec == "libx264" and flags:

@@ -74,7 +74,7 @@ class Filters:
         """Return a graph for frames like this one."""
         graph = av.filter.Graph()
         base = frame.time_base
-        chain = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format.name, time_base=base)]
+        chain = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=base)]
         if self.fields:
             if not frame.interlaced_frame:
                 chain.append(graph.add("setfield", mode="tff"))
@@ -108,7 +108,7 @@ class Filters:
 
     def grey(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Return a 16-bit grey frame in 8 bits: its sensor's bits are those that the values so far need."""
-        values = frame.to_ndarray()
+        values = np.asarray(frame.to_ndarray(), np.uint16)
         brightest = int(values.max())
         bits = next(bits for bits in GREY_BITS if brightest < 1 << bits)
         if bits > self.grey_bits:

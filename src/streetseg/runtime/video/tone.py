@@ -36,14 +36,14 @@ def pq_light(code: NDArray[np.float64]) -> NDArray[np.float64]:
 def pq_code(light: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the PQ values, 0 to 1, of light in cd/m2."""
     power = (np.clip(light, 0, 10_000) / 10_000) ** M1
-    return ((C1 + C2 * power) / (1 + C3 * power)) ** M2
+    return np.asarray(((C1 + C2 * power) / (1 + C3 * power)) ** M2)
 
 
 def hlg_light(code: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the light in cd/m2 of HLG values from 0 to 1 on a display of PEAK; the last axis is RGB."""
     scene = np.where(code <= 0.5, code**2 / 3, (np.exp((code - HLG_C) / HLG_A) + HLG_B) / 12)
     luminance = (scene @ LUMA)[..., None]
-    return PEAK * np.maximum(luminance, 1e-9) ** (HLG_GAMMA - 1) * scene
+    return np.asarray(PEAK * np.maximum(luminance, 1e-9) ** (HLG_GAMMA - 1) * scene)
 
 
 def compressed(light: NDArray[np.float64], peak: float) -> NDArray[np.float64]:
@@ -75,7 +75,7 @@ def to_plain(code: NDArray[np.float64], transfer: int, peak: float = PEAK) -> ND
     light = np.clip(light @ BT2020_TO_BT709.T, 0, None)
     brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-9)  # its channels bend together: hues stay
     light *= compressed(brightest, peak) / brightest
-    return np.clip(light / WHITE, 0, 1) ** (1 / GAMMA)
+    return np.asarray(np.clip(light / WHITE, 0, 1) ** (1 / GAMMA))
 
 
 def write_table(path: Path, transfer: int, peak: float) -> None:
