@@ -1,8 +1,8 @@
 """Cityscapes (Cordts et al., CVPR 2016): leftImg8bit/ and gtFine/, 2048 x 1024, the 19 classes of its benchmark.
 
 Labels are the published *_gtFine_labelIds.png, whose 34 values become 19 classes. If a folder has none, labels are the
-*_gtFine_labelTrainIds.png that the publisher's scripts write. The labels of the test split are not public: its label
-files hold void only.
+*_gtFine_labelTrainIds.png that the publisher's scripts write. A frame that has neither is labelled by its
+*_gtFine_polygons.json. The labels of the test split are not public: its label files hold void only.
 
 CVAT and datumaro write a user's own data so, without folders for cities and with label_colors.txt. Class files beside
 the data that name other classes count; then it is not Cityscapes, and its terms do not hold.
@@ -13,13 +13,16 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from streetseg.data.cityscapes_classes import CLASSES, LABEL_IDS, LABELS, TRAIN_IDS
+import numpy as np
+
+from streetseg.data.cityscapes_classes import CLASSES, LABEL_IDS, LABELS, TRAIN_IDS, VALUES_BY_LABEL
 from streetseg.data.folder_names import meaning_of
 from streetseg.data.frame_lists import sequence_of
 from streetseg.data.mask_dataset import Publisher, named_dataset
 from streetseg.data.mask_folders import files_by_name, folders_in
 from streetseg.data.own_classes import OwnClasses, plain, published
 from streetseg.data.pairs import Dataset, Pair
+from streetseg.data.polygon_files import DRAWN, ENDING, read_polygons
 
 TERMS = (
     "Cityscapes may be used free of charge for non-commercial purposes only (research, teaching, publications, "
@@ -32,12 +35,23 @@ LIMITS = (
 )
 
 FRAME = "_leftImg8bit"
-LAYOUT = "leftImg8bit/SPLIT/CITY/*_leftImg8bit.png with gtFine/SPLIT/CITY/*_gtFine_labelIds.png (or labelTrainIds)"
+LAYOUT = (
+    "leftImg8bit/SPLIT/CITY/*_leftImg8bit.png with gtFine/SPLIT/CITY/*_gtFine_labelIds.png (or labelTrainIds.png, or "
+    "polygons.json)"
+)
 
 
 def recognises(root: Path) -> bool:
-    """Return True if `root` has the published folders."""
-    return image_folder(root).is_dir() and (root / "gtFine").is_dir()
+    """Return True if `root` has the published folders, and they are not IDD's."""
+    return image_folder(root).is_dir() and (root / "gtFine").is_dir() and not has_numbered_drives(root)
+
+
+def has_numbered_drives(root: Path) -> bool:
+    """Return True for IDD's folders: drives have numbers where Cityscapes has cities, and none of our PNGs."""
+    folders = sorted(path for path in (root / "leftImg8bit").glob("*/[!.]*") if path.is_dir())
+    if not folders or not folders[0].name.isdecimal():
+        return False
+    return not any((root / "gtFine").glob("*/*/*_gtFine_label[IT]*.png"))
 
 
 def image_folder(root: Path) -> Path:
@@ -60,7 +74,7 @@ def open_cityscapes(root: Path) -> Dataset:
             if not path.stem.endswith(FRAME):
                 continue
             stem, below = path.stem.removesuffix(FRAME), path.parent.relative_to(images)
-            label = root / "gtFine" / below / f"{stem}_gtFine_{kind}.png"
+            label = label_of(root / "gtFine" / below, f"{stem}_gtFine_", kind)
             name = "/".join([split, *below.parts[2:], stem])
             pairs.append(Pair(name, path, label, "/".join(below.parts[1:]) or sequence_of(stem)))
         if pairs:
@@ -68,6 +82,9 @@ def open_cityscapes(root: Path) -> Dataset:
     classes = published(LABEL_IDS if kind == "labelIds" else TRAIN_IDS, LABELS)
     publisher = Publisher("cityscapes", classes, TERMS, LIMITS, agrees=is_official)
     dataset = named_dataset(root, splits, [root, root / "gtFine", images], publisher=publisher)
+    drawn = any(pair.label and pair.label.name.endswith(ENDING) for pairs in splits.values() for pair in pairs)
+    if drawn:
+        dataset = with_polygons(dataset)
     if dataset.name != publisher.name or dataset.terms != TERMS:
         return dataset
     withheld = tuple(dataclasses.replace(pair, label=None) for pair in splits.get("test", ()))
@@ -81,3 +98,21 @@ def is_official(classes: OwnClasses) -> bool:
     """Return True if the classes hold Cityscapes' 19 with the values of labelIds."""
     indices = {plain(entry.name): entry.indices for entry in classes.entries}
     return all(indices.get(plain(name)) == (value,) for value, name, _ in CLASSES)
+
+
+def label_of(folder: Path, stem: str, kind: str) -> Path:
+    """Return a frame's label: the PNG of a kind, or the polygons if only they are there."""
+    label, polygons = folder / f"{stem}{kind}.png", folder / (stem.rstrip("_") + ENDING)
+    return polygons if kind == "labelIds" and not label.is_file() and polygons.is_file() else label
+
+
+def with_polygons(dataset: Dataset) -> Dataset:
+    """Return the dataset, with labels that are polygons drawn as values of labelIds."""
+
+    def load(pair: Pair) -> np.ndarray:
+        if pair.label is not None and pair.label.name.endswith(ENDING):
+            return read_polygons(pair.label, VALUES_BY_LABEL)
+        return dataset.load(pair)
+
+    note = "; ".join(filter(None, [dataset.note, DRAWN]))
+    return dataclasses.replace(dataset, load=load, note=note)

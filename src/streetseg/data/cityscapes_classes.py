@@ -32,3 +32,10 @@ CLASSES: tuple[tuple[int, str, tuple[int, int, int]], ...] = (
 LABELS = LabelSpace(tuple(name for _, name, _ in CLASSES), tuple(colour for _, _, colour in CLASSES))
 LABEL_IDS = dict.fromkeys((*range(34), IGNORE), IGNORE) | {value: i for i, (value, _, _) in enumerate(CLASSES)}
 TRAIN_IDS = {i: i for i in range(len(CLASSES))} | {IGNORE: IGNORE}
+# The labels of *_polygons.json in the order of their values, from 0. A licence plate is not drawn: the car is below it.
+OF_POLYGONS = (
+    "unlabeled, ego vehicle, rectification border, out of roi, static, dynamic, ground, road, sidewalk, parking, "
+    "rail track, building, wall, fence, guard rail, bridge, tunnel, pole, polegroup, traffic light, traffic sign, "
+    "vegetation, terrain, sky, person, rider, car, truck, bus, caravan, trailer, train, motorcycle, bicycle"
+)
+VALUES_BY_LABEL = {label: value for value, label in enumerate(OF_POLYGONS.split(", "))} | {"license plate": -1}

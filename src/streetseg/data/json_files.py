@@ -1,0 +1,70 @@
+"""Read JSON files of strangers: one clear line for a file that is none, and typed access to what it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from streetseg.errors import DatasetError
+
+LARGEST = 4 * 2**30  # bytes of a JSON file
+HEAD = 4096  # bytes that are looked at to recognise a format
+SOME = 40  # files that are looked at, at most
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file; DatasetError if it cannot be read as JSON."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise DatasetError(f"{path} is larger than {LARGEST >> 30} GiB; split it into several files")
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(f"{path} cannot be read as JSON: {reason}; export it again") from None
+
+
+def parse_json(path: Path) -> Any:
+    """Return the content of a frame's JSON file; FileNotFoundError or ValueError if that fails."""
+    try:
+        return read_json(path)
+    except DatasetError as error:
+        if not path.is_file():
+            raise FileNotFoundError(path) from None
+        raise ValueError(str(error).removeprefix(f"{path} ")) from None
+
+
+def records(content: Any, name: str, path: Path) -> list[dict[str, Any]]:
+    """Return the list of objects that a JSON object has by a name; DatasetError if there is none."""
+    found = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise DatasetError(f"{path} has no list of objects {name!r}; export it again, or choose another format")
+    return found
+
+
+def head(path: Path) -> str:
+    """Return the first characters of a file; "" if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD).decode("utf-8-sig", errors="replace").lstrip()
+    except OSError:
+        return ""
+
+
+def some_json(folders: Iterable[Path]) -> list[Path]:
+    """Return some visible JSON files of folders, at most SOME of each, sorted."""
+    found: list[Path] = []
+    for folder in folders:
+        if folder.is_dir():
+            files = (path for path in folder.glob("[!.]*.json") if path.is_file())
+            found += sorted(files)[:SOME]
+    return found
+
+
+def size_of(content: dict[str, Any], height: str, width: str) -> tuple[int, int] | None:
+    """Return the size that two fields of an object give; None if they are not whole numbers above 0."""
+    values = (content.get(height), content.get(width))
+    if all(isinstance(value, int | float) and value > 0 and value == value // 1 for value in values):
+        return int(values[0]), int(values[1])  # type: ignore[arg-type]
+    return None
