@@ -155,7 +155,7 @@ def test_evaluate_names_the_splits(val: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["evaluate", "{weights}", "--data", "{empty}"], "empty is not a known dataset; looked for camvid: "),
+        (["evaluate", "{weights}", "--data", "{empty}"], "empty is not a known dataset: it holds nothing"),
         (["evaluate", "{weights}", "--data", "{empty}/missing"], "missing does not exist or is not a folder"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "kitti"], "unknown dataset 'kitti'"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "camvid"], "holds no camvid frames; looked"),

@@ -66,7 +66,7 @@ def test_a_folder_that_is_called_what_it_is_not_is_one_line(kind: str, tmp_path:
 
 
 def test_folders_that_are_no_dataset_are_told_so(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"is not a known dataset: it holds nothing; known are .*camvid"):
+    with pytest.raises(DatasetError, match="is not a known dataset: it holds nothing; there is no image in it"):
         open_dataset(tmp_path)
     with pytest.raises(DatasetError, match="looked for train/ with trainannot/"):
         open_dataset(tmp_path, "camvid")

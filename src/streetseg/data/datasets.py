@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from streetseg.data import (
@@ -33,7 +33,8 @@ from streetseg.data import (
     yolo,
 )
 from streetseg.data.origin import with_origin
-from streetseg.data.pairs import SHOWN, Dataset, LabelSpace, readable
+from streetseg.data.pairs import Dataset, LabelSpace
+from streetseg.data.unknown_folder import describe_unknown
 from streetseg.errors import DatasetError
 
 
@@ -129,16 +130,23 @@ def detect(given: Path) -> tuple[Path, str]:
     If there is nothing but one folder in a folder, as archives are often packed, the inner one may be the dataset.
     """
     for root in (given, *only_folders(given)):
-        if fitting := [key for key, kind in DATASETS.items() if not kind.generic and kind.recognises(root)]:
+        if fitting := recognised(root, generic=False):
             return root, only_one(root, fitting)
-    if fitting := [key for key, kind in DATASETS.items() if kind.generic and kind.recognises(given)]:
+    if fitting := recognised(given, generic=True):
         return given, only_one(given, fitting)
     if imagenet.recognises(given):
         raise DatasetError(f"{given} holds images sorted by class, without label maps; use it for pre-training only")
-    raise DatasetError(
-        f"{given} is not a known dataset: it holds {content_of(given)}; known are {', '.join(DATASETS)}; "
-        "--dataset NAME says what one of them looks for, and docs/data.md shows their folders"
-    )
+    raise DatasetError(describe_unknown(given, DATASETS, partial(recognised, generic=False)))
+
+
+def recognised(root: Path, generic: bool) -> list[str]:
+    """Return the keys in DATASETS of the layouts that a folder has, of the generic ones or of the others."""
+    try:
+        return [key for key, kind in DATASETS.items() if kind.generic == generic and kind.recognises(root)]
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename or root} cannot be searched: {error.strerror}; give a folder that can be read"
+        ) from None
 
 
 def only_one(root: Path, fitting: list[str]) -> str:
@@ -154,13 +162,3 @@ def only_folders(root: Path, deep: int = 2) -> Iterator[Path]:
     if len(inner) == 1 and deep:
         yield inner[0]
         yield from only_folders(inner[0], deep - 1)
-
-
-def content_of(root: Path) -> str:
-    """Return what is in a folder, for errors: its folders, and the number of its files by suffix."""
-    there = sorted(path for path in root.iterdir() if not path.name.startswith("."))
-    folders = [f"{readable(path.name)}/" for path in there if path.is_dir()]
-    suffixes = Counter(path.suffix.lower() or "no suffix" for path in there if not path.is_dir())
-    files = [f"{count} files ({suffix})" for suffix, count in suffixes.most_common()]
-    named = [*folders[:SHOWN], *([f"{len(folders) - SHOWN} more folders"] if len(folders) > SHOWN else []), *files[:5]]
-    return ", ".join(named) or "nothing"
