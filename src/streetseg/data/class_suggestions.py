@@ -1,0 +1,167 @@
+"""Suggest classes for what masks hold: names from class files, published palettes, or numbers; and hints at twins."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from streetseg.data.mask_scan import MaskScan
+from streetseg.data.own_classes import OwnClass, plain
+from streetseg.data.palettes import PALETTES, TELL_NO_NAMES, known_palette
+from streetseg.data.pairs import IGNORE
+from streetseg.runtime.overlay import Colour
+
+BLACK: Colour = (0, 0, 0)
+ALIKE = 0.8  # likeness of two names, 0 to 1, from which one may be the other misspelt
+NEAR = 12.0  # distance of two colours, in values of 0 to 255, below which they may be meant as one
+VOID_NAMES = {"void", "unlabeled", "unlabelled", "ignore", "ignored"}
+# Names that classes of streets have, to hint at misspelt ones.
+STREET_NAMES = sorted(
+    {plain(name) for title in ("Cityscapes", "CamVid", "CamVid of SegNet") for name in PALETTES[title]}
+    | {"background", "lane", "lanemarking", "cyclist", "trafficsign", "bike", "vehicle", "crosswalk", "curb"}
+)
+
+
+@dataclass
+class Suggestion:
+    """A class to write into classes.yaml.
+
+    Attributes:
+        name: Its name.
+        pixels: Number of pixels that it has.
+        index: Its value in masks with one channel; None if masks hold colours alone.
+        colours: Its colours.
+        ignore: Its pixels do not count.
+        others: It has every value and colour that no class has.
+        remark: What is doubtful.
+    """
+
+    name: str
+    pixels: int = 0
+    index: int | None = None
+    colours: tuple[Colour, ...] = ()
+    ignore: bool = False
+    others: bool = False
+    remark: list[str] = field(default_factory=list)
+
+
+def suggest(scan: MaskScan, colours: list[Colour], given: Iterable[OwnClass]) -> tuple[list[Suggestion], str]:
+    """Return the classes of what masks hold, and the name of the published palette that names them, if one does.
+
+    Args:
+        scan: The masks.
+        colours: The colours of classes in it.
+        given: Classes that class files name.
+    """
+    suggestions = [
+        Suggestion(entry.name, 0, None if entry.placed and entry.colours else entry.indices[0], entry.colours, entry.ignore)
+        for entry in given
+    ]
+    if len(suggestions) > 1 and not scan.contents.colours:
+        for suggestion, entry in zip(suggestions, given, strict=True):
+            suggestion.index = entry.indices[0]
+    known = known_palette({colour: scan.contents.colours[colour] for colour in colours} or palette_counts(scan))
+    if colours:
+        add_colours(suggestions, scan, colours, known.names if known else {}, bool(known and known.palette in TELL_NO_NAMES))
+    if scan.contents.values:
+        add_values(suggestions, scan, known.names if known and known.palette not in TELL_NO_NAMES else {})
+    return suggestions, known.palette if known else ""
+
+
+def palette_counts(scan: MaskScan) -> dict[Colour, int]:
+    """Return the number of pixels of each colour of the masks' palette."""
+    return {colour: scan.contents.values[value] for value, colour in scan.palette.items()}
+
+
+def add_colours(
+    suggestions: list[Suggestion], scan: MaskScan, colours: list[Colour], names: dict[Colour, str], only_hint: bool
+) -> None:
+    """Add the pixels of colours to the classes that have them, and classes for the other colours.
+
+    only_hint: Names of the palette become remarks.
+    """
+    owner = {colour: suggestion for suggestion in suggestions for colour in suggestion.colours}
+    for colour in colours:
+        count = scan.contents.colours[colour]
+        if colour in owner:
+            owner[colour].pixels += count
+            continue
+        name = names.get(colour, "")
+        if colour == BLACK and (not name or only_hint or plain(name) in VOID_NAMES):
+            suggestion = Suggestion("void", count, None, (BLACK,), True, remark=["black; a class? then delete ignore"])
+        elif name and not only_hint:
+            suggestion = Suggestion(name, count, None, (colour,), plain(name) in VOID_NAMES)
+        else:
+            hint = [f"{name} in Pascal VOC"] if name else []
+            suggestion = Suggestion("", count, None, (colour,), remark=["name it", *hint])
+        add(suggestions, suggestion)
+
+
+def add_values(suggestions: list[Suggestion], scan: MaskScan, names: dict[Colour, str]) -> None:
+    """Add the pixels of values of one channel to the classes that have them, and classes for the other values."""
+    owner = {suggestion.index: suggestion for suggestion in suggestions if suggestion.index is not None}
+    by_colour = {colour: suggestion for suggestion in suggestions for colour in suggestion.colours}
+    binary = set(scan.contents.values) == {0, IGNORE}
+    coloured = len({colour for colour in scan.palette.values() if len(set(colour)) > 1}) > 1
+    for value, count in sorted(scan.contents.values.items()):
+        colour = scan.palette.get(value) if coloured else None
+        if value in owner or (colour in by_colour and by_colour[colour].index is None):
+            suggestion = owner.get(value) or by_colour[colour]
+            suggestion.index, suggestion.pixels = value, suggestion.pixels + count
+            continue
+        if value > IGNORE:
+            continue  # classes.yaml has no room for it; the caller tells it
+        if value == IGNORE and not binary:
+            name, ignore, remark = "void", True, ["255 never counts by itself"]
+        elif value == 0 and binary:
+            name, ignore, remark = "background", False, ["0 beside 255"]
+        else:
+            name, ignore = names.get(colour, "") if colour else "", False
+            remark = [] if name else ["name it"]
+        add(suggestions, Suggestion(name, count, value, (colour,) if colour else (), ignore, remark=remark))
+
+
+def add(suggestions: list[Suggestion], suggestion: Suggestion) -> None:
+    """Add a class; one of the same name gets its colours and values, one without a name gets a number."""
+    twin = next((each for each in suggestions if suggestion.name and plain(each.name) == plain(suggestion.name)), None)
+    if twin is None:
+        if not suggestion.name:
+            taken = {plain(each.name) for each in suggestions}
+            number = next(n for n in range(1, 999) if f"class{n}" not in taken)
+            number = suggestion.index if suggestion.index is not None and f"class{suggestion.index}" not in taken else number
+            suggestion.name = f"class_{number}"
+        suggestions.append(suggestion)
+    else:
+        twin.colours += tuple(colour for colour in suggestion.colours if colour not in twin.colours)
+        twin.pixels += suggestion.pixels
+        twin.index = suggestion.index if twin.index is None else twin.index
+
+
+def twins(suggestions: list[Suggestion]) -> list[str]:
+    """Return a hint for each pair of classes that may be one: names alike, or colours alike; and for misspelt names."""
+    hints = []
+    counted = [each for each in suggestions if not each.ignore and not each.name.startswith("class_")]
+    for place, one in enumerate(counted):
+        for other in counted[place + 1 :]:
+            rare, often = sorted((one, other), key=lambda each: each.pixels)
+            if difflib.SequenceMatcher(None, plain(rare.name), plain(often.name)).ratio() >= ALIKE:
+                hints.append(
+                    f"{rare.name!r} may be {often.name!r} misspelt; to make them one, delete its line and write both "
+                    f"colours in that of {often.name!r}, or map it: data convert --map '{rare.name}={often.name}'"
+                )
+    hinted = " ".join(hints)
+    for each in counted:
+        near = difflib.get_close_matches(plain(each.name), STREET_NAMES, n=1, cutoff=ALIKE)
+        if near and near[0] != plain(each.name) and repr(each.name) not in hinted:
+            hints.append(f"{each.name!r} may be {near[0]!r} misspelt; then correct the name")
+    coloured = [(colour, each) for each in suggestions for colour in each.colours]
+    for place, (colour, one) in enumerate(coloured):
+        for another, other in coloured[place + 1 :]:
+            apart = sum((a - b) ** 2 for a, b in zip(colour, another, strict=True)) ** 0.5
+            if one is not other and apart <= NEAR:
+                hints.append(
+                    f"{one.name!r} {list(colour)} and {other.name!r} {list(another)} have nearly one colour; if they are "
+                    "one class, write both colours in one line: colour: [[...], [...]]"
+                )
+    return hints
