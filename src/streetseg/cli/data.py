@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_dataset, add_json, add_verb, fill_in, path, sentence, size
+from streetseg.cli.options import add_dataset, add_json, add_verb, class_mapping, fill_in, path, sentence, size
 from streetseg.cli.output import CHECK_FAILED, DONE, progress, say
-from streetseg.errors import UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
@@ -81,17 +80,6 @@ def targets() -> str:
     return ", ".join(TARGETS)
 
 
-def class_names(given: list[str]) -> dict[str, str]:
-    """Return class -> new name of texts such as "tree=vegetation,sign="; UsageError for another form."""
-    names: dict[str, str] = {}
-    for part in (part for text in given for part in text.split(",")):
-        old, equals, new = (side.strip() for side in part.partition("="))
-        if not (old and equals):
-            raise UsageError(f"--map {part!r} is not NAME=NEW; give for example --map 'tree=vegetation,sign='")
-        names[old] = new
-    return names
-
-
 def layouts() -> str:
     """Return the layouts that can be written."""
     from streetseg.streets.datasets import LAYOUTS
@@ -134,7 +122,7 @@ def data_convert(options: argparse.Namespace) -> int:
         to=options.to,
         val=options.val,
         test=options.test,
-        names=class_names(options.map),
+        names=class_mapping(options, "NAME=NEW"),
         dataset=options.dataset,
         progress=progress,
     )

@@ -118,13 +118,13 @@ def add_map(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def class_mapping(options: argparse.Namespace) -> dict[str, str]:
-    """Return what --map says: class of the labels -> class of the weights, "" for none."""
+def class_mapping(options: argparse.Namespace, form: str = "LABEL=WEIGHTS") -> dict[str, str]:
+    """Return what --map says: class of the labels -> class of the weights, "" for none; form: names the two sides."""
     mapping: dict[str, str] = {}
     for entry in (entry for text in options.map for entry in text.split(",") if entry.strip()):
         label, equals, name = (part.strip() for part in entry.partition("="))
         if not label or not equals:
-            raise UsageError(f"--map {entry.strip()!r} is not LABEL=WEIGHTS; give, for example, person=pedestrian")
+            raise UsageError(f"--map {entry.strip()!r} is not {form}; give, for example, person=pedestrian")
         if mapping.setdefault(label, name) != name:
             raise UsageError(f"--map gives {label!r} two classes, {mapping[label]!r} and {name!r}; give one")
     return mapping

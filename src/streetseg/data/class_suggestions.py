@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from streetseg.data.mask_scan import MaskScan
 from streetseg.data.own_classes import OwnClass, plain
-from streetseg.data.palettes import PALETTES, TELL_NO_NAMES, known_palette
 from streetseg.data.pairs import IGNORE
+from streetseg.data.palettes import PALETTES, TELL_NO_NAMES, known_palette
 from streetseg.runtime.overlay import Colour
 
 BLACK: Colour = (0, 0, 0)
@@ -55,7 +55,9 @@ def suggest(scan: MaskScan, colours: list[Colour], given: Iterable[OwnClass]) ->
         given: Classes that class files name.
     """
     suggestions = [
-        Suggestion(entry.name, 0, None if entry.placed and entry.colours else entry.indices[0], entry.colours, entry.ignore)
+        Suggestion(
+            entry.name, 0, None if entry.placed and entry.colours else entry.indices[0], entry.colours, entry.ignore
+        )
         for entry in given
     ]
     if len(suggestions) > 1 and not scan.contents.colours:
@@ -63,7 +65,9 @@ def suggest(scan: MaskScan, colours: list[Colour], given: Iterable[OwnClass]) ->
             suggestion.index = entry.indices[0]
     known = known_palette({colour: scan.contents.colours[colour] for colour in colours} or palette_counts(scan))
     if colours:
-        add_colours(suggestions, scan, colours, known.names if known else {}, bool(known and known.palette in TELL_NO_NAMES))
+        add_colours(
+            suggestions, scan, colours, known.names if known else {}, bool(known and known.palette in TELL_NO_NAMES)
+        )
     if scan.contents.values:
         add_values(suggestions, scan, known.names if known and known.palette not in TELL_NO_NAMES else {})
     return suggestions, known.palette if known else ""
@@ -106,9 +110,9 @@ def add_values(suggestions: list[Suggestion], scan: MaskScan, names: dict[Colour
     coloured = len({colour for colour in scan.palette.values() if len(set(colour)) > 1}) > 1
     for value, count in sorted(scan.contents.values.items()):
         colour = scan.palette.get(value) if coloured else None
-        if value in owner or (colour in by_colour and by_colour[colour].index is None):
-            suggestion = owner.get(value) or by_colour[colour]
-            suggestion.index, suggestion.pixels = value, suggestion.pixels + count
+        owned = owner.get(value) or (by_colour.get(colour) if colour else None)
+        if owned is not None and owned.index in (None, value):
+            owned.index, owned.pixels = value, owned.pixels + count
             continue
         if value > IGNORE:
             continue  # classes.yaml has no room for it; the caller tells it
@@ -129,7 +133,9 @@ def add(suggestions: list[Suggestion], suggestion: Suggestion) -> None:
         if not suggestion.name:
             taken = {plain(each.name) for each in suggestions}
             number = next(n for n in range(1, 999) if f"class{n}" not in taken)
-            number = suggestion.index if suggestion.index is not None and f"class{suggestion.index}" not in taken else number
+            number = (
+                suggestion.index if suggestion.index is not None and f"class{suggestion.index}" not in taken else number
+            )
             suggestion.name = f"class_{number}"
         suggestions.append(suggestion)
     else:
@@ -161,7 +167,7 @@ def twins(suggestions: list[Suggestion]) -> list[str]:
             apart = sum((a - b) ** 2 for a, b in zip(colour, another, strict=True)) ** 0.5
             if one is not other and apart <= NEAR:
                 hints.append(
-                    f"{one.name!r} {list(colour)} and {other.name!r} {list(another)} have nearly one colour; if they are "
-                    "one class, write both colours in one line: colour: [[...], [...]]"
+                    f"{one.name!r} {list(colour)} and {other.name!r} {list(another)} have nearly one colour; if they "
+                    "are one class, write both colours in one line: colour: [[...], [...]]"
                 )
     return hints

@@ -153,7 +153,9 @@ def open_unnamed(root: Path, dataset: str | None, without: Path) -> tuple[Datase
     return opened, given
 
 
-def doubtful(scan: MaskScan, mixtures: list[tuple[int, int, int]], nearest: bool, palette: str, missing: int) -> list[str]:
+def doubtful(
+    scan: MaskScan, mixtures: list[tuple[int, int, int]], nearest: bool, palette: str, missing: int
+) -> list[str]:
     """Return a line for each thing that the masks leave open."""
     contents, hints = scan.contents, []
     if palette:
@@ -161,11 +163,15 @@ def doubtful(scan: MaskScan, mixtures: list[tuple[int, int, int]], nearest: bool
     if mixtures:
         share = percent(sum(contents.colours[colour] for colour in mixtures) / contents.colours.total())
         what = f"{len(mixtures)} further colours ({share} of the pixels) lie on borders, as smoothing makes them; they "
-        hints.append(what + ("take the nearest class" if nearest else "do not count; --nearest gives them the nearest class"))
+        hints.append(
+            what + ("take the nearest class" if nearest else "do not count; --nearest gives them the nearest class")
+        )
     if contents.colours and contents.values:
         hints.append("some masks hold colours and others values of one channel; classes have both where both are known")
     if too_large := [value for value in contents.values if value > IGNORE]:
-        hints.append(f"{len(too_large)} values are above 255 and belong to no class: {', '.join(map(str, too_large[:5]))}")
+        hints.append(
+            f"{len(too_large)} values are above 255 and belong to no class: {', '.join(map(str, too_large[:5]))}"
+        )
     if scan.unreadable:
         hints.append(f"{len(scan.unreadable)} masks cannot be read, first {scan.unreadable[0]}")
     if missing:
@@ -177,7 +183,9 @@ def catch_all(suggestions: list[Suggestion], pixels: int) -> None:
     """Let a class that does not count have every colour of no class."""
     void = next((each for each in suggestions if each.ignore), None)
     if void is None:
-        void = Suggestion("void", 0, IGNORE if any(each.index is not None for each in suggestions) else None, ignore=True)
+        void = Suggestion(
+            "void", 0, IGNORE if any(each.index is not None for each in suggestions) else None, ignore=True
+        )
         suggestions.append(void)
     void.others, void.pixels = True, void.pixels + pixels
 

@@ -10,20 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.data.cityscapes_classes import LABELS as CITYSCAPES
-from streetseg.data.own_classes import plain
+from streetseg.data.class_names import SYNONYMS, match_classes, named_class, spelling
 from streetseg.data.pairs import IGNORE, LabelSpace
 from streetseg.errors import UsageError
 
 VOID = "void"  # leaves a class out, as "" does
-
-# Class by its plain name -> the Cityscapes class of the same meaning.
-CITYSCAPES_NAMES = {plain(name): name for name in CITYSCAPES.names} | {
-    "tree": "vegetation", "trees": "vegetation", "plant": "vegetation", "bush": "vegetation",
-    "sign": "traffic sign", "signsymbol": "traffic sign", "roadsign": "traffic sign",
-    "signal": "traffic light", "pedestrian": "person", "people": "person", "human": "person",
-    "pavement": "sidewalk", "footpath": "sidewalk", "street": "road", "bike": "bicycle", "motorbike": "motorcycle",
-    "columnpole": "pole", "house": "building", "lorry": "truck", "grass": "terrain",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,22 +42,17 @@ def rename(labels: LabelSpace, names: Mapping[str, str]) -> Renaming:
     Raises:
         UsageError: A name is no class, or fewer than two classes are left.
     """
-    known = {plain(name): name for name in labels.names}
-    meant: dict[str, str] = {}
-    for old, new in names.items():
-        if plain(old) not in known:
-            near = difflib.get_close_matches(old, labels.names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(labels.names)}"
-            raise UsageError(f"there is no class {old!r} to map; {hint}")
-        meant[known[plain(old)]] = new.strip()
+    meant = {
+        named_class(old, labels.names, "the labels", f"{old}={new}", ()): new.strip() for old, new in names.items()
+    }
     index: dict[str, int] = {}
     colours: list[tuple[int, int, int]] = []
     table = np.full(IGNORE + 1, IGNORE, np.uint8)
     for number, (name, colour) in enumerate(zip(labels.names, labels.colours, strict=True)):
         new = meant.get(name, name)
-        if name in meant and plain(new) in ("", VOID):
+        if name in meant and spelling(new) in ("", VOID):
             continue
-        new = next((each for each in index if plain(each) == plain(new)), new)
+        new = next((each for each in index if spelling(each) == spelling(new)), new)
         if new not in index:
             index[new] = len(index)
             colours.append(colour)
@@ -85,8 +71,8 @@ def as_cityscapes(labels: LabelSpace, names: Mapping[str, str]) -> Renaming:
     """
     renamed = rename(labels, names)
     index = {name: number for number, name in enumerate(CITYSCAPES.names)}
-    meant = {name: CITYSCAPES_NAMES.get(plain(name)) for name in renamed.labels.names}
-    unknown = [name for name, new in meant.items() if new is None]
+    matching = match_classes(renamed.labels.names, CITYSCAPES.names)
+    meant, unknown = {match.label: match.known for match in matching.matches}, matching.left_out
     if unknown:
         remedies = ",".join(f"{name}={nearest_name(name)}" for name in unknown)
         raise UsageError(
@@ -96,7 +82,7 @@ def as_cityscapes(labels: LabelSpace, names: Mapping[str, str]) -> Renaming:
     table, changed = np.full(IGNORE + 1, IGNORE, np.uint8), {}
     for old, name in enumerate(labels.names):
         at = int(renamed.table[old])
-        new = VOID if at == IGNORE else meant[renamed.labels.names[at]] or VOID
+        new = VOID if at == IGNORE else meant[renamed.labels.names[at]]
         table[old] = index.get(new, IGNORE)
         if new != name:
             changed[name] = new
@@ -104,6 +90,7 @@ def as_cityscapes(labels: LabelSpace, names: Mapping[str, str]) -> Renaming:
 
 
 def nearest_name(name: str) -> str:
-    """Return the Cityscapes class whose name is closest; "" if none is close."""
-    near = difflib.get_close_matches(plain(name), [plain(each) for each in CITYSCAPES.names], n=1)
-    return next((each for each in CITYSCAPES.names if near and plain(each) == near[0]), "")
+    """Return the Cityscapes class of the same meaning, or the one whose name is closest; "" if none is close."""
+    group = next((group for group in SYNONYMS if spelling(name) in map(spelling, group)), ())
+    same = [each for each in CITYSCAPES.names if each in group]
+    return next(iter(same or difflib.get_close_matches(name.casefold(), CITYSCAPES.names, n=1)), "")
