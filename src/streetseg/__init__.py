@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streetseg.data.check import CheckReport, check_dataset
     from streetseg.data.convert import ConvertedDataset, convert_dataset
     from streetseg.data.datasets import open_dataset
+    from streetseg.data.init import FoundClasses, init_classes
     from streetseg.data.pairs import Dataset
     from streetseg.data.stats import DatasetStats, dataset_stats
     from streetseg.errors import StreetsegError
@@ -66,6 +67,7 @@ __all__ = [
     "EngineOptions",
     "Evaluation",
     "Export",
+    "FoundClasses",
     "FrameSpeed",
     "ModelCard",
     "NetworkList",
@@ -96,6 +98,7 @@ __all__ = [
     "dataset_stats",
     "evaluate",
     "export",
+    "init_classes",
     "list_networks",
     "list_recipes",
     "list_weights",
@@ -126,6 +129,7 @@ HOMES = {
     "EngineOptions": "streetseg.runtime.engines.options",
     "Evaluation": "streetseg.measure.evaluation",
     "Export": "streetseg.export.targets",
+    "FoundClasses": "streetseg.data.init",
     "FrameSpeed": "streetseg.bench.speed",
     "ModelCard": "streetseg.runtime.card",
     "NetworkList": "streetseg.models.networks",
@@ -156,6 +160,7 @@ HOMES = {
     "dataset_stats": "streetseg.data.stats",
     "evaluate": "streetseg.measure.evaluate",
     "export": "streetseg.export.targets",
+    "init_classes": "streetseg.data.init",
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",
     "list_weights": "streetseg.runtime.shelf.shelf",

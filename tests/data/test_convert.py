@@ -33,7 +33,7 @@ def named_maps(dataset: Dataset, renamed: dict[str, str]) -> dict[bytes, np.ndar
 
 @pytest.mark.parametrize("to", TARGETS)
 def test_a_round_trip_keeps_frames_class_maps_and_splits(camvid: Path, tmp_path: Path, to: str) -> None:
-    if to == "coco" and "coco" not in DATASETS:
+    if to not in DATASETS and to == "coco":
         pytest.skip("this reader is another's")
     source = open_dataset(camvid)
     names = {"cyclist": "rider"} if to == "cityscapes" else {}
@@ -93,7 +93,7 @@ def test_classes_are_renamed_merged_and_left_out(tmp_path: Path) -> None:
     converted = convert_dataset(root, tmp_path / "out", names={"CAR": "vehicle", "sky": "void", "road": "Straße"})
     assert converted.classes == ("Straße", "vehicle")
     assert open_dataset(tmp_path / "out").labels.names == ("Straße", "vehicle")
-    with pytest.raises(UsageError, match="no class 'cr' to map; did you mean 'car'"):
+    with pytest.raises(UsageError, match="--map cr=vehicle: the labels have no class 'cr'; did you mean 'car'"):
         convert_dataset(root, tmp_path / "no", names={"cr": "vehicle"})
     with pytest.raises(UsageError, match="the map leaves 1 classes"):
         convert_dataset(root, tmp_path / "no", names={"sky": "road", "car": "road"})

@@ -1,4 +1,4 @@
-"""`streetseg data`: check, stats, convert and render."""
+"""`streetseg data`: check, stats, init, convert and render."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Verbs) -> None:
     """Add data with its actions."""
-    summary = "check a dataset, print its figures, convert it, or render one"
+    summary = "check a dataset, name its classes, print its figures, convert it, or render one"
     data = verbs.add_parser("data", help=summary, description=sentence(summary))
-    actions = data.add_subparsers(required=True, metavar="check|stats|convert|render")
+    actions = data.add_subparsers(required=True, metavar="check|init|stats|convert|render")
 
     verb = add_verb(actions, "check", data_check, "list a dataset's faults; exit code 1 if one is an error")
     add_folder_options(verb)
@@ -30,6 +30,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="train, val, test, trainval, only:SEQUENCE or without:SEQUENCE (default: train)",
     )  # fmt: skip
 
+    add_init(actions)
     add_convert(actions)
 
     verb = add_verb(actions, "render", data_render, "render streets with exact labels")
@@ -51,6 +52,17 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the first street; the next ones count up (default: 0)"
     )
+
+
+def add_init(actions: Verbs) -> None:
+    """Add init."""
+    verb = add_verb(actions, "init", data_init, "write classes.yaml from what masks and class files hold")
+    add_folder_options(verb)
+    verb.add_argument(
+        "--nearest", action="store_true",
+        help="give colours on smoothed borders the class of the nearest colour (default: they do not count)",
+    )  # fmt: skip
+    verb.add_argument("--force", action="store_true", help="replace a classes.yaml that is there")
 
 
 def add_convert(actions: Verbs) -> None:
@@ -109,6 +121,17 @@ def data_stats(options: argparse.Namespace) -> int:
 
     stats = dataset_stats(options.folder, split=options.split, dataset=options.dataset, progress=progress)
     say(stats.to_json() if options.json else stats.table())
+    return DONE
+
+
+def data_init(options: argparse.Namespace) -> int:
+    """Write classes.yaml, and print the classes and hints."""
+    from streetseg.data.init import init_classes
+
+    found = init_classes(
+        options.folder, nearest=options.nearest, force=options.force, dataset=options.dataset, progress=progress
+    )
+    say(found.to_json() if options.json else found.table())
     return DONE
 
 

@@ -13,7 +13,7 @@ from streetseg.data.palettes import PALETTES, TELL_NO_NAMES, known_palette
 from streetseg.runtime.overlay import Colour
 
 BLACK: Colour = (0, 0, 0)
-ALIKE = 0.8  # likeness of two names, 0 to 1, from which one may be the other misspelt
+ALIKE = 0.85  # likeness of two names, 0 to 1, from which one may be the other misspelt
 NEAR = 12.0  # distance of two colours, in values of 0 to 255, below which they may be meant as one
 VOID_NAMES = {"void", "unlabeled", "unlabelled", "ignore", "ignored"}
 # Names that classes of streets have, to hint at misspelt ones.
@@ -93,7 +93,8 @@ def add_colours(
             continue
         name = names.get(colour, "")
         if colour == BLACK and (not name or only_hint or plain(name) in VOID_NAMES):
-            suggestion = Suggestion("void", count, None, (BLACK,), True, remark=["black; a class? then delete ignore"])
+            doubt = [] if name and not only_hint else ["black; a class? then delete ignore"]
+            suggestion = Suggestion("void", count, None, (BLACK,), True, remark=doubt)
         elif name and not only_hint:
             suggestion = Suggestion(name, count, None, (colour,), plain(name) in VOID_NAMES)
         else:
@@ -107,6 +108,11 @@ def add_values(suggestions: list[Suggestion], scan: MaskScan, names: dict[Colour
     owner = {suggestion.index: suggestion for suggestion in suggestions if suggestion.index is not None}
     by_colour = {colour: suggestion for suggestion in suggestions for colour in suggestion.colours}
     binary = set(scan.contents.values) == {0, IGNORE}
+    if binary and IGNORE not in owner:
+        left = [each for each in suggestions if not each.ignore and not each.pixels and each.index not in (0, None)]
+        if len(left) == 1:
+            left[0].index = IGNORE
+            owner[IGNORE] = left[0]
     coloured = len({colour for colour in scan.palette.values() if len(set(colour)) > 1}) > 1
     for value, count in sorted(scan.contents.values.items()):
         colour = scan.palette.get(value) if coloured else None
@@ -144,6 +150,13 @@ def add(suggestions: list[Suggestion], suggestion: Suggestion) -> None:
         twin.index = suggestion.index if twin.index is None else twin.index
 
 
+def alike(one: str, other: str) -> bool:
+    """Return True if one of two plain names may be the other misspelt; False for two names that streets have."""
+    if one == other or (one in STREET_NAMES and other in STREET_NAMES) or min(len(one), len(other)) < 3:
+        return False
+    return sorted(one) == sorted(other) or difflib.SequenceMatcher(None, one, other).ratio() >= ALIKE
+
+
 def twins(suggestions: list[Suggestion]) -> list[str]:
     """Return a hint for each pair of classes that may be one: names alike, or colours alike; and for misspelt names."""
     hints = []
@@ -151,16 +164,16 @@ def twins(suggestions: list[Suggestion]) -> list[str]:
     for place, one in enumerate(counted):
         for other in counted[place + 1 :]:
             rare, often = sorted((one, other), key=lambda each: each.pixels)
-            if difflib.SequenceMatcher(None, plain(rare.name), plain(often.name)).ratio() >= ALIKE:
+            if alike(plain(rare.name), plain(often.name)):
                 hints.append(
                     f"{rare.name!r} may be {often.name!r} misspelt; to make them one, delete its line and write both "
                     f"colours in that of {often.name!r}, or map it: data convert --map '{rare.name}={often.name}'"
                 )
     hinted = " ".join(hints)
     for each in counted:
-        near = difflib.get_close_matches(plain(each.name), STREET_NAMES, n=1, cutoff=ALIKE)
-        if near and near[0] != plain(each.name) and repr(each.name) not in hinted:
-            hints.append(f"{each.name!r} may be {near[0]!r} misspelt; then correct the name")
+        near = next((name for name in STREET_NAMES if alike(plain(each.name), name)), None)
+        if near is not None and plain(each.name) not in STREET_NAMES and repr(each.name) not in hinted:
+            hints.append(f"{each.name!r} may be {near!r} misspelt; then correct the name")
     coloured = [(colour, each) for each in suggestions for colour in each.colours]
     for place, (colour, one) in enumerate(coloured):
         for another, other in coloured[place + 1 :]:

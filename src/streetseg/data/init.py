@@ -116,11 +116,10 @@ def init_classes(
         DatasetError: There are no masks, or they are pictures.
         OutputError: There is a classes.yaml, or it cannot be written.
     """
-    root = Path(data)
-    path = root / CLASSES_FILE
-    if path.exists() and not force:
-        raise OutputError(f"{path} is there already and stays as it is; add --force to replace it")
-    opened, given = open_unnamed(root, dataset, without=path)
+    refuse_to_replace(Path(data) / CLASSES_FILE, force)
+    opened, given = open_unnamed(Path(data), dataset)
+    root, path = opened.root, opened.root / CLASSES_FILE
+    refuse_to_replace(path, force)
     masks = list(dict.fromkeys(pair.label for pairs in opened.splits.values() for pair in pairs if pair.label))
     present = [mask for mask in masks if mask.is_file()]
     scan = scan_masks(present, progress)
@@ -142,15 +141,19 @@ def init_classes(
     return FoundClasses(path, found, scan.contents.masks, tuple(hints))
 
 
-def open_unnamed(root: Path, dataset: str | None, without: Path) -> tuple[Dataset, list[OwnClass]]:
-    """Return the folder's pairs, and the classes that files in it name, but for its classes.yaml."""
+def refuse_to_replace(path: Path, force: bool) -> None:
+    """Raise OutputError if a file is there that must stay."""
+    if path.exists() and not force:
+        raise OutputError(f"{path} is there already and stays as it is; add --force to replace it")
+
+
+def open_unnamed(root: Path, dataset: str | None) -> tuple[Dataset, list[OwnClass]]:
+    """Return the folder's pairs, and the classes that the most trusted file in it names; none if there is no file."""
     try:
         opened = find_dataset(root, dataset)
     except UnnamedClassesError as error:
         return error.dataset, []
-    files = [path for path in (opened.class_file, *opened.sources) if path is not None and path != without]
-    given = list(read_class_file(files[0]).entries) if files else []
-    return opened, given
+    return opened, list(read_class_file(opened.class_file).entries) if opened.class_file else []
 
 
 def doubtful(
@@ -162,9 +165,9 @@ def doubtful(
         hints.append(f"the colours are those of {palette}")
     if mixtures:
         share = percent(sum(contents.colours[colour] for colour in mixtures) / contents.colours.total())
-        what = f"{len(mixtures)} further colours ({share} of the pixels) lie on borders, as smoothing makes them; they "
+        what = f"{len(mixtures)} further colours ({share} of the pixels) lie on borders, as smoothing makes them"
         hints.append(
-            what + ("take the nearest class" if nearest else "do not count; --nearest gives them the nearest class")
+            f"{what}; they {'take' if nearest else 'do not count; with --nearest they take'} the nearest class"
         )
     if contents.colours and contents.values:
         hints.append("some masks hold colours and others values of one channel; classes have both where both are known")

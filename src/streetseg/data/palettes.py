@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streetseg.data.camvid import COLOURS_OF_CLASS
-from streetseg.data.cityscapes import CLASSES
+from streetseg.data.cityscapes_classes import CLASSES
 from streetseg.data.pairs import distinct_colours
 from streetseg.runtime.overlay import Colour
 
