@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from streetseg.runtime.films import PredictedVideo
     from streetseg.runtime.frames import read_frame
     from streetseg.runtime.predict import PredictedImage, Predictions, predict
-    from streetseg.runtime.segmenter import Prepared, Result, Segmenter
+    from streetseg.runtime.result import Polygon, Result
+    from streetseg.runtime.segmenter import Prepared, Segmenter
     from streetseg.runtime.shelf.shelf import WeightList, list_weights
     from streetseg.runtime.video_options import VideoOptions
     from streetseg.streets.datasets import RenderedStreets, render_streets
@@ -72,6 +73,7 @@ __all__ = [
     "ModelCard",
     "NetworkList",
     "PaperSizes",
+    "Polygon",
     "PredictedImage",
     "PredictedVideo",
     "Predictions",
@@ -134,6 +136,7 @@ HOMES = {
     "ModelCard": "streetseg.runtime.card",
     "NetworkList": "streetseg.models.networks",
     "PaperSizes": "streetseg.papers.sizes",
+    "Polygon": "streetseg.runtime.result",
     "PredictedImage": "streetseg.runtime.predict",
     "PredictedVideo": "streetseg.runtime.films",
     "Predictions": "streetseg.runtime.predict",
@@ -142,7 +145,7 @@ HOMES = {
     "Recipe": "streetseg.training.recipe",
     "RecipeList": "streetseg.training.recipes.recipes",
     "RenderedStreets": "streetseg.streets.datasets",
-    "Result": "streetseg.runtime.segmenter",
+    "Result": "streetseg.runtime.result",
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
     "Submission": "streetseg.measure.submission",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import struct
+import sys
 import threading
 import warnings
 import zlib
@@ -12,23 +14,27 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import simplejpeg
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from streetseg.errors import ImageError, OutputError, UsageError
+from streetseg.errors import ImageError, MissingExtraError, OutputError, UsageError
 from streetseg.runtime import frames
 from streetseg.runtime.files import write_file
+from streetseg.runtime.formats import jxl_size
 from streetseg.runtime.frames import (
     MAX_PIXELS,
     decode_frame,
+    decode_picture,
     quiet_pillow,
     read_frame,
     resize,
     write_classmap,
     write_image,
 )
+from streetseg.runtime.levels import Levels
 
 EOI = b"\xff\xd9"
 
@@ -285,10 +291,280 @@ def cuts(length: int) -> list[int]:
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_truncated_jpeg_is_refused_at_every_cut(mode: str, options: dict[str, Any]) -> None:
+def test_truncated_jpeg_is_refused_at_every_cut_that_takes_pixels(mode: str, options: dict[str, Any]) -> None:
     data = encoded(Image.fromarray(PHOTO).convert(mode), "JPEG", **options)
-    for cut in cuts(len(data)):
+    whole = decode_picture(BytesIO(data), "photo")
+    assert whole.remarks == ()
+    for cut in cuts(len(data) - len(EOI)):
         refusal(data[:cut])
+    for cut in (len(data) - 2, len(data) - 1):
+        picture = decode_picture(BytesIO(data[:cut]), "photo")
+        np.testing.assert_array_equal(picture.frame, whole.frame)
+        assert picture.remarks == ("no end marker (EOI)",)
+
+
+def test_a_progressive_jpeg_without_its_last_scans_is_refused() -> None:
+    data = encoded(PHOTO, "JPEG", progressive=True)
+    scans = [place for place in range(len(data)) if data[place : place + 2] == b"\xff\xda"]
+    assert len(scans) > 3
+    for place in scans[1:]:
+        tables = data.rfind(b"\xff\xc4", 0, place)  # a scan's tables come before it
+        cut = tables if tables > scans[0] and tables > scans[scans.index(place) - 1] else place
+        assert "scans is missing" in refusal(data[:cut])
+
+
+def padded(data: bytes, zeros: Any) -> bytes:
+    """A JPEG with `zeros(length so far)` zero bytes before each marker behind its first scan's header."""
+    scan = data.index(b"\xff\xda")
+    out = bytearray(data[:scan])
+    for place in range(scan, len(data)):
+        if data[place] == 0xFF and (0xD0 <= data[place + 1] <= 0xD7 or data[place + 1] == 0xD9):
+            out += bytes(zeros(len(out)))
+        out.append(data[place])
+    return bytes(out)
+
+
+@pytest.mark.parametrize("interval", [1, 3, 7, 0])
+@pytest.mark.parametrize("zeros", [lambda at: 2, lambda at: 1, lambda at: -at % 4, lambda at: -at % 16])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_padding_before_markers_is_tolerated(interval: int, zeros: Any, mode: str) -> None:
+    data = encoded(Image.fromarray(PHOTO).convert(mode), "JPEG", quality=90, restart_marker_blocks=interval)
+    picture = decode_picture(BytesIO(padded(data, zeros)), "photo")
+    np.testing.assert_array_equal(picture.frame, decoded(data))
+    assert all(remark.startswith("padding before") for remark in picture.remarks)
+
+
+def refused_damage(data: bytes) -> int:
+    """In how many of about 330 damaged copies of a JPEG the damage shows: bytes set to zero, taken out or flipped."""
+    refused = 0
+    for place in range(data.index(b"\xff\xda") + 14, len(data) - 60, 7):
+        head, tail = data[:place], data[place:]
+        for broken in (head + bytes(12) + tail[12:], head + tail[9:], head + bytes([tail[0] ^ 16]) + tail[1:]):
+            try:
+                decoded(broken)
+            except ImageError:
+                refused += 1
+    return refused
+
+
+def test_padding_does_not_excuse_damage() -> None:
+    """Not all damage of a JPEG shows: most codes mean something. As much shows in a file with padding."""
+    data = encoded(PHOTO, "JPEG", quality=90, restart_marker_blocks=5)
+    plain = refused_damage(data)
+    assert plain > 90
+    assert refused_damage(padded(data, lambda at: 2)) > 0.9 * plain
+
+
+def test_bytes_between_a_jpegs_header_segments_are_tolerated() -> None:
+    data = encoded(PHOTO, "JPEG")
+    table = data.index(b"\xff\xdb")
+    picture = decode_picture(BytesIO(data[:table] + b"\0\0\0" + data[table:]), "photo")
+    np.testing.assert_array_equal(picture.frame, decoded(data))
+    assert picture.remarks == ("3 bytes between its header's segments",)
+
+
+# Faults that take no pixel, and values that need a scale
+
+
+def without_end(data: bytes, end: bytes) -> bytes:
+    return data[: data.rindex(end) - 4]
+
+
+def test_png_with_a_long_comment_or_a_large_profile() -> None:
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Comment", "x" * 1_200_000, zip=True)
+    for options in ({"pnginfo": note}, {"icc_profile": bytes(1_300_000)}):
+        np.testing.assert_array_equal(decoded(encoded(PHOTO, "PNG", **options)), PHOTO)
+
+
+def test_png_with_a_damaged_chunk_that_holds_no_pixels() -> None:
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Comment", "a remark")
+    data = bytearray(encoded(PHOTO, "PNG", pnginfo=note))
+    data[data.index(b"a remark")] ^= 1
+    picture = decode_picture(BytesIO(bytes(data)), "photo")
+    np.testing.assert_array_equal(picture.frame, PHOTO)
+    assert picture.remarks == ("a damaged tEXt chunk, which holds no pixels",)
+
+
+def test_png_without_its_end_chunk() -> None:
+    picture = decode_picture(BytesIO(without_end(encoded(PHOTO, "PNG"), b"IEND")), "photo")
+    np.testing.assert_array_equal(picture.frame, PHOTO)
+    assert picture.remarks == ("no end chunk (IEND)",)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA"])
+def test_png_with_fewer_rows_than_announced_is_refused(mode: str) -> None:
+    """The compressed rows end early, with every checksum right."""
+    picture = Image.fromarray(PHOTO)
+    data = encoded(picture.quantize(16) if mode == "P" else picture.convert(mode), "PNG")
+    place = data.index(b"IDAT") - 4
+    size = int.from_bytes(data[place : place + 4])
+    rows = zlib.decompress(data[place + 8 : place + 8 + size])
+    for lost in (1, len(rows) // 2):
+        short = chunk(b"IDAT", zlib.compress(rows[:-lost]))
+        refusal(data[:place] + short + chunk(b"IEND", b""))
+
+
+def test_a_black_png_is_whole() -> None:
+    np.testing.assert_array_equal(decoded(encoded(np.zeros((9, 7, 3), np.uint8), "PNG")), np.zeros((9, 7, 3)))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("alpha", [0, 3])
+def test_alpha_that_hides_everything_hides_nothing(kind: str, alpha: int) -> None:
+    mask = np.full(PHOTO.shape[:2], alpha, np.uint8)
+    mask[0, 0] = 255
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    data = encoded(np.dstack([PHOTO, mask]), kind, **options)
+    picture = decode_picture(BytesIO(data), "photo")
+    np.testing.assert_array_equal(picture.frame, PHOTO)
+    assert picture.transparent is None
+    assert picture.remarks == ("alpha hides nearly every pixel, so it is not applied",)
+
+
+def test_a_bmp_whose_alpha_is_0() -> None:
+    """BMP V4 as Windows programs write it: 32 bits, with an alpha mask that nobody filled."""
+    rows, columns = PHOTO.shape[:2]
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII", 108, columns, -rows, 1, 32, 3, 0, 0, 0, 0, 0) + masks + b"BGRs" + bytes(48)
+    pixels = np.dstack([PHOTO[..., ::-1], np.zeros((rows, columns), np.uint8)]).tobytes()
+    start = 14 + len(header)
+    data = struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start) + header + pixels
+    np.testing.assert_array_equal(decoded(data), PHOTO)
+
+
+def test_transparent_pixels_are_told() -> None:
+    picture = decode_picture(BytesIO(encoded(with_alpha(PHOTO), "PNG")), "photo")
+    assert picture.transparent is not None
+    np.testing.assert_array_equal(picture.transparent, MASK == 0)
+    turned = decode_picture(
+        BytesIO(encoded(with_alpha(PHOTO).transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif_block(6))), "photo"
+    )
+    assert turned.transparent is not None
+    np.testing.assert_array_equal(turned.transparent, MASK == 0)
+
+
+def png_of_values(values: np.ndarray, extra: bytes = b"") -> bytes:
+    """A PNG of 16 bits from H x W or H x W x 3 values, rows filtered by "sub"."""
+    rows, columns = values.shape[:2]
+    stored = values.astype(">u2").reshape(rows, columns, -1).view(np.uint8)
+    filtered = stored.copy()
+    filtered[:, 1:] -= stored[:, :-1]
+    lines = b"".join(b"\1" + filtered[row].tobytes() for row in range(rows))
+    header = struct.pack(">2I5B", columns, rows, 16, 2 if values.ndim == 3 else 0, 0, 0, 0)
+    body = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("grey", [True, False])
+def test_values_of_cameras_are_scaled(bits: int, grey: bool) -> None:
+    eight = GREY if grey else PHOTO
+    values = eight.astype(np.uint16) * np.uint16(((1 << bits) - 1) // 255)
+    values.flat[0] = (1 << bits) - 1
+    picture = decode_picture(BytesIO(png_of_values(values)), "photo")
+    expected = (values >> (bits - 8)).astype(np.uint8)
+    np.testing.assert_array_equal(picture.frame, as_three(expected) if grey else expected)
+    assert picture.remarks == (f"values up to {(1 << bits) - 1} of 65535, read as {bits} bits",)
+    full = decode_picture(BytesIO(png_of_values(values)), "photo", levels=Levels.parse("16"))
+    assert full.frame.max() == ((1 << bits) - 1) >> 8
+    assert full.remarks == ()
+
+
+def test_a_dark_frame_is_read_by_its_significant_bits() -> None:
+    values = np.full((4, 5), 900, np.uint16)  # would pass for 10 bits
+    told = decode_picture(BytesIO(png_of_values(values, chunk(b"sBIT", b"\x0c"))), "photo")
+    assert (told.frame == 900 >> 4).all()
+    assert told.remarks == ("values of 12 bits, by its sBIT",)
+    scaled = np.full((4, 5), 40_000, np.uint16)  # scaled to 16 bits, as PNG wants it
+    assert (decoded(png_of_values(scaled, chunk(b"sBIT", b"\x0c"))) == 40_000 >> 8).all()
+
+
+def test_a_tiff_says_its_largest_value() -> None:
+    values = np.array([[0, 1000, 4095]], np.uint16)
+    data = encoded(values, "TIFF", tiffinfo={281: 4095})
+    picture = decode_picture(BytesIO(data), "photo")
+    np.testing.assert_array_equal(picture.frame[..., 0], values >> 4)
+    assert picture.remarks == ("values up to 4095, by its header",)
+
+
+def test_levels_of_the_user() -> None:
+    values = np.array([[0, 64, 2080, 4095, 5000]], np.uint16)
+    picture = decode_picture(BytesIO(png_of_values(values)), "photo", levels=Levels.parse("64:4095"))
+    np.testing.assert_array_equal(picture.frame[0, :, 0], [0, 0, 128, 255, 255])
+
+
+@pytest.mark.parametrize("text", ["", "x", "7", "17", "5:5", "9:3", "0:70000", "-1:3"])
+def test_wrong_levels_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="give the number of bits"):
+        Levels.parse(text)
+
+
+# Formats of phones
+
+
+def test_avif() -> None:
+    assert_close(decoded(encoded(PHOTO, "AVIF", quality=95)), PHOTO, mean=4)
+
+
+# 64 x 64 pixels, blue above orange, as an encoder of HEVC wrote them; the extra that reads HEIC has none.
+HEIC = base64.b85decode(
+    "0000SW^{RQXk}?*00000ZE0pPXk}?*ZE0a<00042ZDn*}000000000XXk=`10000000000aA{+700000000000000000000B57=I"
+    "V*mgE07O6l0RRC200001dH?|c00000002+`001LtX>Mi!000000RR916=`l}WdZ;I000310BCk&F#rGn01j|zbZr0t000010002i"
+    "X>f9I0002DX>en20001ZXm(>m0RwOV0058x000009`FGC{rLC*01pFT0096PKmiN^|NjGU00093kN^M!000939=ZZRVE_RDD?$MQ"
+    "18@KU0|1Z!00RI30{|YNAb|yz>PacCZUPz%2mk;B0LTCU0{{p>VgLaE2SfqEa<C#m0000JV{dG7ZewhC0096E00w{n000zeb8uw<"
+    "00000002M$002M$000nhX?SS>000032nYxO000+haBX1#00000000310R({p0|Wp709b8gVRQfh08A(WuL<DjtDL&8|Nb<e-v1VK"
+    "|Ne|vI)ZIH>}9k6z=HPw+}EI-VkH(Z%A2+8qDA+tXB?qr)ZO=bXvrn>aXV^44vq6NJd}UB@8A"
+)
+
+
+def test_heic(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"  # by its content
+    path.write_bytes(HEIC)
+    frame = read_frame(path)
+    assert_close(frame[:30], np.full((30, 64, 3), (40, 90, 200), np.uint8))
+    assert_close(frame[34:], np.full((30, 64, 3), (200, 60, 20), np.uint8))
+    path.write_bytes(HEIC[:300])
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        read_frame(path)
+    with pytest.raises(ImageError, match="at most 100 are allowed"):
+        decode_picture(BytesIO(HEIC), "photo", max_pixels=100)
+
+
+def test_jpeg_xl() -> None:
+    data = bytes(imagecodecs.jpegxl_encode(PHOTO, lossless=True))
+    np.testing.assert_array_equal(decoded(data), PHOTO)
+    np.testing.assert_array_equal(decoded(bytes(imagecodecs.jpegxl_encode(GREY, lossless=True))), as_three(GREY))
+    with pytest.raises(ImageError, match="at most 100 are allowed"):
+        decode_picture(BytesIO(data), "photo", max_pixels=100)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (20, 30), (90, 160), (333, 777), (1080, 1920)])
+@pytest.mark.parametrize("container", [False, True])
+def test_the_size_in_a_jpeg_xl_header(size: tuple[int, int], container: bool) -> None:
+    data = bytes(imagecodecs.jpegxl_encode(np.zeros((*size, 3), np.uint8), lossless=True, usecontainer=container))
+    assert jxl_size(data) == size[::-1]
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "start"),
+    [("pi_heif", "heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), ("imagecodecs", "jxl", b"\xff\x0a\0\0")],
+)
+def test_a_missing_decoder_is_named_with_the_line_that_installs_it(
+    package: str, extra: str, start: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    path = tmp_path / "photo.png"
+    path.write_bytes(start + bytes(80))
+    with pytest.raises(MissingExtraError, match=rf"photo\.png is a .* picture, .*pip install 'streetseg\[{extra}\]'"):
+        read_frame(path)
+
+
+def test_jpeg_2000_is_refused_by_name() -> None:
+    assert "JPEG 2000 picture, which cannot be read here; save it as JPEG or PNG" in refusal(
+        b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(80)
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])

@@ -238,7 +238,7 @@ def test_what_is_no_frame_is_refused(onnxruntime: Segmenter, frame: np.ndarray) 
             method(frame)
         assert str(frame.shape) in str(caught.value)
     with pytest.raises(UsageError, match="H x W x 3 uint8 RGB, got None"):
-        onnxruntime(None)  # type: ignore[arg-type]  # what OpenCV gives for a file that is not there
+        onnxruntime(None)  # what OpenCV gives for a file that is not there
 
 
 # Opening

@@ -1,8 +1,8 @@
 """Read and write image files. A frame is uint8 RGB, H x W x 3, C-contiguous, upright.
 
-Reading is strict: a truncated file, or one whose format shows damage, is refused, not patched up with grey. JPEG inside
-a TIFF is the exception: it has no strict decoder. Writing is atomic: a file is there whole or not at all. Colour
-profiles are not applied.
+Reading is strict: a file in which pixels are missing is refused, not patched up with grey; a fault that takes no pixel
+is tolerated and said. JPEG inside a TIFF is the exception: it has no strict decoder. Writing is atomic: a file is there
+whole or not at all. Colour profiles are not applied.
 """
 
 from __future__ import annotations
@@ -10,23 +10,26 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from streetseg.errors import ImageError, UsageError
+from streetseg.errors import ImageError, StreetsegError, UsageError
+from streetseg.runtime import jpeg
 from streetseg.runtime.files import write_file
+from streetseg.runtime.formats import FORMATS, decode_by_extra, foreign_format
+from streetseg.runtime.levels import Levels, levels_of, wide_values
+from streetseg.runtime.png import SIGNATURE, missing_bytes, sound_png
 
 MAX_PIXELS = 100_000_000  # a frame of this size takes 300 MB; more is a mistake or an attack
-MAX_PIPED = 8 * MAX_PIXELS  # bytes of an image from a pipe, which may have no end; in a file no pixel takes more than 8
-
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
+MAX_FILE = 8 * MAX_PIXELS  # bytes of an image file: no pixel takes more than 8, and a pipe may have no end
 
 # zlib's fastest level: writing must keep up with the network. Against its default, 6, on CamVid an overlay grows by
 # 8 % (to 254 kB at 480 x 360), a class map by 38 % (to 6 kB).
@@ -36,8 +39,8 @@ JPEG_MAX_SIDE = 65_500
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of files that we write
 
 EXIF_ORIENTATION = 0x0112
-TIFF_BITS, TIFF_PHOTOMETRIC = 0x0102, 0x0106  # BitsPerSample, PhotometricInterpretation
-WHITE_IS_ZERO = 0
+# Alpha that shows fewer than this share of the pixels, at this value at least, is not meant: the colours count.
+VISIBLE, SHOWS = 0.01, 16
 FAX = ("tiff_ccitt", "group3", "group4")  # Pillow's names of a TIFF's black and white compressions
 # Orientation -> the arguments of `upright`: swap rows and columns first, then the steps along rows and columns.
 UPRIGHT = {
@@ -52,14 +55,34 @@ UPRIGHT = {
 }
 
 
+Value = TypeVar("Value", bound=np.generic)
+
+
 # Reading
 
 
-def read_frame(path: str | Path) -> NDArray[np.uint8]:
-    """Read a frame from an image file: JPEG, PNG, BMP, GIF, PPM, WebP or TIFF, recognised by its content.
+@dataclass(frozen=True)
+class Picture:
+    """A frame from an image file, and what its file says beside its colours.
 
-    Grey and palette become RGB. 16-bit values keep their high byte. Transparent pixels become black, like the missing
-    corners of rectified photos. An EXIF orientation is applied. If the file has several pictures, the first is read.
+    Attributes:
+        frame: H x W x 3 uint8 RGB, C-contiguous, upright.
+        transparent: H x W bool, True where alpha is 0; None if nothing is transparent.
+        remarks: What was assumed or tolerated, a phrase each.
+    """
+
+    frame: NDArray[np.uint8]
+    transparent: NDArray[np.bool_] | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def read_frame(path: str | Path) -> NDArray[np.uint8]:
+    """Read a frame from an image file, recognised by its content.
+
+    JPEG, PNG, BMP, GIF, PPM, WebP, TIFF and AVIF; HEIC and JPEG XL with the extras `heic` and `jxl`. Grey and palette
+    become RGB. Transparent pixels become black, like the missing corners of rectified photos; but where alpha hides
+    nearly everything, as in pictures of simulators, the colours count. Values of 10, 12 and 14 bits are scaled. An EXIF
+    orientation is applied. If the file has several pictures, the first is read.
 
     Args:
         path: The file, or a pipe.
@@ -68,12 +91,32 @@ def read_frame(path: str | Path) -> NDArray[np.uint8]:
         H x W x 3 uint8 RGB, C-contiguous, upright.
 
     Raises:
-        ImageError: If the file cannot be read, is not such an image, is truncated or damaged, or has more than
-            MAX_PIXELS by its header.
+        ImageError: If the file cannot be read, is not such an image, lacks pixels, or has more than MAX_PIXELS by its
+            header.
+        MissingExtraError: If its format needs an extra that is not installed.
+    """
+    return read_picture(path).frame
+
+
+def read_picture(path: str | Path, *, levels: Levels | None = None, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read an image file like `read_frame`, with what its file says beside its colours.
+
+    Args:
+        path: The file, or a pipe.
+        levels: Black and white of values with more than 8 bits; None: by the file, else by its largest value.
+        max_pixels: Larger pictures are refused.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ImageError: As `read_frame`.
+        MissingExtraError: As `read_frame`.
     """
     try:
         with Path(path).open("rb") as file:
-            return decode_frame(file if file.seekable() else read_pipe(file, str(path)), str(path))
+            seekable = file if file.seekable() else read_pipe(file, str(path))
+            return decode_picture(seekable, str(path), levels=levels, max_pixels=max_pixels)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ImageError(f"{path} cannot be read: {reason}; give an image file") from None
@@ -81,10 +124,21 @@ def read_frame(path: str | Path) -> NDArray[np.uint8]:
 
 def read_pipe(pipe: BinaryIO, name: str) -> BinaryIO:
     """Return the content of a pipe (/dev/stdin) as a seekable file: decoders read a file more than once."""
-    data = pipe.read(MAX_PIPED + 1)
-    if len(data) > MAX_PIPED:
-        raise ImageError(f"{name} has more than {MAX_PIPED:,} bytes; give an image file")
-    return BytesIO(data)
+    return BytesIO(limited(pipe, name))
+
+
+def whole(file: BinaryIO, name: str) -> bytes:
+    """Return the content of a seekable file from its beginning."""
+    file.seek(0)
+    return limited(file, name)
+
+
+def limited(file: BinaryIO, name: str) -> bytes:
+    """Return the rest of a file; ImageError if it has more than MAX_FILE bytes."""
+    data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ImageError(f"{name} has more than {MAX_FILE:,} bytes; give an image file")
+    return data
 
 
 def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
@@ -99,30 +153,48 @@ def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
 
     Raises:
         ImageError: As `read_frame`.
+        MissingExtraError: As `read_frame`.
     """
-    if not file.read(1):
+    return decode_picture(file, name).frame
+
+
+def decode_picture(file: BinaryIO, name: str, *, levels: Levels | None = None, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Return the picture in an open, seekable file; see `read_picture`. name: The file's name for the errors."""
+    start = file.read(64)
+    if not start:
         raise ImageError(f"{name} is empty (0 bytes); give an image file")
     try:
         with quiet_pillow:
-            image = Image.open(file, formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(too_large(name, f"{image.width} x {image.height} pixels"))
-            if image.format == "PNG":
-                # Pillow checks the pixels' checksums only on demand, and an image so checked cannot be decoded.
-                image.verify()
-                image = Image.open(file, formats=FORMATS)
+            if (foreign := foreign_format(start)) is not None:
+                pixels = decode_by_extra(whole(file, name), foreign, name, max_pixels)
+                return Picture(np.ascontiguousarray(pixels))
+            remarks: tuple[str, ...] = ()
+            significant = png = None
+            if start.startswith(SIGNATURE):
+                png = sound_png(whole(file, name))
+                significant, remarks = png.significant_bits, png.remarks
+            image = Image.open(file if png is None else BytesIO(png.data), formats=FORMATS)
+            if image.width * image.height > max_pixels:
+                raise ImageError(too_large(name, f"{image.width} x {image.height} pixels", max_pixels))
+            transparent = None
             # Phones and stereo cameras write MPO: JPEGs in a row, of which the first is decoded.
             if image.format in ("JPEG", "MPO"):
-                file.seek(0)
-                pixels = decode_jpeg(file.read(), image)
+                pixels, remarks = decode_jpeg(whole(file, name), image)
             else:
-                pixels = as_rgb(image)
+                pixels, transparent, told = as_rgb(image, levels, significant)
+                remarks += told
+            # Pillow leaves rows black when the compressed pixels end early. Only then are they counted.
+            if png is not None and not pixels[-1].any() and (missing := missing_bytes(png)):
+                raise ValueError(f"{missing} bytes of its pixels are missing")
             # Read only now: PNG may hold the orientation behind the pixels, and TIFF applies its own on decoding.
-            return upright(pixels, *UPRIGHT[orientation_of(image)])
-    except ImageError:
+            turn = UPRIGHT[orientation_of(image)]
+            return Picture(
+                upright(pixels, *turn), None if transparent is None else upright(transparent, *turn), remarks
+            )
+    except StreetsegError:
         raise
     except Image.DecompressionBombError:
-        raise ImageError(too_large(name, "more pixels than can be decoded safely")) from None
+        raise ImageError(too_large(name, "more pixels than can be decoded safely", max_pixels)) from None
     except UnidentifiedImageError:
         raise ImageError(
             f"{name} is not an image, or its header is damaged; allowed are {', '.join(FORMATS)}"
@@ -132,47 +204,57 @@ def decode_frame(file: BinaryIO, name: str) -> NDArray[np.uint8]:
         raise ImageError(f"{name} cannot be decoded: {reason}; give an undamaged image") from None
 
 
-def too_large(name: str, given: str) -> str:
+def too_large(name: str, given: str, allowed: int) -> str:
     """Return the message about an image with too many pixels."""
-    return f"{name} has {given}; at most {MAX_PIXELS:,} are allowed, reduce it first"
+    return f"{name} has {given}; at most {allowed:,} are allowed: reduce it first, or allow more (--max-pixels)"
 
 
-def decode_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8]:
-    """Return a JPEG's pixels, RGB; ValueError if it is damaged in any way.
+def decode_jpeg(data: bytes, image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return a JPEG's pixels, RGB, and what was tolerated; ValueError if pixels are missing.
 
     image: The same JPEG, opened by Pillow. It decodes only rare layouts of chroma sampling, which the strict decoder
     does not know, because it fills the gaps of a damaged file with grey.
     """
-    try:
-        simplejpeg.decode_jpeg_header(data)
-    except ValueError:
-        return as_rgb(image)
-    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, strict=True)
-    return pixels
+    strict = jpeg.decode(data)
+    return (as_rgb(image)[0], ()) if strict is None else strict
 
 
-def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the pixels of an image of any mode, RGB; ValueError if their range is unknown or damage would not show."""
+def as_rgb(
+    image: Image.Image, levels: Levels | None = None, significant_bits: int | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None, tuple[str, ...]]:
+    """Return an image of any mode as RGB, where it is transparent, and what was assumed.
+
+    ValueError if the range of its pixels is unknown, or damage would not show.
+    """
     if image.info.get("compression") in FAX:
         raise ValueError("it is compressed as a fax, where damage goes unnoticed; save it as PNG")
-    image.load()
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, whose black and white are not known; save it as 8-bit")
-    if image.mode.startswith("I"):  # 16-bit grey; in some formats Pillow holds it in 32 bits
-        grey = np.asarray(image)
-        tags = getattr(image, "tag_v2", {})
-        bits = min(16, tags.get(TIFF_BITS, (16,))[0])  # TIFF has grey of 12 bits, too
-        if grey.min() < 0 or grey.max() > 0xFFFF:
-            raise ValueError("its grey values leave the range of 16 bits, 0 to 65535; save it as 8-bit")
-        if tags.get(TIFF_PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow inverts only 8 bits
-            grey = (1 << bits) - 1 - grey
-        return np.repeat((grey >> (bits - 8)).astype(np.uint8)[..., None], 3, axis=2)
-    if image.has_transparency_data:
-        black = Image.new("RGB", image.size)
-        image = image.convert("RGBA")
-        black.paste(image, mask=image)
-        image = black
-    return np.array(image.convert("RGB"))
+    remarks: list[str] = []
+    wide = wide_values(image)
+    if wide is not None:
+        assumed, told = levels_of(image, wide, significant_bits) if levels is None else (levels, None)
+        remarks += [told] if told else []
+        pixels = assumed.to_8_bits(wide)
+        pixels = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+        alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else None
+    else:
+        image.load()
+        seen = image.has_transparency_data
+        pixels = np.array(image.convert("RGBA" if seen else "RGB"))
+        pixels, alpha = (np.ascontiguousarray(pixels[..., :3]), pixels[..., 3]) if seen else (pixels, None)
+    if alpha is None or alpha.min() == 255:
+        return pixels, None, tuple(remarks)
+    if np.count_nonzero(alpha >= SHOWS) < VISIBLE * alpha.size:
+        return pixels, None, (*remarks, "alpha hides nearly every pixel, so it is not applied")
+    return on_black(pixels, alpha), alpha == 0, tuple(remarks)
+
+
+def on_black(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the pixels as seen on black."""
+    picture = Image.new("RGB", (pixels.shape[1], pixels.shape[0]))
+    picture.paste(Image.fromarray(pixels), mask=Image.fromarray(alpha))
+    return np.array(picture)
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -184,7 +266,7 @@ def orientation_of(image: Image.Image) -> int:
     return orientation if orientation in UPRIGHT else 1
 
 
-def upright(pixels: NDArray[np.uint8], swapped: bool, rows: int, columns: int) -> NDArray[np.uint8]:
+def upright(pixels: NDArray[Value], swapped: bool, rows: int, columns: int) -> NDArray[Value]:
     """Return the pixels turned and mirrored, C-contiguous.
 
     swapped: Exchange rows and columns first. rows, columns: The steps along them, 1 or -1.

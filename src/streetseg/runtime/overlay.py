@@ -99,14 +99,14 @@ def share(classmap: NDArray[np.uint8], num_classes: int) -> NDArray[np.float64]:
     """Return the share of each class in all pixels.
 
     Args:
-        classmap: H x W uint8, indices below `num_classes`.
+        classmap: H x W uint8, indices below `num_classes`, or 255 for pixels without a class.
         num_classes: Number of classes.
 
     Returns:
-        num_classes float64, 0 to 1, which sum to 1.
+        num_classes float64, 0 to 1; with the share without a class they sum to 1.
     """
     counts = np.array(Image.fromarray(classmap).histogram())  # numpy's bincount widens every pixel to 64 bits first
-    assert not counts[num_classes:].any(), "a class map holds an index beyond its classes"
+    assert not counts[num_classes:255].any(), "a class map holds an index beyond its classes"
     return counts[:num_classes] / classmap.size
 
 

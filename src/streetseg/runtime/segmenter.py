@@ -2,132 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import os
+import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from streetseg.errors import ArtefactError, UsageError
-from streetseg.figures import new_figure
-from streetseg.results import Facts, text_table
+from streetseg.runtime.arrays import FrameLike, as_picture, check_frame
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.classmap import class_map
 from streetseg.runtime.engines.engine import Engine
 from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
-from streetseg.runtime.frames import encode_png, resize
-from streetseg.runtime.overlay import overlay, percent, share
+from streetseg.runtime.frames import resize
+from streetseg.runtime.result import Result
 from streetseg.runtime.shelf.shelf import PACKAGED, find_weights
 from streetseg.runtime.stream import in_order
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 DEFAULT_WEIGHTS = PACKAGED / "ddrnet_23_slim_camvid.onnx"
-
-
-@dataclass(frozen=True, repr=False)
-class Result:
-    """A segmented frame. A notebook shows its overlay.
-
-    Attributes:
-        classmap: H x W uint8, class indices.
-        names: Class names by index.
-        colours: RGB of the classes by index, 0 to 255.
-        frame: H x W x 3 uint8 RGB, the segmented frame.
-        milliseconds: Stage -> milliseconds: "network" (with resizing and padding) and "class map".
-    """
-
-    classmap: NDArray[np.uint8]
-    names: tuple[str, ...]
-    colours: tuple[tuple[int, int, int], ...]
-    frame: NDArray[np.uint8]
-    milliseconds: dict[str, float]
-
-    def share(self) -> dict[str, float]:
-        """Return the share of each class in the frame's pixels.
-
-        Returns:
-            Class name -> share, 0 to 1; the classes present, largest first.
-        """
-        shares = dict(zip(self.names, share(self.classmap, len(self.names)).tolist(), strict=True))
-        return dict(sorted(((name, part) for name, part in shares.items() if part), key=lambda item: -item[1]))
-
-    def overlay(self) -> NDArray[np.uint8]:
-        """Paint the classes over the frame, with a legend.
-
-        Returns:
-            H x W x 3 uint8 RGB.
-        """
-        return overlay(self.frame, self.classmap, self.names, self.colours)
-
-    def facts(self) -> Facts:
-        """Return height, width, milliseconds and shares, as JSON's types.
-
-        Returns:
-            "height" and "width" in pixels; "milliseconds" by stage, with 2 digits; "share" by class, 0 to 1, with 6.
-        """
-        height, width = self.classmap.shape
-        return {
-            "height": height,
-            "width": width,
-            "milliseconds": {stage: round(value, 2) for stage, value in self.milliseconds.items()},
-            "share": {name: round(part, 6) for name, part in self.share().items()},
-        }
-
-    def to_json(self) -> str:
-        """Return `facts` as one JSON object.
-
-        Returns:
-            The text.
-        """
-        return json.dumps(self.facts(), indent=2)
-
-    def table(self) -> str:
-        """Return the classes and their shares as text for a terminal.
-
-        Returns:
-            A row for each class present, largest first.
-        """
-        return text_table([["class", "share"], *([name, percent(part)] for name, part in self.share().items())])
-
-    def plot(self) -> Figure:
-        """Draw the overlay beside the shares of the classes, in their colours.
-
-        Returns:
-            A matplotlib figure; `figure.savefig("result.png")` writes it.
-
-        Raises:
-            MissingExtraError: If matplotlib is not installed.
-        """
-        figure = new_figure(10, 4)
-        picture, bars = figure.subplots(1, 2, width_ratios=(3, 1))
-        picture.imshow(overlay(self.frame, self.classmap, self.names, self.colours, legend=False))
-        picture.set_axis_off()
-        shares = self.share()
-        colours = [[value / 255 for value in self.colours[self.names.index(name)]] for name in shares]
-        bars.barh(list(shares), [100 * part for part in shares.values()], color=colours)
-        bars.invert_yaxis()  # the largest at the top
-        bars.set_xlabel("share of the pixels, %")
-        return figure
-
-    def __repr__(self) -> str:
-        """Return size, shares and times in one line."""
-        height, width = self.classmap.shape
-        shares = ", ".join(f"{name} {percent(part)}" for name, part in self.share().items())
-        times = ", ".join(f"{stage} {value:.1f} ms" for stage, value in self.milliseconds.items())
-        return f"Result({width} x {height}: {shares}; {times})"
-
-    def _repr_png_(self) -> bytes:
-        """Return the overlay for a notebook."""
-        return encode_png(Image.fromarray(self.overlay()))
 
 
 @dataclass(frozen=True)
@@ -152,19 +51,46 @@ class Prepared:
 class Segmenter:
     """Segments frames of any size with an artefact. `Segmenter.open` makes one.
 
+    Several threads may use one at once. In a process forked from the one that opened it, it opens itself again, or says
+    that its engine cannot be forked.
+
     Attributes:
         card: The artefact's card.
         engine: The engine that runs the network.
         short_side: Pixels. Frames with a longer short side are reduced to it.
         streams: Number of frames that the network processes at once.
         threads: Number of CPU threads for one class map.
+        bgr: True if arrays have their channels in OpenCV's order, blue first.
     """
 
     def __init__(
-        self, card: ModelCard, engine: Engine, size: int | None = None, streams: int = 1, threads: int = 1
+        self,
+        card: ModelCard,
+        engine: Engine,
+        size: int | None = None,
+        streams: int = 1,
+        threads: int = 1,
+        *,
+        bgr: bool = False,
+        reopen: Callable[[], Engine] | None = None,
     ) -> None:
-        self.card, self.engine, self.streams, self.threads = card, engine, streams, threads
+        self.card, self.engine, self.streams, self.threads, self.bgr = card, engine, streams, threads, bgr
         self.short_side = card.native_short_side if size is None else size
+        self.reopen = reopen
+        self.begin()
+
+    def begin(self) -> None:
+        """Note the process, and forget what threads of another one may hold."""
+        self.process = os.getpid()
+        self.turns = threading.BoundedSemaphore(self.streams)
+        self.sizes_met: set[tuple[int, int]] = set()
+
+    def survive_fork(self) -> None:
+        """Open the engine again in a forked process: the threads of the first one stayed behind."""
+        if self.process != os.getpid():
+            if self.reopen is not None:
+                self.engine = self.reopen()
+            self.begin()
 
     def __repr__(self) -> str:
         """Return network, classes, engine and short side in one line."""
@@ -187,6 +113,7 @@ class Segmenter:
         precision: str | None = None,
         streams: int = 1,
         cache: str | Path | None = None,
+        bgr: bool = False,
     ) -> Segmenter:
         """Open an artefact.
 
@@ -202,6 +129,7 @@ class Segmenter:
             precision: "float32", "bfloat16" or "float16"; None: the fastest of the device.
             streams: Number of frames that the network processes at once, 1 or more.
             cache: Folder for what the engine compiles; None: nothing is kept.
+            bgr: Take arrays with blue first, as OpenCV reads them. Files, PIL images and results stay RGB.
 
         Returns:
             The segmenter.
@@ -223,46 +151,59 @@ class Segmenter:
         card = read_card(path)
         if path.suffix == ".safetensors":
             raise ArtefactError(f"{path} holds unfolded weights, which no engine runs; first: streetseg export {path}")
-        return cls(card, open_engine(path, card, options), size, options.streams, options.threads_per_stream)
+        reopen = partial(open_engine, path, card, options)
+        return cls(card, reopen(), size, options.streams, options.threads_per_stream, bgr=bgr, reopen=reopen)
 
-    def __call__(self, frame: NDArray[np.uint8]) -> Result:
+    def __call__(self, frame: FrameLike, *, logits: bool = False) -> Result:
         """Segment a frame.
 
         Args:
-            frame: H x W x 3 uint8 RGB, of any size.
+            frame: H x W x 3 uint8 RGB, of any size; or the path of an image file, a PIL image, or a torch tensor of
+                uint8, H x W x 3 or 3 x H x W.
+            logits: Keep the network's logits in the result.
 
         Returns:
-            The result; its class map has the frame's H and W.
+            The result; its class map has the frame's H and W. Its `remarks` say what was assumed.
 
         Raises:
-            UsageError: If `frame` is not such an array.
+            UsageError: If `frame` is none of these.
+            ImageError: If the file cannot be read.
             ArtefactError: If the shape of the logits is not that on the card.
+            EngineError: If this process was forked, and the engine cannot run in it.
         """
+        picture = as_picture(frame, self.bgr)
+        pixels = picture.frame
         start = time.perf_counter()
-        prepared = self.prepare(frame)
-        logits = self.run(prepared)
-        ran = time.perf_counter()
+        prepared = self.prepare(pixels)
+        preparing = time.perf_counter() - start
+        self.survive_fork()
+        with self.turns:  # so that the network's time holds no other frame's turn
+            first = prepared.padded_size not in self.sizes_met
+            start = time.perf_counter()
+            values = self.run(prepared)
+            ran = time.perf_counter()
+            self.sizes_met.add(prepared.padded_size)
         classes = class_map(
-            logits,
-            (frame.shape[0], frame.shape[1]),
+            values,
+            (pixels.shape[0], pixels.shape[1]),
             content_size=prepared.content_size,
             padded_size=prepared.padded_size,
             align_corners=self.card.align_corners,
             threads=self.threads,
         )
         done = time.perf_counter()
-        milliseconds = {"network": (ran - start) * 1e3, "class map": (done - ran) * 1e3}
-        return Result(classes, self.card.classes, self.card.colours, frame, milliseconds)
+        milliseconds = {"network": (preparing + ran - start) * 1e3, "class map": (done - ran) * 1e3}
+        kept = values if logits else None
+        return Result(classes, self.card.classes, self.card.colours, pixels, milliseconds, first, kept, picture.remarks)
 
-    def stream(self, frames: Iterable[NDArray[np.uint8]]) -> Generator[Result]:
+    def stream(self, frames: Iterable[FrameLike]) -> Generator[Result]:
         """Segment frames in order, several at a time.
 
         While the network processes one frame, the next is read and the class map of the last is made. Memory is
         bounded. Closing the generator early stops its threads.
 
         Args:
-            frames: H x W x 3 uint8 RGB each, of any size. Each is an array of its own, not a buffer that is filled
-                again.
+            frames: As for one frame. Each is an array of its own, not a buffer that is filled again.
 
         Yields:
             A result for each frame.
@@ -281,11 +222,11 @@ class Segmenter:
         """
         return self.streams + 1
 
-    def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(self, frame: FrameLike) -> NDArray[np.float32]:
         """Return the logits of a frame.
 
         Args:
-            frame: H x W x 3 uint8 RGB, of any size.
+            frame: As for a call.
 
         Returns:
             h x w x C float32 at the network's output stride, padding included.
@@ -294,7 +235,8 @@ class Segmenter:
             UsageError: If `frame` is not such an array.
             ArtefactError: If the shape of the logits is not that on the card.
         """
-        return self.run(self.prepare(frame))
+        self.survive_fork()
+        return self.run(self.prepare(as_picture(frame, self.bgr).frame))
 
     def prepare(self, frame: NDArray[np.uint8]) -> Prepared:
         """Resize and pad a frame for the network.
@@ -355,10 +297,7 @@ class Segmenter:
         Raises:
             UsageError: If `frame` is not such an array.
         """
-        if not isinstance(frame, np.ndarray):
-            raise UsageError(f"a frame is an array, H x W x 3 uint8 RGB, got {frame!r:.40}")
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-            raise UsageError(f"a frame is H x W x 3 uint8 RGB, got {frame.dtype} of shape {frame.shape}")
+        check_frame(frame)
         height, width = frame.shape[:2]
         ratio = min(1.0, self.short_side / min(height, width)) * self.card.operating_scale
         return max(1, round(height * ratio)), max(1, round(width * ratio))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streetseg.errors import ArtefactError, EngineError, MissingExtraError
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import check_device, check_logits, choose_precision
+from streetseg.runtime.engines.forks import keep_in_forked_processes
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import make_folder
 
@@ -58,6 +59,7 @@ class ONNXRuntimeEngine:
         shape = self.session.get_outputs()[0].shape
         check_logits(tuple(d if isinstance(d, int) else None for d in shape), path, card)
         self.input = self.session.get_inputs()[0].name
+        keep_in_forked_processes(self)
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits of a frame; see `Engine`."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from streetseg.errors import ArtefactError, EngineError
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import check_device, check_logits, choose_precision
+from streetseg.runtime.engines.forks import keep_in_forked_processes, refuse_after_fork
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import make_folder
 
@@ -66,8 +67,9 @@ class OpenVINOEngine:
                 raise EngineError(f"cache {cache}: OpenVINO takes names in UTF-8 only; choose another") from None
             make_folder(Path(cache))
             self.settings["CACHE_DIR"] = str(cache)
+        self.core = core()  # held, so that a forked process keeps it, too
         try:
-            self.model = core().read_model(path)
+            self.model = self.core.read_model(path)
         except RuntimeError as error:
             raise ArtefactError(f"{path} cannot be read by OpenVINO: {last_line(error)}") from None
         shape = self.model.output(0).get_partial_shape()
@@ -75,6 +77,7 @@ class OpenVINOEngine:
         self.path = path
         self.sizes: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self.lock = threading.Lock()
+        keep_in_forked_processes(self)
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits of a frame; see `Engine`."""
@@ -95,7 +98,7 @@ class OpenVINOEngine:
             if shape not in self.sizes:
                 try:
                     self.model.reshape(list(shape))
-                    model = core().compile_model(self.model, self.device.upper(), self.settings)
+                    model = self.core.compile_model(self.model, self.device.upper(), self.settings)
                 except RuntimeError as error:
                     raise EngineError(f"OpenVINO cannot compile {self.path}: {last_line(error)}") from None
                 self.sizes[shape] = Compiled(model, tuple(model.output(0).shape)[1:])
@@ -157,8 +160,14 @@ def settable(device: str, properties: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in properties.items() if known.get(name) == "RW"}
 
 
-@functools.cache
 def core() -> ov.Core:
+    """Return OpenVINO's core; EngineError in a process that was forked from one that used it."""
+    refuse_after_fork("openvino")
+    return only_core()
+
+
+@functools.cache
+def only_core() -> ov.Core:
     """Return OpenVINO's core: one for the process, never destroyed.
 
     Each `Core` installs a signal stack. When destroyed, it restores the stack that it replaced, which may be freed by

@@ -20,6 +20,7 @@ from streetseg.errors import ArtefactError, MissingExtraError
 from streetseg.runtime.artefact import program_files, read_bytes
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.engine import check_device, check_logits, choose_precision
+from streetseg.runtime.engines.forks import refuse_after_fork
 from streetseg.runtime.engines.options import EngineOptions
 
 try:
@@ -106,6 +107,7 @@ def weights_only() -> Iterator[None]:
 
 def open_artefact(path: Path, card: ModelCard, options: EngineOptions) -> TorchEngine:
     """Return the engine with the artefact loaded; see `open_engine`."""
+    refuse_after_fork("torch")
     return TorchEngine(path, card, options)
 
 
