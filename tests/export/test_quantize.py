@@ -95,8 +95,8 @@ def test_every_convolution_is_int8_and_the_rest_is_explained(shipped: tuple[Path
     assert {one.operation for one in made.stayed} == {"Sub", "Mul", "BatchNormalization"}
     facts = json.loads(made.to_json())
     assert list(facts) == [
-        "network", "calibrated_on", "measured_on", "miou_before", "miou", "drop_points", "int8_operations",
-        "float_operations",
+        "network", "calibrated_on", "measured_on", "miou_before", "miou", "drop_points", "left_out_share",
+        "int8_operations", "float_operations",
     ]  # fmt: skip
     assert facts["float_operations"][0] == {
         "operation": "Sub",

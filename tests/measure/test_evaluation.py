@@ -14,6 +14,7 @@ import streetseg
 from streetseg.errors import MissingExtraError, UsageError
 from streetseg.measure.boundary import BoundaryCounts
 from streetseg.measure.evaluation import Evaluation, FrameScore
+from streetseg.measure.evaluation_json import read_accuracy
 from streetseg.measure.metrics import percent
 from streetseg.measure.setup import Setup
 from streetseg.runtime.card import Accuracy
@@ -78,12 +79,17 @@ def test_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
     """Those lack the command, or have figures near borders."""
     written = json.loads(evaluation(BoundaryCounts(3, (1,))).to_json())
     assert written["trimap_miou"] == {"1": None}
-    del written["command"]
+    for name in ("command", "title", "date", "package_version", "left_out_pixels", "left_out_share", "matches"):
+        del written[name]
     (tmp_path / "val.json").write_text(json.dumps(written))
     again = streetseg.read_evaluation(str(tmp_path / "val.json"))
     assert again.setup.command == ""
     assert again.boundary is None
     assert again.means()["miou"] == 0.625
+    # Which of the pixels that do not count are void, such a file does not say: at most all of them are left out.
+    assert again.coverage.left_out_share == 4 / 16
+    (tmp_path / "val.json").write_text(json.dumps(written | {"command": "a"}))
+    assert read_accuracy(tmp_path / "val.json").miou == 0.625
 
 
 def test_a_card_says_what_sets_a_figure_apart() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 
 from streetseg.export.convert import convert
+from streetseg.export.graph import with_card
 from streetseg.export.targets import export
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import CARD_VERSION, ModelCard
@@ -69,6 +71,8 @@ def test_fine_tuned_weights_and_their_export_name_the_terms_of_the_initial_weigh
     check_names_camvid(artefact)
     assert artefact.title == "mine"
     check_names_camvid(read_card(export(tuned, out=tmp_path / "mine.pt2").path))
+    _, int8 = with_card(onnx.load(tmp_path / "mine.onnx"), artefact, "int8", "int8")  # as quantize writes it
+    check_names_camvid(int8)
 
 
 def test_fine_tuning_twice_keeps_both_ancestors(tuned: Path, data: Path, tmp_path: Path) -> None:

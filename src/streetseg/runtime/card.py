@@ -252,7 +252,7 @@ class ModelCard(Printable):
         """Return the card for a terminal.
 
         Returns:
-            What a user must know of the weights, then one block for each of their ancestors.
+            What a user must know of the weights, then a block with the terms and limits of each of their ancestors.
         """
         written = f"{self.date or 'on an unknown day'}, by streetseg {self.package_version or 'of unknown version'}"
         first = {
@@ -260,8 +260,8 @@ class ModelCard(Printable):
             "network": f"{self.network}, {self.precision}",
             "classes": ", ".join(self.classes),
             "trained on": self.training_data or "unknown",
-            "terms": self.terms or "unknown",
-            **{f"limit {number}": limit for number, limit in enumerate(self.limits, 1)},
+            "terms": own_terms(self.terms) or "unknown",
+            **{f"limit {number}": limit for number, limit in enumerate(own_limits(self.limits), 1)},
             "recipe": str(self.recipe.get("name", "none")),
             "written": written,
             "content hash": self.content_hash,

@@ -21,6 +21,7 @@ from streetseg.measure.metrics import scores
 from streetseg.measure.pool import pool
 from streetseg.measure.report.files import write_report
 from streetseg.measure.report.pictures import heat_map, tiles
+from streetseg.runtime.provenance import package_version, today
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -64,6 +65,20 @@ def test_files_agree(report: Path, camvid: Path) -> None:
     assert {path.name for path in report.iterdir()} == {
         "evaluation.json", "classes.csv", "images.csv", "confusion.csv", "confusion.png", "worst", "report.html",
     }  # fmt: skip
+
+
+def test_the_page_says_what_was_evaluated_when_and_how(report: Path, camvid: Path) -> None:
+    facts = json.loads((report / "evaluation.json").read_text())
+    page = (report / "report.html").read_text()
+    assert (facts["date"], facts["package_version"]) == (today(), package_version())
+    assert facts["command"] == (
+        f"streetseg evaluate {DEFAULT_WEIGHTS.name} --data {camvid.name} --split val --engine onnxruntime"
+    )
+    assert facts["title"] == "ddrnet_23_slim, trained on camvid, split trainval"  # its card, of version 1, has none
+    assert f"<h1>Evaluation of {facts['title']}</h1>" in page
+    assert f"<title>Evaluation of {facts['title']}: {facts['miou']:.2%} mIoU</title>" in page
+    for text in (f"{facts['date']}, streetseg {facts['package_version']}", facts["command"]):
+        assert text in page
 
 
 def test_a_second_report_leaves_no_picture_of_the_first(camvid: Path, tmp_path: Path) -> None:
