@@ -32,6 +32,7 @@ from streetseg.data import (
     voc,
     yolo,
 )
+from streetseg.data.class_files import class_files
 from streetseg.data.origin import with_origin
 from streetseg.data.pairs import Dataset, LabelSpace
 from streetseg.data.unknown_folder import describe_unknown
@@ -127,9 +128,10 @@ def find_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
 def detect(given: Path) -> tuple[Path, str]:
     """Return the dataset's folder and the key in DATASETS of the one layout that it has.
 
-    If there is nothing but one folder in a folder, as archives are often packed, the inner one may be the dataset.
+    If a folder has only one folder in it and no class file, as archives are often packed, the inner one may be the
+    dataset.
     """
-    for root in (given, *only_folders(given)):
+    for root in (given, *(() if class_files([given]) else only_folders(given))):
         if fitting := recognised(root, generic=False):
             return root, only_one(root, fitting)
     if fitting := recognised(given, generic=True):

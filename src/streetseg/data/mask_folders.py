@@ -83,7 +83,7 @@ def find_folders(root: Path) -> list[FolderPair]:
             alone.append(the_one(group, "images"))
     if pairs:  # images of another split have lost their masks, or have none, as those of a test split
         return pairs + [FolderPair(each.path, each.path.with_name("masks"), each.before) for each in alone]
-    return beside(root, [each for each in found if each.meaning.role != "masks"])
+    return beside(root)
 
 
 def called(found: Found, name: str) -> bool:
@@ -139,14 +139,12 @@ def the_one(found: list[Found], role: str) -> Found:
     return plain[0]
 
 
-def beside(root: Path, found: list[Found]) -> list[FolderPair]:
+def beside(folder: Path, before: str = "", deep: int = DEPTH) -> list[FolderPair]:
     """Return the folders in which masks lie beside their images."""
-    places = [Found(root, Meaning(), "", ()), *found]
-    return [
-        FolderPair(each.path, each.path, each.before)
-        for each in places
-        if holds_image(each.path, below=False) and apart(each.path.iterdir())[1]
-    ]
+    pairs = [FolderPair(folder, folder, before)] if apart(folder.iterdir())[1] else []
+    for inner in folders_in(folder) if deep else ():
+        pairs += beside(inner, f"{before}{inner.name}/", deep - 1)
+    return pairs
 
 
 def apart(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:

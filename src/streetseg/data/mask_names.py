@@ -1,7 +1,8 @@
 """Find each frame's mask by their names.
 
-The names are the same; or the same but for case; or the mask's has the whole name of the frame's file; or they are the
-same without the words for image and mask (img_1 and mask_1_gt); or all masks have one ending more (frame_1_xyz).
+The names are the same; or the same but for folders of splits or for case; or the mask's has the whole name of the
+frame's file; or they are the same without the words for image and mask (img_1 and mask_1_gt); or all masks have one
+ending more (frame_1_xyz).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from streetseg.data.folder_names import FOR_THE_EYE, IMAGE_WORDS, MASK_WORDS
+from streetseg.data.folder_names import FOR_THE_EYE, IMAGE_WORDS, MASK_WORDS, meaning_of
 from streetseg.errors import DatasetError
 
 # Further words in the names of files; "l" and "p" are the endings of CamVid's and fastai's masks.
@@ -31,6 +32,7 @@ def match(frames: Mapping[str, Path], masks: Mapping[str, Path]) -> dict[str, Pa
     """
     found = {name: masks[name] for name in frames if name in masks}
     steps: tuple[tuple[Key, Key], ...] = (
+        (lambda name, path: without_split(name), lambda name, path: without_split(name)),
         (lambda name, path: name.casefold(), lambda name, path: name.casefold()),
         (lambda name, path: (name + path.suffix).casefold(), lambda name, path: name.casefold()),
         (lambda name, path: without_words(name), lambda name, path: without_words(name)),
@@ -46,6 +48,12 @@ def match(frames: Mapping[str, Path], masks: Mapping[str, Path]) -> dict[str, Pa
         usable = {name: groups[key] for name, key in keys.items() if key in groups and count[key] == 1}
         found |= {name: best(frames[name], fitting) for name, fitting in usable.items()}
     return found | by_common_ending({name for name in frames if name not in found}, masks, {*found.values()})
+
+
+def without_split(name: str) -> str:
+    """Return a name without folders of splits: masks may lie in one folder for all splits."""
+    *folders, file = name.split("/")
+    return "/".join([folder for folder in folders if not meaning_of(folder).split] + [file])
 
 
 def without_words(name: str) -> str:

@@ -33,27 +33,29 @@ def find_lists(root: Path) -> dict[str, list[Path]]:
     """Return the lists of pairs: split -> files; "" for those that no split is said of."""
     places = [root / place for place in PLACES]
     places += [path for path in sorted(root.glob("list*/*")) if path.is_dir() and not path.name.startswith(".")]
-    lists: dict[str, list[Path]] = {}
     for folder in places:
-        if not folder.is_dir() or lists:
+        if not folder.is_dir():
             continue
-        for path in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)):
-            if path.suffix.lower() in LIST_SUFFIXES and path.is_file() and names_pairs(path):
-                lists.setdefault(meaning_of(path.stem).split or "", []).append(path)
-    told = {split: lists[split][:1] for split in SPLITS if split in lists}
-    return told or lists
+        paths = [path for path in folder.iterdir() if path.suffix.lower() in LIST_SUFFIXES and path.is_file()]
+        paths.sort(key=lambda path: (len(path.name), path.name))
+        lists: dict[str, list[Path]] = {}
+        for path in filter(names_pairs, paths):
+            lists.setdefault(meaning_of(path.stem).split or "", []).append(path)
+        if lists:
+            told = {split: lists[split][:1] for split in SPLITS if split in lists}
+            alone = [path for path in paths if meaning_of(path.stem).split == "test"]  # images without masks
+            return ({"test": alone[:1]} if alone and told else {}) | told or lists
+    return {}
 
 
 def names_pairs(path: Path) -> bool:
-    """Return True if the first lines of a file are an image and its mask."""
+    """Return True if one of the first lines of a file is an image and its mask."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             lines = [line.strip() for line, _ in zip(file, range(20), strict=False)]
     except (OSError, UnicodeDecodeError):
         return False
-    lines = [line for line in lines if line and not line.startswith("#")]
-    found = [any(True for _ in halves(line)) for line in lines]
-    return bool(found) and all(found[1:] or found)  # the first line may be a header
+    return any(True for line in lines for _ in halves(line))
 
 
 def halves(line: str) -> Iterator[tuple[str, str]]:
