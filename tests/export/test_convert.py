@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from torch import Tensor
 from streetseg.cli import main
 from streetseg.export.convert import convert
 from streetseg.models.weights import open_weights
+from streetseg.runtime.artefact import read_card
 from streetseg.streets.scene import render
-from tests.support.checkpoints import save
+from tests.support.checkpoints import filled, save
 from tests.support.reference_rules import Reference
 
 
@@ -31,6 +33,9 @@ def test_a_conversion_says_what_it_took(tmp_path: Path) -> None:
         "taken": converted.taken,
         "left_out": {"down5": 12, "last_layer": 6, "linear": 2},
         "untrained": dict(converted.untrained),
+        "part": "",
+        "not_taken": [],
+        "notes": [],
     }
     assert converted.taken + sum(converted.untrained.values()) == len(network.state_dict())
     assert converted.untrained.keys() == {"context", "head"}
@@ -54,6 +59,51 @@ def test_from_a_checkpoint_to_pictures(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["predict", str(photo), *arguments]) == 0
     with Image.open(tmp_path / "out" / "photo_classes.png") as image:
         assert image.size == (96, 64)
+
+
+def test_averaged_weights_are_told(tmp_path: Path) -> None:
+    checkpoint = save(tmp_path / "x.pth", {"net": filled(0.25), "ema_net": filled(0.5)})
+    out = tmp_path / "x.safetensors"
+    converted = convert(checkpoint, out=out)
+    assert "taken: the averaged weights, ema_net; not taken: net (--part NAME takes another)" in converted.table()
+    assert (converted.part, converted.not_taken) == ("ema_net", ("net",))
+    assert open_weights(out)[0].state_dict()["head.weight"].flatten()[0].item() == 0.5
+    assert "not taken: ema_net" in convert(checkpoint, out=out, part="net").table()
+    assert open_weights(out)[0].state_dict()["head.weight"].flatten()[0].item() == 0.25
+
+
+NAMES = tuple(f"kind {index}" for index in range(19))
+PALETTE = tuple((index, 2 * index, 255 - index) for index in range(19))
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"meta": {"CLASSES": NAMES, "PALETTE": [list(colour) for colour in PALETTE], "epoch": 3}},
+        {"meta": {"dataset_meta": {"classes": NAMES, "palette": PALETTE}}},
+        {"meta": {"dataset_meta": {"CLASSES": list(NAMES), "PALETTE": PALETTE}}},
+        {"hyper_parameters": argparse.Namespace(data={"class_names": list(NAMES), "palette": PALETTE})},
+        {"names": dict(enumerate(NAMES)), "colors": PALETTE},
+    ],
+)
+def test_class_names_in_the_checkpoint_go_to_the_card(tmp_path: Path, meta: dict[str, object]) -> None:
+    checkpoint = save(tmp_path / "x.pth", {"state_dict": filled(0.25), **meta})
+    out = tmp_path / "x.safetensors"
+    converted = convert(checkpoint, out=out)
+    assert converted.classes == NAMES
+    assert "class names and colours are those in the checkpoint's" in converted.table()
+    assert read_card(out).colours == PALETTE
+    assert convert(checkpoint, out=out, classes="cityscapes").classes[0] == "road"
+
+
+def test_class_counts_that_differ_are_told_with_both_sides(tmp_path: Path) -> None:
+    checkpoint = save(tmp_path / "x.pth", {"state_dict": filled(0.25), "meta": {"CLASSES": ("road", "sky")}})
+    converted = convert(checkpoint, out=tmp_path / "x.safetensors")
+    assert "meta.classes in the checkpoint names 2 classes and its last layer has 19" in converted.table()
+    assert converted.classes[0] == "road"
+    converted = convert(checkpoint, out=tmp_path / "x.safetensors", classes=["road", "sky"])
+    assert "the checkpoint has 19 classes and --classes 2: its last layer is not taken" in converted.table()
+    assert converted.untrained.keys() == {"head"}
 
 
 def one_logit(fixture: str) -> dict[str, Tensor]:

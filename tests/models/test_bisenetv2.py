@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from streetseg.errors import NetworkError
 from streetseg.models.bisenetv2 import bisenetv2, bisenetv2_large
-from streetseg.models.conversion import convert_tensors
+from streetseg.models.matching import convert_tensors
 from streetseg.models.origins.bisenetv2 import TORCHVISION
 from streetseg.models.semantic_backbones import SEMANTIC_BACKBONES, ShuffleUnit
 from streetseg.models.weights import load_tensors

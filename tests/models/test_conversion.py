@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +10,10 @@ import torch
 from streetseg.data.labels import label_space
 from streetseg.errors import CheckpointError, NetworkError
 from streetseg.models import conversion
-from streetseg.models.checkpoint_files import state_dict_in
 from streetseg.models.conversion import recognise_checkpoint
 from streetseg.models.origins import bisenetv2
 from streetseg.models.semantic_backbones import ResNet18
-from tests.support.checkpoints import converted, refusal, shapes
+from tests.support.checkpoints import converted, refusal, shapes, tensors_of
 from tests.support.reference_rules import FOLDER, Reference
 
 OFFICIAL = {
@@ -30,9 +28,6 @@ OFFICIAL = {
 # Networks that differ in strides only: their tensors cannot tell them apart.
 ALIKE = {"fassd_net", "fassd_net_l1"}
 
-HERE = Path("checkpoint.pth")
-
-
 # Recognising
 
 
@@ -40,14 +35,17 @@ HERE = Path("checkpoint.pth")
 @pytest.mark.parametrize("fixture", sorted(path.stem for path in FOLDER.glob("*.json")))
 def test_every_fixture_is_recognised_whatever_is_around_it(fixture: str) -> None:
     theirs = shapes(fixture)
+    name = fixture.removeprefix("mmseg-").removesuffix("-cls").removesuffix("-seg").replace("-", "_")
+    asked = name if name in ALIKE else None
+    recognised = recognise_checkpoint(theirs, fixture, asked)
+    assert recognised.network == name
     for prefix, wrapper in (("", None), ("module.", "state_dict"), ("model.module.", "model_state"), ("model.", "ema")):
         wrapped = {f"{prefix}{name}": tensor for name, tensor in theirs.items()}
         content = wrapped if wrapper is None else {"epoch": 3, wrapper: wrapped, "optimizer": {"state": theirs}}
-        assert state_dict_in(content, HERE, 1 << 40).keys() == theirs.keys()
+        again = recognise_checkpoint(tensors_of(content), fixture, asked)
+        assert (again.network, again.origin, again.left_out) == (name, recognised.origin, recognised.left_out)
+        assert again.tensors.keys() == recognised.tensors.keys()
 
-    name = fixture.removeprefix("mmseg-").removesuffix("-cls").removesuffix("-seg").replace("-", "_")
-    recognised = recognise_checkpoint(theirs, fixture, name if name in ALIKE else None)
-    assert recognised.network == name
     assert recognised.origin.name == OFFICIAL[fixture.split("-")[0]]
     assert recognised.num_classes == (None if fixture.endswith("-cls") else 19)
     if not fixture.endswith("-cls"):
@@ -97,8 +95,7 @@ def test_every_tensor_counts() -> None:
 def test_training_wrappers_of_ddrnet_pytorch() -> None:
     inner = shapes("ddrnet-23-slim")
     wrapped = {f"model.{name}": tensor for name, tensor in inner.items()} | {"loss.criterion.weight": torch.ones(19)}
-    theirs = state_dict_in({"state_dict": wrapped}, HERE, 1 << 40)
-    recognised = recognise_checkpoint(theirs, "x.pth", origin="chenjun2hao/DDRNet.pytorch")
+    recognised = recognise_checkpoint(tensors_of({"state_dict": wrapped}), "x.pth", origin="chenjun2hao/DDRNet.pytorch")
     assert recognised.network == "ddrnet_23_slim"
     assert recognised.left_out == {"seghead_extra": 13, "loss": 1}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from streetseg.models.conversion import convert_tensors
+from streetseg.models.matching import convert_tensors
 from streetseg.models.networks import CLASSIFIERS, build
 from streetseg.models.origins import bisenetv2, ddrnet, fassdnet, hardnet, stdc
 from streetseg.models.origins.origin import Origin

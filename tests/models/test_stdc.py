@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from streetseg.errors import NetworkError
-from streetseg.models.conversion import convert_tensors
+from streetseg.models.matching import convert_tensors
 from streetseg.models.networks import MODELS
 from streetseg.models.origins import stdc
 from streetseg.models.stdc import stdc1, stdc2

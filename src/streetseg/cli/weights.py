@@ -25,9 +25,14 @@ def add_verbs(verbs: Verbs) -> None:
         "--origin", metavar="OWNER/REPOSITORY", help="code base that it comes from (default: by the tensors)"
     )
     verb.add_argument(
+        "--part", metavar="NAME",
+        help="part of the file to take, if it holds several networks (default: the averaged weights, or the only ones)",
+    )  # fmt: skip
+    verb.add_argument(
         "--classes",
         help="a dataset's name, names separated by commas, a text file with one name a line, or a count; a count other "
-        "than the checkpoint's leaves the head untrained (default: Cityscapes' for 19, else class_0, class_1, ...)",
+        "than the checkpoint's leaves the head untrained (default: the names in the checkpoint, else Cityscapes' for "
+        "19, else class_0, class_1, ...)",
     )
     verb.add_argument(
         "--operating-scale", type=float, default=1.0, metavar="SCALE",
@@ -78,6 +83,7 @@ def convert(options: argparse.Namespace) -> int:
         out=options.out,
         network=options.network,
         origin=options.origin,
+        part=options.part,
         classes=options.classes,
         operating_scale=options.operating_scale,
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from streetseg.errors import ArtefactError, NetworkError
 from streetseg.models.networks import build
 from streetseg.models.outputs import Network
+from streetseg.models.skeleton import skeletons
 from streetseg.runtime.artefact import METADATA_KEY, read_card, safetensors_content_hash
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.files import write_file
@@ -37,7 +38,8 @@ def open_weights(path: Path) -> tuple[Network, ModelCard]:
         )
     card = read_card(path)
     try:
-        network = build(card.network, len(card.classes), **card.network_arguments)
+        with skeletons():
+            network = build(card.network, len(card.classes), **card.network_arguments)
     except (NetworkError, TypeError) as error:
         if not card.network_arguments:
             raise
@@ -96,7 +98,10 @@ def save_weights(
 
 
 def load_tensors(network: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
-    """Load tensors under our names into a network; an ArtefactError names both sides if they do not fit."""
+    """Load tensors under our names into a network; an ArtefactError names both sides if they do not fit.
+
+    A skeleton gets tensors of its own, of its types. A network with values has them overwritten.
+    """
     ours = network.state_dict()
     missing = sorted(ours.keys() - tensors.keys())
     unused = sorted(tensors.keys() - ours.keys())
@@ -112,4 +117,10 @@ def load_tensors(network: nn.Module, tensors: dict[str, Tensor], source: str) ->
     ]
     if faults:
         raise ArtefactError(f"{source} does not fit {type(network).__name__}: tensors {'; '.join(faults)}")
-    network.load_state_dict(tensors)
+    if not any(tensor.is_meta for tensor in ours.values()):
+        network.load_state_dict(tensors)
+        return
+    own = {key: tensor.to(ours[key].dtype, copy=True).contiguous() for key, tensor in tensors.items()}
+    network.load_state_dict(own, assign=True)
+    empty = [name for name, tensor in (*network.named_parameters(), *network.named_buffers()) if tensor.is_meta]
+    assert not empty, f"without values: {empty}"

@@ -8,6 +8,7 @@ from streetseg.models.semantic_backbones import SEMANTIC_BACKBONES
 COINCHEUNG = Origin(
     "CoinCheung/BiSeNet",
     ("bisenetv2",),
+    ("segment.S4.0.conv1.conv.weight", "segment.S5_5.conv_last.conv.weight", "detail.S2.0.conv.weight"),
     renaming(
         [
             (r"^detail\.S", "detail.stage"),
@@ -42,6 +43,7 @@ COINCHEUNG = Origin(
 MMSEGMENTATION = Origin(
     "open-mmlab/mmsegmentation",
     ("bisenetv2",),
+    ("backbone.detail.detail_branch.1.0.conv.weight", "backbone.bga.conv.conv.weight"),
     renaming(
         [
             # Its auxiliary heads compute another function than our boosters.
@@ -78,11 +80,17 @@ MMSEGMENTATION = Origin(
 )  # fmt: skip
 
 
+LANDMARKS = {
+    "resnet18": ("layer4.1.conv2.weight", "layer3.1.conv2.weight"),
+    "mobilenet_v2": ("features.18.0.weight", "features.17.conv.2.weight"),
+    "shufflenet_v2_x1_5": ("conv5.0.weight", "stage4.3.branch2.5.weight"),
+}
 # ImageNet checkpoints to start a semantic branch (Table 6): all but the classifier.
 TORCHVISION = {
     name: Origin(
         "pytorch/vision",
         ("bisenetv2",),
+        LANDMARKS[name],
         renaming([(r"^(?:fc|classifier)\.", None), (r"^", "semantic.backbone.")]),
         arguments={"semantic": name},
         parts=("semantic.backbone.",),

@@ -97,24 +97,28 @@ def add_stem_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors | {name.replace("weight", "bias"): tensor.new_zeros(len(tensor)) for name, tensor in stem.items()}
 
 
+LANDMARKS = ("layer5_.0.conv1.weight", "layer4_.0.conv1.weight", "layer4_.1.conv1.weight")
 OFFICIAL = Origin(
     "ydhongHIT/DDRNet",
     SEGMENTATION,
+    LANDMARKS,
     # DDRNet.pytorch also saves its loss's class weights; it returns main and auxiliary logits in the other order.
     renaming([(r"^loss\.", None), *TRUNK, *BLOCKS, *HEADS]),
     also=("chenjun2hao/DDRNet.pytorch",),
 )
-OFFICIAL_CLASSIFIER = Origin("ydhongHIT/DDRNet", CLASSIFICATION, renaming([*TRUNK, *BLOCKS, *CLASSIFIER]))
+OFFICIAL_CLASSIFIER = Origin("ydhongHIT/DDRNet", CLASSIFICATION, LANDMARKS, renaming([*TRUNK, *BLOCKS, *CLASSIFIER]))
 # ImageNet checkpoints to start a segmentation network: all but the classifier's tail.
 IMAGENET = Origin(
     "ydhongHIT/DDRNet",
     SEGMENTATION,
+    LANDMARKS,
     renaming([(r"^(?:down5|last_layer|linear)\.", None), *TRUNK, *BLOCKS]),
     parts=("trunk.", "rbb_low.", "rbb_high."),
 )
 MMSEG = Origin(
     "open-mmlab/mmsegmentation",
     ("ddrnet_23_slim", "ddrnet_23"),
+    ("backbone.spatial_branch_layers.0.0.conv1.conv.weight", "backbone.context_branch_layers.0.0.conv1.conv.weight"),
     renaming([*MMSEGMENTATION, *TRUNK, *BLOCKS, *HEADS]),
     adapt=add_stem_biases,
 )

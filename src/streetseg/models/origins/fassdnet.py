@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streetseg.models.origins.hardnet import DECODER, ENCODER, LAYER
+from streetseg.models.origins.hardnet import BACKBONE_LANDMARKS, DECODER, ENCODER, LAYER
 from streetseg.models.origins.origin import Origin, renaming
 
 NETWORKS = ("fassd_net", "fassd_net_l1", "fassd_net_l2")
@@ -42,6 +42,7 @@ MDA = {
 OFFICIAL = Origin(
     "GibranBenitez/FASSD-Net",
     NETWORKS,
+    ("DAPF.conv1x1.weight", "mda.0.conv1x1.conv.weight", "mda.1.conv1x1.conv.weight"),
     renaming(
         [
             *ENCODER,
@@ -56,6 +57,7 @@ OFFICIAL = Origin(
 IMAGENET = Origin(
     "PingoLH/FCHarDNet",
     NETWORKS,
+    BACKBONE_LANDMARKS,
     renaming([(r"^(?:base\.)?1[67]\.", None), (r"^(?=\d)", "base."), *ENCODER, *LAYER]),
     parts=("encoder.",),
 )

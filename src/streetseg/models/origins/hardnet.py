@@ -21,13 +21,22 @@ DECODER: list[Rule] = [
     *LAYER,
 ]
 
+LANDMARKS = ("base.4.layers.0.conv.weight", "base.10.layers.0.conv.weight", "base.13.layers.0.conv.weight")
+# With and without `base.`; the places in the list are the encoder's own.
+BACKBONE_LANDMARKS = (*LANDMARKS, "10.layers.0.conv.weight", "13.layers.0.conv.weight")
+
 OFFICIAL = Origin(
-    "PingoLH/FCHarDNet", ("fc_hardnet_70",), renaming([*ENCODER, *DECODER]), bgr_stem="encoder.stem.0.0.weight"
+    "PingoLH/FCHarDNet",
+    ("fc_hardnet_70",),
+    LANDMARKS,
+    renaming([*ENCODER, *DECODER]),
+    bgr_stem="encoder.stem.0.0.weight",
 )
 # Its training starts from an ImageNet checkpoint that has only `base`, without that name in the keys.
 IMAGENET = Origin(
     "PingoLH/FCHarDNet",
     ("fc_hardnet_70", "fc_hardnet_70_l1", "fc_hardnet_70_l2"),
+    BACKBONE_LANDMARKS,
     renaming([(r"^(?=\d)", "base."), *ENCODER, *LAYER]),
     parts=("encoder.",),
 )

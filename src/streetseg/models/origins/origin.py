@@ -21,6 +21,8 @@ class Origin:
     Attributes:
         name: "owner/repository".
         networks: The names in MODELS or CLASSIFIERS that it has.
+        landmarks: Keys of theirs that no other code base has, parameters of different places: where one stands in a
+            checkpoint, the keys before it are around the network.
         rename: Their key -> ours, or None for a tensor that our network does not need (training-only or unused there).
         adapt: Changes values of the renamed tensors where names are not enough.
         arguments: Builder arguments with which our network is that code base's function.
@@ -35,6 +37,7 @@ class Origin:
 
     name: str
     networks: tuple[str, ...]
+    landmarks: tuple[str, ...]
     rename: Callable[[str], str | None]
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda tensors: tensors
     arguments: Mapping[str, Any] = field(default_factory=dict)

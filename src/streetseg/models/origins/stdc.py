@@ -12,6 +12,7 @@ from torch import Tensor
 from streetseg.models.origins.origin import BLOCK_RULES, Origin, Rule, renaming
 from streetseg.models.stdc import STDC1_BLOCKS, STDC2_BLOCKS
 
+BACKBONE_LANDMARKS = ("features.0.conv.weight", "features.1.conv.weight")
 BLOCKS = {"stdc1": STDC1_BLOCKS, "stdc2": STDC2_BLOCKS}
 
 
@@ -69,6 +70,7 @@ SEGMENTATION = {
     name: Origin(
         "MichaelFan01/STDC-Seg",
         (name,),
+        ("cp.backbone.features.0.conv.weight", "cp.backbone.features.1.conv.weight"),
         renaming(segmentation_rules(blocks)),
         plain_norms,
         # The official network always has the four detail heads, whichever of them its training used.
@@ -81,6 +83,7 @@ CLASSIFIER = {
     name: Origin(
         "MichaelFan01/STDC-Seg",
         (f"{name}_classifier",),
+        BACKBONE_LANDMARKS,
         renaming(
             [
                 (r"^bn\.", None),
@@ -100,6 +103,7 @@ IMAGENET = {
     name: Origin(
         "MichaelFan01/STDC-Seg",
         (name,),
+        BACKBONE_LANDMARKS,
         renaming([(r"^(?:conv_last|fc|bn|linear)\.", None), *backbone_rules(blocks, "backbone."), *BLOCK_RULES]),
         parts=("backbone.",),
     )
@@ -109,6 +113,7 @@ IMAGENET = {
 MMSEGMENTATION = Origin(
     "open-mmlab/mmsegmentation",
     ("stdc1", "stdc2"),
+    ("backbone.backbone.stages.0.conv.weight", "backbone.backbone.stages.1.conv.weight"),
     renaming(
         [
             # Its boundary head has two classes and constants of its loss: another function than our detail head.
