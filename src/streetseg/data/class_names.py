@@ -24,7 +24,8 @@ from streetseg.errors import UsageError
 
 # Names of one thing in published road datasets. Left out on purpose, because one is part of the other or they overlap:
 # rider and cyclist (riders of motorcycles), bicycle and cyclist (a thing and a person), bike (of either kind), vehicle
-# and car, sign and traffic light, vegetation and terrain, street and road, motorcycle and motorcyclist.
+# and car, sign and traffic light, vegetation and terrain, street and road, motorcycle and motorcyclist. Labels without
+# a class for riders may count them as persons; in road scenes these are few pixels.
 SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("road", "roads", "roadway", "carriageway"),
     ("sidewalk", "sidewalks", "pavement", "footpath", "footway"),
@@ -44,13 +45,8 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("motorcycle", "motorcycles", "motorbike", "motorbikes"),
     ("bicycle", "bicycles"),
 )
-RIDERS = ("rider", "riders", "cyclist", "cyclists", "bicyclist", "bicyclists", "motorcyclist")
-# Names that are synonyms only beside another class: without riders, "person" holds them too; without a road,
-# "pavement" may be the road.
-ONLY_BESIDE: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("person", "persons", "people"), RIDERS),
-    "pavement": ("road", "roads", "roadway", "carriageway"),
-}
+# Names that are synonyms only beside another class: without a road, "pavement" may be the road.
+ONLY_BESIDE: dict[str, tuple[str, ...]] = {"pavement": ("road", "roads", "roadway", "carriageway")}
 SHOWN = 12  # names in an error, at most
 
 Rule = Literal["map", "name", "spelling", "synonym"]

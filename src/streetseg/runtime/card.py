@@ -302,8 +302,8 @@ class ModelCard(Printable):
             version = values.get("card_version")
             if not isinstance(version, int) or not 1 <= version <= CARD_VERSION:
                 raise ArtefactError(
-                    f"{source} has a card of version {version}; this streetseg reads 1 to {CARD_VERSION}: upgrade it, "
-                    "or get the file again"
+                    f"{source} has a card of version {version}; this streetseg reads 1 to {CARD_VERSION}: upgrade "
+                    "streetseg, or get the file again"
                 )
             known = {f.name for f in dataclasses.fields(cls)}
             known -= set(SINCE_VERSION_2) if version == 1 else set()
