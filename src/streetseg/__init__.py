@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from streetseg.training.recipe import Recipe
     from streetseg.training.recipes.recipes import RecipeList, list_recipes
     from streetseg.training.result import TrainingResult
+    from streetseg.training.show import DatasetSheet, show_dataset
     from streetseg.training.train import train
 
     __version__: str
@@ -63,6 +64,7 @@ __all__ = [
     "Converted",
     "ConvertedDataset",
     "Dataset",
+    "DatasetSheet",
     "DatasetStats",
     "EagerSpeed",
     "EngineOptions",
@@ -114,6 +116,7 @@ __all__ = [
     "read_evaluation",
     "read_frame",
     "render_streets",
+    "show_dataset",
     "train",
     "write_submission",
 ]
@@ -126,6 +129,7 @@ HOMES = {
     "Converted": "streetseg.export.convert",
     "ConvertedDataset": "streetseg.data.convert",
     "Dataset": "streetseg.data.pairs",
+    "DatasetSheet": "streetseg.training.show",
     "DatasetStats": "streetseg.data.stats",
     "EagerSpeed": "streetseg.bench.eager",
     "EngineOptions": "streetseg.runtime.engines.options",
@@ -177,6 +181,7 @@ HOMES = {
     "read_evaluation": "streetseg.measure.evaluation_json",
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",
+    "show_dataset": "streetseg.training.show",
     "train": "streetseg.training.train",
     "write_submission": "streetseg.measure.submission",
 }

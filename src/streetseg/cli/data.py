@@ -1,4 +1,4 @@
-"""`streetseg data`: check, stats, init, convert and render."""
+"""`streetseg data`: check, init, show, stats, convert and render."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Verbs) -> None:
     """Add data with its actions."""
-    summary = "check a dataset, name its classes, print its figures, convert it, or render one"
+    summary = "check a dataset, name its classes, show it, print its figures, convert it, or render one"
     data = verbs.add_parser("data", help=summary, description=sentence(summary))
-    actions = data.add_subparsers(required=True, metavar="check|init|stats|convert|render")
+    actions = data.add_subparsers(required=True, metavar="check|init|show|stats|convert|render")
 
     verb = add_verb(actions, "check", data_check, "list a dataset's faults; exit code 1 if one is an error")
     add_folder_options(verb)
@@ -31,6 +31,7 @@ def add_verbs(verbs: Verbs) -> None:
     )  # fmt: skip
 
     add_init(actions)
+    add_show(actions)
     add_convert(actions)
 
     verb = add_verb(actions, "render", data_render, "render streets with exact labels")
@@ -63,6 +64,15 @@ def add_init(actions: Verbs) -> None:
         help="give colours on smoothed borders the class of the nearest colour (default: they do not count)",
     )  # fmt: skip
     verb.add_argument("--force", action="store_true", help="replace a classes.yaml that is there")
+
+
+def add_show(actions: Verbs) -> None:
+    """Add show."""
+    verb = add_verb(actions, "show", data_show, "write a contact sheet: frames with their classes, shares, first batch")
+    add_folder_options(verb)
+    verb.add_argument("--out", required=True, type=path, metavar="FILE", help="NAME.html, one file, or NAME.png")
+    verb.add_argument("--frames", type=int, default=12, metavar="N", help="number of frames (default: %(default)s)")
+    verb.add_argument("--recipe", default="finetune", help="recipe that augments the batch (default: %(default)s)")
 
 
 def add_convert(actions: Verbs) -> None:
@@ -132,6 +142,22 @@ def data_init(options: argparse.Namespace) -> int:
         options.folder, nearest=options.nearest, force=options.force, dataset=options.dataset, progress=progress
     )
     say(found.to_json() if options.json else found.table())
+    return DONE
+
+
+def data_show(options: argparse.Namespace) -> int:
+    """Write a contact sheet, and print doubts about the labels."""
+    from streetseg.training.show import show_dataset
+
+    sheet = show_dataset(
+        options.folder,
+        options.out,
+        frames=options.frames,
+        recipe=options.recipe,
+        dataset=options.dataset,
+        progress=progress,
+    )
+    say(sheet.to_json() if options.json else sheet.table())
     return DONE
 
 

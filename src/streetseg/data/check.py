@@ -6,13 +6,11 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from streetseg.data.datasets import find_dataset
-from streetseg.data.doubts import BANDS, SplitLabels, doubts, likely_causes
+from streetseg.data.doubts import SplitLabels, doubts, likely_causes
 from streetseg.data.findings import Finding, Severity, told
 from streetseg.data.pairs import IGNORE, SHOWN, Dataset
-from streetseg.data.survey import Sample, SplitFigures, class_counts, describe_sizes, split_figures, survey
+from streetseg.data.survey import Sample, SplitFigures, class_counts, describe_sizes, split_bands, split_figures, survey
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable, text_table
 
@@ -126,9 +124,8 @@ def causes(dataset: Dataset, samples: list[Sample]) -> list[Finding]:
 
 def split_labels(dataset: Dataset, split: str, samples: list[Sample]) -> SplitLabels:
     """Return the labels of a split, counted."""
-    bands = sum((sample.bands for sample in samples), np.zeros((BANDS, 256), np.int64))
     pairs = tuple(sample.pair for sample in samples if sample.labels.any())
-    return SplitLabels(dataset, split, pairs, class_counts(samples), bands)
+    return SplitLabels(dataset, split, pairs, class_counts(samples), split_bands(samples))
 
 
 def void_labels(samples: list[Sample]) -> list[Finding]:

@@ -123,6 +123,11 @@ def class_counts(samples: list[Sample]) -> np.ndarray:
     return sum((sample.labels for sample in samples), np.zeros(256, np.int64))
 
 
+def split_bands(samples: Iterable[Sample]) -> np.ndarray:
+    """Return a sample of these counts in horizontal bands, BANDS x 256."""
+    return sum((sample.bands for sample in samples), np.zeros((BANDS, 256), np.int64))
+
+
 def describe_sizes(sizes: Mapping[str, int]) -> str:
     """Return up to three frame sizes as text."""
     if len(sizes) == 1:
