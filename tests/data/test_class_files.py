@@ -123,6 +123,28 @@ def test_two_files_with_other_colours_or_values_are_refused(tmp_path: Path) -> N
     assert find_classes([tmp_path], [save(COLOURS[label()], tmp_path / "mask.png")]) is not None
 
 
+def test_classes_yaml_may_give_all_classes_other_names(tmp_path: Path) -> None:
+    """As where a file of another tool spells them wrong, or in another language."""
+    pairs_of_files(tmp_path, "images/{split}/f{i}.jpg", "masks/{split}/f{i}.png", COLOURS)
+    write("name,r,g,b\nsyk,70,130,180\nraod,128,64,128\ncra,0,0,142\n", tmp_path / "class_dict.csv")
+    lines = [f"- {{name: {name}, colour: {list(colour)}}}\n" for name, colour in zip(NAMES, RGB, strict=True)]
+    write("".join(reversed(lines)), tmp_path / "classes.yaml")
+    assert reads(tmp_path).class_file == tmp_path / "classes.yaml"
+    write("".join(lines[:2]), tmp_path / "classes.yaml")
+    with pytest.raises(DatasetError, match="name different classes"):
+        open_dataset(tmp_path)
+
+
+def test_files_of_tools_must_not_call_a_value_differently(tmp_path: Path) -> None:
+    pairs_of_files(tmp_path, "{split}/f{i}.jpg", "{split}/f{i}_mask.png")
+    write("Pixel Value, Class\n0, sky\n1, road\n2, car\n", tmp_path / "train/_classes.csv")
+    write("Pixel Value, Class\n0, sky\n1, raod\n2, car\n", tmp_path / "val/_classes.csv")
+    with pytest.raises(DatasetError, match=r"train/_classes\.csv calls 1 road, .*val/_classes\.csv calls it raod"):
+        open_dataset(tmp_path)
+    classes(tmp_path)
+    reads(tmp_path)
+
+
 def test_a_class_file_may_lie_beside_the_masks(tmp_path: Path) -> None:
     pairs_of_files(tmp_path, "images/{split}/f{i}.jpg", "masks/{split}/f{i}.png")
     path = write("sky\nroad\ncar\n", tmp_path / "masks/classes.txt")

@@ -16,7 +16,7 @@ import numpy as np
 from streetseg.data.class_json import read_structured
 from streetseg.data.class_tables import read_table
 from streetseg.data.classes_yaml import CLASSES_FILE, read_classes
-from streetseg.data.own_classes import OwnClass, OwnClasses, plain
+from streetseg.data.own_classes import Colour, OwnClass, OwnClasses, plain
 from streetseg.data.pairs import open_mask
 from streetseg.errors import DatasetError
 
@@ -47,17 +47,15 @@ def find_classes(places: Iterable[Path], masks: Sequence[Path] = ()) -> OwnClass
         return None
     kind = kind_of(masks)
     read = [read_class_file(path) for path in paths]
-    for i, first in enumerate(read):
+    chosen = read[0]
+    for i, first in enumerate(read[:1] if chosen.ours else read):
         for second in read[i + 1 :]:
             compare(first, second, kind)
-    chosen = read[0]
-    if kind == "colour" and not all(entry.colours for entry in chosen.counted):
-        own_file = chosen.path is not None and is_ours(chosen.path)
-        if own_file:
-            for other in read[1:]:
-                chosen = with_colours(chosen, other)
-        else:
-            chosen = next((each for each in read if all(entry.colours for entry in each.counted)), chosen)
+    if chosen.ours:
+        for other in read[1:]:
+            chosen = with_colours(chosen, other)
+    elif kind == "colour":
+        chosen = next((each for each in read if all(entry.colours for entry in each.counted)), chosen)
     return with_note(chosen)
 
 
@@ -75,14 +73,9 @@ def class_files(places: Iterable[Path]) -> list[Path]:
 
 def read_class_file(path: Path) -> OwnClasses:
     """Return the classes of a file, by its name."""
-    if is_ours(path):
+    if path.suffix.lower() in (".yaml", ".yml") and path.stem.lower() == "classes":
         return read_classes(path)
     return read_structured(path) if path.suffix.lower() in (".json", ".yaml", ".yml") else read_table(path)
-
-
-def is_ours(path: Path) -> bool:
-    """Return True for classes.yaml."""
-    return path.stem.lower() == "classes" and path.suffix.lower() in (".yaml", ".yml")
 
 
 def kind_of(masks: Sequence[Path]) -> MaskKind:
@@ -101,11 +94,14 @@ def kind_of(masks: Sequence[Path]) -> MaskKind:
 
 
 def compare(first: OwnClasses, second: OwnClasses, kind: MaskKind) -> None:
-    """Raise DatasetError if two files give a class different places in masks, or have no class in common."""
+    """Raise DatasetError if two files give a class different places in masks, or a place in masks different classes.
+
+    classes.yaml may give classes other names.
+    """
     by_name = {plain(entry.name): entry for entry in second.entries}
     common = [(entry, by_name[plain(entry.name)]) for entry in first.entries if plain(entry.name) in by_name]
     remedy = "correct one of the files, or take it away"
-    if not common:
+    if not common and not (first.ours and places(first, kind) == places(second, kind)):
         raise DatasetError(
             f"{first.path} and {second.path} name different classes ({some(first.counted)}; {some(second.counted)}); "
             f"{remedy}"
@@ -121,6 +117,27 @@ def compare(first: OwnClasses, second: OwnClasses, kind: MaskKind) -> None:
         else:
             continue
         raise DatasetError(f"{first.path} gives {one.name} the {what} {here}, {second.path} gives it {there}; {remedy}")
+    if not first.ours:
+        known = {place: entry for entry in second.entries for place in places_of(entry, kind)}
+        for one in first.entries:
+            for place in places_of(one, kind):
+                other = known.get(place, one)
+                if plain(other.name) != plain(one.name) and not (other.ignore and one.ignore):
+                    raise DatasetError(
+                        f"{first.path} calls {place} {one.name}, {second.path} calls it {other.name}; {remedy}"
+                    )
+
+
+def places(classes: OwnClasses, kind: MaskKind) -> set[int | Colour]:
+    """Return the colours or values of classes that count, whatever masks hold."""
+    return {place for entry in classes.counted for place in places_of(entry, kind)}
+
+
+def places_of(entry: OwnClass, kind: MaskKind) -> tuple[int | Colour, ...]:
+    """Return a class's colours in masks, or its values."""
+    return (
+        entry.colours if kind == "colour" or (kind == "palette" and entry.placed and entry.colours) else entry.indices
+    )
 
 
 def some(classes: Sequence[OwnClass]) -> str:
@@ -141,6 +158,6 @@ def with_colours(classes: OwnClasses, other: OwnClasses) -> OwnClasses:
 def with_note(classes: OwnClasses) -> OwnClasses:
     """Return the classes with a note if the file leaves open what background is."""
     undrawn = any(entry.ignore and plain(entry.name) == "background" for entry in classes.entries)
-    if not undrawn or (classes.path is not None and is_ours(classes.path)):
+    if not undrawn or classes.ours:
         return classes
     return dataclasses.replace(classes, note=UNDRAWN)

@@ -54,7 +54,7 @@ def read_classes(path: Path) -> OwnClasses:
     if not isinstance(entries, list) or not entries:
         raise DatasetError(f"{path} must be a list with a line '- NAME' for each class")
     classes = [read_class(entry, place, f"{path}, class {place + 1}") for place, entry in enumerate(entries)]
-    return OwnClasses(distinct(path, classes), path, nearest)
+    return OwnClasses(distinct(path, classes), path, nearest, ours=True)
 
 
 def read_class(entry: Any, place: int, where: str) -> OwnClass:

@@ -62,12 +62,14 @@ class OwnClasses:
         path: The file that defines them; None: the dataset's publisher does.
         nearest: True if a colour of no class takes the class of the nearest colour.
         note: Decisions that the file leaves open; may be empty.
+        ours: True if the file is a classes.yaml, which its user wrote for this package.
     """
 
     entries: tuple[OwnClass, ...]
     path: Path | None = None
     nearest: bool = False
     note: str = ""
+    ours: bool = False
 
     @property
     def counted(self) -> list[OwnClass]:
