@@ -106,7 +106,8 @@ def open_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
     missing = [pair for pair in frames if pair.label in absent]
     if missing:
         raise DatasetError(
-            f"{missing[0].image} has no label: {missing[0].label} is missing ({len(missing)} missing in all)"
+            f"{missing[0].image} has no label: {missing[0].label} is missing ({len(missing)} missing in all); "
+            "copy them to their places, or let streetseg data convert leave such frames out"
         )
     return opened
 
