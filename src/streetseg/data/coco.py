@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from streetseg.data.drawn import Drawing, Shapes, constant, drawn_dataset, split_word
+from streetseg.data.folder_names import meaning_of
 from streetseg.data.image_index import ImageIndex
-from streetseg.data.json_files import head, read_json, records, size_of, some_json
+from streetseg.data.json_files import HEAD, head, read_json, records, size_of, some_json
 from streetseg.data.own_classes import OwnClass
 from streetseg.data.pairs import Dataset
 from streetseg.data.polygons import Area, Faulty, Parts, polygon
@@ -56,14 +57,23 @@ def open_coco(root: Path) -> Dataset:
 
 
 def json_files(root: Path) -> list[Path]:
-    """Return the JSON files that begin like a COCO JSON, in the folder and its subfolders."""
-    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))]
-    return [path for path in some_json(folders) if begins_like_coco(head(path))]
+    """Return the JSON files that begin like a COCO JSON: beside the data, in annotations/, and in folders of splits."""
+    return [path for path in some_json(label_folders(root)) if begins_like_coco(head(path))]
+
+
+def label_folders(root: Path) -> list[Path]:
+    """Return the folder itself, its folders of labels and of splits, and folders of labels in these."""
+    folders = [path for path in sorted(root.glob("[!.]*")) if path.is_dir()]
+    said = {path: meaning_of(path.name) for path in folders}
+    inner = [path / "annotations" for path in folders if said[path].split]
+    return [root, *(path for path in folders if said[path].split or said[path].role == "masks"), *inner]
 
 
 def begins_like_coco(text: str) -> bool:
     """Return True if a file's first characters are those of a COCO JSON."""
-    return bool(FIRST_KEY.match(text)) or (text.startswith("{") and '"images"' in text and '"file_name"' in text)
+    if not text.startswith("{") or (len(text) < HEAD and '"images"' not in text):
+        return False
+    return bool(FIRST_KEY.match(text)) or ('"images"' in text and '"file_name"' in text)
 
 
 def label_files(root: Path) -> list[Path]:

@@ -12,9 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
+from streetseg.data.classes_yaml import CLASSES_FILE
 from streetseg.data.findings import Finding, Severity
 from streetseg.data.mask_contents import Contents, contents_of, describe_colours, describe_values, value_ranges
-from streetseg.data.pairs import IGNORE, Dataset, Pair, read_ahead
+from streetseg.data.pairs import IGNORE, Dataset, Pair, as_loaded, read_ahead
 from streetseg.errors import DatasetError
 from streetseg.runtime.overlay import percent
 
@@ -70,6 +71,11 @@ class SplitLabels:
     def stored(self) -> Contents:
         """What some of the labels hold before decoding."""
         return contents_of(self.dataset, spread(self.pairs, RAW_SAMPLE))
+
+    @property
+    def drawn(self) -> bool:
+        """True if the labels are shapes, which hold no values of their own."""
+        return self.dataset.decode is as_loaded
 
     @property
     def class_file(self) -> str:
@@ -158,7 +164,7 @@ def train_ids_as_label_ids(labels: SplitLabels) -> list[Finding]:
 
 def binary_masks(labels: SplitLabels) -> list[Finding]:
     """Return an error if masks hold 0 and 255 alone, and 255 is read as void."""
-    if (labels.classes > 0).sum() > 1 or not labels.counts[IGNORE]:
+    if labels.drawn or (labels.classes > 0).sum() > 1 or not labels.counts[IGNORE]:
         return []
     values, names = labels.stored.only_values, labels.dataset.labels.names
     if IGNORE not in values or len(values) > 2:
@@ -203,6 +209,8 @@ def single_class(labels: SplitLabels) -> list[Finding]:
 
 def look_at(labels: SplitLabels) -> str:
     """Return advice: compare what the masks hold with the class file."""
+    if labels.drawn:
+        return f"pixels that no shape covers do not count, unless {CLASSES_FILE} has a class 'background'"
     stored = labels.stored
     if stored.colours:
         held = f"the masks hold the colours {describe_colours(stored.colours)}"

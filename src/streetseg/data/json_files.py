@@ -10,7 +10,7 @@ from typing import Any
 from streetseg.errors import DatasetError
 
 LARGEST = 4 * 2**30  # bytes of a JSON file
-HEAD = 4096  # bytes that are looked at to recognise a format
+HEAD = 4096  # characters that are looked at to recognise a format
 SOME = 40  # files that are looked at, at most
 
 
@@ -47,7 +47,7 @@ def head(path: Path) -> str:
     """Return the first characters of a file; "" if it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(HEAD).decode("utf-8-sig", errors="replace").lstrip()
+            return file.read(4 * HEAD).decode("utf-8-sig", errors="replace").lstrip()[:HEAD]
     except OSError:
         return ""
 

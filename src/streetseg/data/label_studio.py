@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from streetseg.data.coco import label_folders
 from streetseg.data.drawn import Drawing, Shapes, Size, constant, drawn_dataset
 from streetseg.data.encoded_masks import brush_mask, png_mask
 from streetseg.data.image_index import ImageIndex
@@ -42,8 +43,7 @@ def recognises(root: Path) -> bool:
 
 def label_files(root: Path) -> list[Path]:
     """Return the JSON files that begin like Label Studio's."""
-    folders = [root, *sorted(path for path in root.glob("[!.]*") if path.is_dir())]
-    return [path for path in some_json(folders) if begins_like_label_studio(head(path))]
+    return [path for path in some_json(label_folders(root)) if begins_like_label_studio(head(path))]
 
 
 def begins_like_label_studio(text: str) -> bool:

@@ -53,7 +53,9 @@ def runs(content: object) -> Area:
     else:
         return Faulty("a run-length mask has no counts; expected a list of numbers, or text")
     pixels = size[0] * size[1]
-    if (lengths < 0).any() or lengths.sum() != pixels:
+    if (lengths < 0).any():
+        return Faulty("a run-length mask has a run that is shorter than 0")
+    if lengths.sum() != pixels:
         return Faulty(f"a run-length mask's runs are {lengths.sum()} pixels long, its size {size} has {pixels}")
     return ColumnRuns((size[0], size[1]), lengths)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 
+from streetseg.data.folder_names import meaning_of
 from streetseg.errors import DatasetError
 from streetseg.runtime.inputs import SUFFIXES
 
@@ -64,9 +65,10 @@ def guess(root: Path, folders: list[Path], files: list[Path], suffixes: Counter[
         return f"its folder {below[0][0].name} looks like {below[0][1][0]}: give {below[0][0]}"
     if below:
         return f"its folders {', '.join(path.name for path, _ in below[:SHOWN])} are datasets: give one of them"
-    above = tried(detect, root.parent)
+    own = meaning_of(root.resolve().name)
+    above = tried(detect, root.resolve().parent) if own.role or own.split else []
     if above:
-        return f"the folder above it looks like {above[0]}: give {root.parent}"
+        return f"the folder above it looks like {above[0]}: give {root.resolve().parent}"
     archives = [path.name for path in files if path.suffix.lower() in ARCHIVES]
     if archives and not images:
         return f"unpack {archives[0]} first, and give the folder that it makes"

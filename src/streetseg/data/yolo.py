@@ -59,7 +59,8 @@ def settings_file(root: Path) -> Path | None:
             if path.name in ("data.yaml", "data.yml", "dataset.yaml"):
                 return path
             continue
-        if isinstance(content, dict) and "names" in content and any(key in content for key in SPLIT_KEYS):
+        named = isinstance(content, dict) and "names" in content
+        if named and (path.stem in ("data", "dataset") or any(key in content for key in SPLIT_KEYS)):
             return path
     return None
 
@@ -178,8 +179,10 @@ def label_of(root: Path, image: Path) -> Path | None:
 
 
 def refuse_boxes(labels: list[Path]) -> None:
-    """Raise DatasetError if labels are boxes: every line of the first files has five numbers."""
+    """Raise DatasetError if labels are boxes: every line of the first files has five numbers; or if all are empty."""
     counts = {len(line.split()) for label in labels[:SOME] for line in read_lines(label) if line.strip()}
+    if not counts and not any(label.stat().st_size for label in labels):
+        raise DatasetError(f"{labels[0]} and the other labels are empty; export polygons as YOLO segmentation")
     if counts and counts <= {5, 6}:
         raise DatasetError(
             f"{labels[0]} and the other labels are boxes (CLASS x y width height), which are no pixel labels; label "
