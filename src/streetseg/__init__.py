@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from streetseg.runtime.engines.options import EngineOptions
     from streetseg.runtime.films import PredictedVideo
     from streetseg.runtime.frames import read_frame
-    from streetseg.runtime.predict import PredictedImage, Predictions, predict
+    from streetseg.runtime.image_options import ImageOptions
+    from streetseg.runtime.images import PredictedImage
+    from streetseg.runtime.predict import Predictions, predict
     from streetseg.runtime.result import Polygon, Result
     from streetseg.runtime.segmenter import Prepared, Segmenter
     from streetseg.runtime.shelf.shelf import WeightList, list_weights
@@ -72,6 +74,7 @@ __all__ = [
     "Export",
     "FoundClasses",
     "FrameSpeed",
+    "ImageOptions",
     "ModelCard",
     "NetworkList",
     "PaperSizes",
@@ -137,11 +140,12 @@ HOMES = {
     "Export": "streetseg.export.targets",
     "FoundClasses": "streetseg.data.init",
     "FrameSpeed": "streetseg.bench.speed",
+    "ImageOptions": "streetseg.runtime.image_options",
     "ModelCard": "streetseg.runtime.card",
     "NetworkList": "streetseg.models.networks",
     "PaperSizes": "streetseg.papers.sizes",
     "Polygon": "streetseg.runtime.result",
-    "PredictedImage": "streetseg.runtime.predict",
+    "PredictedImage": "streetseg.runtime.images",
     "PredictedVideo": "streetseg.runtime.films",
     "Predictions": "streetseg.runtime.predict",
     "Prepared": "streetseg.runtime.segmenter",

@@ -30,7 +30,12 @@ def test_predict_in_a_process_of_its_own(drive: Path, tmp_path: Path) -> None:
     paths = [drive / "a", drive / "b" / "*.png", drive / "1.png"]
     done = subprocess.run([*STREETSEG, "predict", *paths, "--out", out], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    *lines, last = done.stdout.splitlines()
+    assert re.fullmatch(
+        r"4 images in [\d.]+ s; [\d.]+ a second; median ms: decode [\d.]+, network [\d.]+, class map [\d.]+, "
+        r"write [\d.]+; 0 errors",
+        last,
+    )
     assert [re.match(r"(.*): 64 x 48; ms: decode ", line)[1] for line in lines] == [  # type: ignore[index]
         str(drive / name) for name in ("1.png", "a/1.png", "a/2.jpg", "b/1.png")
     ]
@@ -52,11 +57,11 @@ def test_predict_in_a_process_of_its_own(drive: Path, tmp_path: Path) -> None:
 
 def test_namesakes_keep_their_folders(drive: Path, tmp_path: Path, run: Run) -> None:
     code, lines, errors = run("predict", drive, "--out", tmp_path / "tree", *ONNXRUNTIME)
-    assert (code, len(lines), errors) == (0, 4, [])
+    assert (code, len(lines), errors) == (0, 5, [])  # the last line sums up
     assert files_below(tmp_path / "tree") == outputs("1", "a/1", "a/2", "b/1")
 
     code, lines, errors = run("predict", drive / "a/1.png", drive / "b/1.png", "--out", tmp_path / "two", *ONNXRUNTIME)
-    assert (code, len(lines), errors) == (0, 2, [])
+    assert (code, len(lines), errors) == (0, 3, [])
     assert files_below(tmp_path / "two") == outputs("a/1", "b/1")
 
 
@@ -157,7 +162,7 @@ def test_places_that_cannot_be_written_to(drive: Path, tmp_path: Path, run: Run)
     out.mkdir()
     (out / "a").write_text("mine")
     code, lines, errors = run("predict", drive, "--out", out, *ONNXRUNTIME)
-    assert (code, len(lines), len(errors)) == (2, 2, 2)
+    assert (code, len(lines), len(errors)) == (2, 3, 2)
     assert all(re.match(r"streetseg: .*_classes\.png cannot be written: ", error) for error in errors)
     assert files_below(out) == {"a"} | outputs("1", "b/1")
 
@@ -183,7 +188,7 @@ def test_results_are_not_segmented_the_next_time(
         assert files_below(Path("results")) == outputs("1", "a/1", "a/2", "b/1")
     for out in ("others", "."):
         for _ in range(2):
-            assert len(run("predict", ".", "--out", out, *ONNXRUNTIME)[1]) == 4
+            assert len(run("predict", ".", "--out", out, *ONNXRUNTIME)[1]) == 4 + 1
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text there")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from streetseg.data.pairs import read_ahead, read_pixels
 
@@ -50,3 +52,28 @@ def test_small_grey_values_of_a_tiff_are_what_is_stored(bits: int, tmp_path: Pat
     header = struct.pack("<2sHI", b"II", 42, 12) + packed + struct.pack("<H", len(entries))
     (tmp_path / "mask.tif").write_bytes(header + tags + bytes(4))
     np.testing.assert_array_equal(read_pixels(tmp_path / "mask.tif"), values[None])
+
+
+def test_a_mask_with_a_long_comment_and_one_that_lacks_rows(tmp_path: Path) -> None:
+    labels = np.eye(24, 32, dtype=np.uint8)
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Comment", "x" * 1_200_000, zip=True)
+    Image.fromarray(labels).save(tmp_path / "a.png", pnginfo=note)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.png"), labels)
+
+    Image.fromarray(labels).save(tmp_path / "b.png")
+    data = (tmp_path / "b.png").read_bytes()
+    place = data.index(b"IDAT") - 4
+    rows = zlib.decompress(data[place + 8 : place + 8 + int.from_bytes(data[place : place + 4])])
+    short = [(b"IDAT", zlib.compress(rows[:-50])), (b"IEND", b"")]
+    chunks = [len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4) for kind, body in short]
+    (tmp_path / "b.png").write_bytes(data[:place] + b"".join(chunks))
+    with pytest.raises(ValueError, match="50 bytes of its pixels are missing"):
+        read_pixels(tmp_path / "b.png")
+
+
+def test_a_mask_of_a_format_that_frames_do_not_have_is_not_opened(tmp_path: Path) -> None:
+    """Pillow would start Ghostscript for an EPS."""
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n")
+    with pytest.raises(UnidentifiedImageError):
+        read_pixels(tmp_path / "a.png")

@@ -12,7 +12,8 @@ from PIL import Image
 from streetseg.errors import UsageError, VideoError
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.films import FailedVideo, PredictedVideo, live_name, plan_films, split_films
-from streetseg.runtime.predict import FailedImage, PredictedImage, predict
+from streetseg.runtime.images import FailedImage, PredictedImage
+from streetseg.runtime.predict import predict
 from streetseg.runtime.segmenter import Segmenter
 from tests.support.videos import street, write_film
 

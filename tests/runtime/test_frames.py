@@ -294,13 +294,13 @@ def cuts(length: int) -> list[int]:
 def test_truncated_jpeg_is_refused_at_every_cut_that_takes_pixels(mode: str, options: dict[str, Any]) -> None:
     data = encoded(Image.fromarray(PHOTO).convert(mode), "JPEG", **options)
     whole = decode_picture(BytesIO(data), "photo")
-    assert whole.remarks == ()
+    assert whole.tolerated == ()
     for cut in cuts(len(data) - len(EOI)):
         refusal(data[:cut])
     for cut in (len(data) - 2, len(data) - 1):
         picture = decode_picture(BytesIO(data[:cut]), "photo")
         np.testing.assert_array_equal(picture.frame, whole.frame)
-        assert picture.remarks == ("no end marker (EOI)",)
+        assert picture.tolerated == ("no end marker (EOI)",)
 
 
 def test_a_progressive_jpeg_without_its_last_scans_is_refused() -> None:
@@ -331,7 +331,7 @@ def test_padding_before_markers_is_tolerated(interval: int, zeros: Any, mode: st
     data = encoded(Image.fromarray(PHOTO).convert(mode), "JPEG", quality=90, restart_marker_blocks=interval)
     picture = decode_picture(BytesIO(padded(data, zeros)), "photo")
     np.testing.assert_array_equal(picture.frame, decoded(data))
-    assert all(remark.startswith("padding before") for remark in picture.remarks)
+    assert all(remark.startswith("padding before") for remark in picture.tolerated)
 
 
 def refused_damage(data: bytes) -> int:
@@ -360,7 +360,7 @@ def test_bytes_between_a_jpegs_header_segments_are_tolerated() -> None:
     table = data.index(b"\xff\xdb")
     picture = decode_picture(BytesIO(data[:table] + b"\0\0\0" + data[table:]), "photo")
     np.testing.assert_array_equal(picture.frame, decoded(data))
-    assert picture.remarks == ("3 bytes between its header's segments",)
+    assert picture.tolerated == ("3 bytes between its header's segments",)
 
 
 # Faults that take no pixel, and values that need a scale
@@ -384,13 +384,13 @@ def test_png_with_a_damaged_chunk_that_holds_no_pixels() -> None:
     data[data.index(b"a remark")] ^= 1
     picture = decode_picture(BytesIO(bytes(data)), "photo")
     np.testing.assert_array_equal(picture.frame, PHOTO)
-    assert picture.remarks == ("a damaged tEXt chunk, which holds no pixels",)
+    assert picture.tolerated == ("a damaged tEXt chunk, which holds no pixels",)
 
 
 def test_png_without_its_end_chunk() -> None:
     picture = decode_picture(BytesIO(without_end(encoded(PHOTO, "PNG"), b"IEND")), "photo")
     np.testing.assert_array_equal(picture.frame, PHOTO)
-    assert picture.remarks == ("no end chunk (IEND)",)
+    assert picture.tolerated == ("no end chunk (IEND)",)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA"])
@@ -420,7 +420,7 @@ def test_alpha_that_hides_everything_hides_nothing(kind: str, alpha: int) -> Non
     picture = decode_picture(BytesIO(data), "photo")
     np.testing.assert_array_equal(picture.frame, PHOTO)
     assert picture.transparent is None
-    assert picture.remarks == ("alpha hides nearly every pixel, so it is not applied",)
+    assert picture.assumed == ("alpha hides nearly every pixel, so it is not applied",)
 
 
 def test_a_bmp_whose_alpha_is_0() -> None:
@@ -466,17 +466,17 @@ def test_values_of_cameras_are_scaled(bits: int, grey: bool) -> None:
     picture = decode_picture(BytesIO(png_of_values(values)), "photo")
     expected = (values >> (bits - 8)).astype(np.uint8)
     np.testing.assert_array_equal(picture.frame, as_three(expected) if grey else expected)
-    assert picture.remarks == (f"values up to {(1 << bits) - 1} of 65535, read as {bits} bits",)
+    assert picture.assumed == (f"values up to {(1 << bits) - 1} of 65535, read as {bits} bits",)
     full = decode_picture(BytesIO(png_of_values(values)), "photo", levels=Levels.parse("16"))
     assert full.frame.max() == ((1 << bits) - 1) >> 8
-    assert full.remarks == ()
+    assert full.assumed == ()
 
 
 def test_a_dark_frame_is_read_by_its_significant_bits() -> None:
     values = np.full((4, 5), 900, np.uint16)  # would pass for 10 bits
     told = decode_picture(BytesIO(png_of_values(values, chunk(b"sBIT", b"\x0c"))), "photo")
     assert (told.frame == 900 >> 4).all()
-    assert told.remarks == ("values of 12 bits, by its sBIT",)
+    assert told.assumed == ("values of 12 bits, by its sBIT",)
     scaled = np.full((4, 5), 40_000, np.uint16)  # scaled to 16 bits, as PNG wants it
     assert (decoded(png_of_values(scaled, chunk(b"sBIT", b"\x0c"))) == 40_000 >> 8).all()
 
@@ -486,7 +486,7 @@ def test_a_tiff_says_its_largest_value() -> None:
     data = encoded(values, "TIFF", tiffinfo={281: 4095})
     picture = decode_picture(BytesIO(data), "photo")
     np.testing.assert_array_equal(picture.frame[..., 0], values >> 4)
-    assert picture.remarks == ("values up to 4095, by its header",)
+    assert picture.assumed == ("values up to 4095, by its header",)
 
 
 def test_levels_of_the_user() -> None:

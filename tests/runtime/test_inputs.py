@@ -74,14 +74,14 @@ def test_each_image_once(here: Path) -> None:
 def test_results_and_what_cannot_be_read_are_passed_over(here: Path) -> None:
     touch(here, "in/a.jfif", "in/a_overlay.jpg", "in/b_classes.png", "in/c_overlay.png", "in/b/b_classes.png")
     assert len(listed("in")) == 5  # none of them in a pair
-    touch(here, "in/a_classes.png", "in/b_overlay.png", "in/c_classes.png", "in/sub/d.HEIC", "in/sub/e.mov", "in/notes")
+    touch(here, "in/a_classes.png", "in/b_overlay.png", "in/c_classes.png", "in/sub/d.DNG", "in/sub/e.mov", "in/notes")
     assert set(listed("in").values()) == {"a", "b/b_classes"}
     assert set(listed("in/*").values()) == {"a", "b_classes"}
     assert listed("in/a_overlay.jpg") == {"in/a_overlay.jpg": "a_overlay"}
     told: list[str] = []
     list_images(["in"], tell=told.append)
-    assert told == ["note: in: passed over: 1 .heic, 1 .mov; save such pictures as JPEG or PNG, name a video itself"]
-    with pytest.raises(UsageError, match=r"in/sub holds no image; passed over: 1 \.heic, 1 \.mov; save such pictures"):
+    assert told == ["note: in: passed over: 1 .dng, 1 .mov; save such pictures as JPEG or PNG, name a video itself"]
+    with pytest.raises(UsageError, match=r"in/sub holds no image; passed over: 1 \.dng, 1 \.mov; save such pictures"):
         list_images(["in/sub"])
 
 

@@ -15,7 +15,8 @@ from streetseg.errors import ImageError, UsageError
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.films import FailedVideo, PredictedVideo
 from streetseg.runtime.frames import read_frame
-from streetseg.runtime.predict import FailedImage, PredictedImage, predict
+from streetseg.runtime.images import FailedImage, PredictedImage
+from streetseg.runtime.predict import predict
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.video_options import VideoOptions
 from streetseg.streets.scene import render

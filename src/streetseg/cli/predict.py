@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from streetseg.cli.images import add_image_options, image_options
 from streetseg.cli.options import add_engine_options, add_json, add_verb, engine_options, path
 from streetseg.cli.output import CHECK_FAILED, DONE, INTERRUPTED, complain, progress, say
 from streetseg.cli.video import add_video_options, video_options
@@ -13,7 +14,7 @@ from streetseg.cli.video import add_video_options, video_options
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
     from streetseg.runtime.films import FailedVideo, PredictedVideo
-    from streetseg.runtime.predict import FailedImage, PredictedImage
+    from streetseg.runtime.images import FailedImage, PredictedImage
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -36,13 +37,15 @@ def add_verbs(verbs: Verbs) -> None:
         "--size", type=int, metavar="PIXELS", help="reduce frames to this short side (default: the card's)"
     )
     add_json(verb, "one JSON object a line instead of text")
+    add_image_options(verb)
     add_video_options(verb)
 
 
 def predict(options: argparse.Namespace) -> int:
     """Segment images and videos; report a bad one and go on with the others."""
     from streetseg.runtime.films import FailedVideo, PredictedVideo
-    from streetseg.runtime.predict import FailedImage, predict
+    from streetseg.runtime.images import FailedImage
+    from streetseg.runtime.predict import predict
 
     codes: list[int] = []
 
@@ -55,13 +58,14 @@ def predict(options: argparse.Namespace) -> int:
             if isinstance(one, PredictedVideo):
                 codes.append(show_problems(one, options.classmap))
 
-    predict(
+    done = predict(
         options.paths,
         options.out,
         weights=options.weights,
         classmap=options.classmap,
         every=options.every,
         max_frames=options.max_frames,
+        images=image_options(options),
         video=video_options(options),
         size=options.size,
         options=engine_options(options),
@@ -69,6 +73,8 @@ def predict(options: argparse.Namespace) -> int:
         tell=complain,
         progress=progress,
     )
+    if len(done.images) > 1 and not options.json:
+        say(done.summary())
     return max(codes, default=DONE)
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +19,9 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from streetseg.errors import DatasetError, StreetsegError
+from streetseg.runtime.formats import FORMATS
 from streetseg.runtime.frames import read_frame, resize
+from streetseg.runtime.png import SIGNATURE, missing_bytes, sound_png
 
 T = TypeVar("T")
 Source = TypeVar("Source")
@@ -72,20 +75,22 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def open_mask(path: Path) -> ImageFile:
-    """Open a label image; ValueError if its format changes the labels, or for a damaged PNG."""
-    image = Image.open(path)
-    if image.format in ("JPEG", "MPO", "WEBP"):
+    """Open a label image; ValueError if its format changes the labels, or for a PNG that lacks pixels."""
+    with path.open("rb") as file:
+        if file.read(len(SIGNATURE)) == SIGNATURE:
+            file.seek(0)
+            png = sound_png(file.read())  # a long comment or a large profile does not matter
+            if missing := missing_bytes(png):
+                raise ValueError(f"{missing} bytes of its pixels are missing")
+            return Image.open(BytesIO(png.data), formats=("PNG",))
+    image = Image.open(path, formats=FORMATS)
+    if image.format in ("JPEG", "MPO", "WEBP", "AVIF"):
         image.close()
-        kind = "WebP" if image.format == "WEBP" else "JPEG"
+        kind = {"WEBP": "WebP", "AVIF": "AVIF"}.get(image.format, "JPEG")
         raise ValueError(f"it is a {kind}, whose compression may change the labels; save masks as PNG")
     if image.format == "PPM" and scaled(image):
         image.close()
         raise ValueError("its values are scaled by the largest that its header allows; save masks as PNG")
-    if image.format == "PNG":
-        # Pillow compares checksums only on demand. An image that it has verified cannot be decoded, so open it again.
-        with image:
-            image.verify()
-        image = Image.open(path)
     return image
 
 

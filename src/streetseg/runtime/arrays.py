@@ -42,7 +42,7 @@ def as_picture(given: FrameLike, bgr: bool = False) -> Picture:
     if is_tensor(given):
         given, remarks = from_tensor(given)
     check_frame(given)
-    return Picture(given[..., ::-1] if bgr else given, remarks=remarks)
+    return Picture(given[..., ::-1] if bgr else given, assumed=remarks)
 
 
 def is_tensor(given: object) -> bool:

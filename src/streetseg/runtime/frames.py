@@ -68,12 +68,14 @@ class Picture:
     Attributes:
         frame: H x W x 3 uint8 RGB, C-contiguous, upright.
         transparent: H x W bool, True where alpha is 0; None if nothing is transparent.
-        remarks: What was assumed or tolerated, a phrase each.
+        assumed: What was assumed about its values, a phrase each.
+        tolerated: Faults of the file that take no pixel, a phrase each.
     """
 
     frame: NDArray[np.uint8]
     transparent: NDArray[np.bool_] | None = None
-    remarks: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    tolerated: tuple[str, ...] = ()
 
 
 def read_frame(path: str | Path) -> NDArray[np.uint8]:
@@ -168,29 +170,28 @@ def decode_picture(file: BinaryIO, name: str, *, levels: Levels | None = None, m
             if (foreign := foreign_format(start)) is not None:
                 pixels = decode_by_extra(whole(file, name), foreign, name, max_pixels)
                 return Picture(np.ascontiguousarray(pixels))
-            remarks: tuple[str, ...] = ()
+            assumed: tuple[str, ...] = ()
+            tolerated: tuple[str, ...] = ()
             significant = png = None
             if start.startswith(SIGNATURE):
                 png = sound_png(whole(file, name))
-                significant, remarks = png.significant_bits, png.remarks
+                significant, tolerated = png.significant_bits, png.remarks
             image = Image.open(file if png is None else BytesIO(png.data), formats=FORMATS)
             if image.width * image.height > max_pixels:
                 raise ImageError(too_large(name, f"{image.width} x {image.height} pixels", max_pixels))
             transparent = None
             # Phones and stereo cameras write MPO: JPEGs in a row, of which the first is decoded.
             if image.format in ("JPEG", "MPO"):
-                pixels, remarks = decode_jpeg(whole(file, name), image)
+                pixels, tolerated = decode_jpeg(whole(file, name), image)
             else:
-                pixels, transparent, told = as_rgb(image, levels, significant)
-                remarks += told
+                pixels, transparent, assumed = as_rgb(image, levels, significant)
             # Pillow leaves rows black when the compressed pixels end early. Only then are they counted.
             if png is not None and not pixels[-1].any() and (missing := missing_bytes(png)):
                 raise ValueError(f"{missing} bytes of its pixels are missing")
             # Read only now: PNG may hold the orientation behind the pixels, and TIFF applies its own on decoding.
             turn = UPRIGHT[orientation_of(image)]
-            return Picture(
-                upright(pixels, *turn), None if transparent is None else upright(transparent, *turn), remarks
-            )
+            hidden = None if transparent is None else upright(transparent, *turn)
+            return Picture(upright(pixels, *turn), hidden, assumed, tolerated)
     except StreetsegError:
         raise
     except Image.DecompressionBombError:

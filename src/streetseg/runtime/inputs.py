@@ -7,19 +7,24 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from glob import glob
 from pathlib import Path, PurePath
 from typing import overload
 
 from streetseg.errors import MissingExtraError, UsageError
+from streetseg.progress import Progress, silent
 from streetseg.runtime.addresses import is_live
 from streetseg.runtime.contents import holds_film
 
 # A search takes files with these suffixes for images.
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff",
+    ".avif", ".heic", ".heif", ".jxl",
+)  # fmt: skip
 
-# Images of cameras and phones that cannot be read here.
-UNREADABLE = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dng")
+# Images of cameras that cannot be read here.
+UNREADABLE = (".jp2", ".dng")
 
 # Files with these suffixes are videos where their content does not say it. Playlists are among them, so that the error
 # names them.
@@ -88,7 +93,12 @@ class ImageFile:
 
 
 def list_images(
-    patterns: Iterable[str | Path], results: Path | None = None, tell: Callable[[str], object] = lambda line: None
+    patterns: Iterable[str | Path],
+    results: Path | None = None,
+    tell: Callable[[str], object] = lambda line: None,
+    *,
+    recursive: bool = True,
+    progress: Progress = silent,
 ) -> list[ImageFile]:
     """List the images behind paths, folders and patterns, each once, in natural order (frame2 before frame10).
 
@@ -102,6 +112,8 @@ def list_images(
             earlier runs (`is_result`).
         results: The folder for the results. A search leaves it out.
         tell: Gets a line for each pattern whose search passed over unreadable images or videos.
+        recursive: Search folders with their subfolders.
+        progress: Shows how many files have been searched.
 
     Returns:
         The images.
@@ -110,10 +122,11 @@ def list_images(
         UsageError: If a pattern matches nothing, cannot be searched, or holds no image.
     """
     listed: dict[Path, tuple[Path, int]] = {}  # true location -> path as given, parts of it that make its name
+    resolved = cache(Path.resolve)  # of folders, which hold many files each
     for pattern in patterns:
         try:
-            for path, depth in expand(pattern, results, tell):
-                listed.setdefault(path.parent.resolve() / path.name, (path, depth))
+            for path, depth in expand(pattern, results, tell, recursive, progress):
+                listed.setdefault(resolved(path.parent) / path.name, (path, depth))
         except OSError as error:
             raise UsageError(f"{error.filename or pattern} cannot be searched: {error.strerror}") from None
         except RuntimeError as error:  # Python 3.11 and 3.12 raise it for a link that leads to itself
@@ -123,7 +136,9 @@ def list_images(
     return sorted(images, key=lambda image: natural_key(image.path))
 
 
-def expand(pattern: str | Path, results: Path | None, tell: Callable[[str], object]) -> list[tuple[Path, int]]:
+def expand(
+    pattern: str | Path, results: Path | None, tell: Callable[[str], object], recursive: bool, progress: Progress
+) -> list[tuple[Path, int]]:
     """Return the image files behind one pattern, each with the number of its last parts that make its name."""
     if not str(pattern):  # a shell's variable that is not set; as a Path it is the whole current folder
         raise UsageError("a path is empty; give an image, a folder, or a pattern such as 'frames/*.png'")
@@ -135,7 +150,7 @@ def expand(pattern: str | Path, results: Path | None, tell: Callable[[str], obje
     images: list[tuple[Path, int]] = []
     passed_over: Counter[str] = Counter()
     for match in matches:
-        searched = files_below(match, results) if match.is_dir() else [match]
+        searched = progress(files_below(match, results, recursive), "file") if match.is_dir() else [match]
         for path in searched:
             depth = len(path.relative_to(match).parts) or 1
             suffix = path.suffix.lower()
@@ -171,10 +186,10 @@ def images_below(folder: Path) -> Iterable[Path]:
     return (path for path in files_below(folder) if path.suffix.lower() in SUFFIXES)
 
 
-def files_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
+def files_below(folder: Path, without: Path | None = None, recursive: bool = True) -> Iterable[Path]:
     """Return the files in a folder and its subfolders, linked ones too; OSError if one cannot be searched.
 
-    Hidden files and folders and the subfolder `without` are left out.
+    Hidden files and folders and the subfolder `without` are left out; with `recursive` False all subfolders.
     """
     left_out = without and without.resolve()
     # Folder -> the resolved folders above it and itself. A link back to one of them is not followed.
@@ -184,6 +199,8 @@ def files_below(folder: Path, without: Path | None = None) -> Iterable[Path]:
         raise error
 
     for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        if not recursive:
+            folders.clear()
         above = ancestors.pop(Path(root))
         places = {name: Path(root, name).resolve() for name in sorted(folders) if not name.startswith(".")}
         folders[:] = [name for name, place in places.items() if place not in above and place != left_out]

@@ -3,94 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from streetseg.errors import StreetsegError, UsageError
+from streetseg.errors import UsageError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable
 from streetseg.runtime.addresses import is_live
 from streetseg.runtime.engines.options import EngineOptions
-from streetseg.runtime.files import make_folder, names_file
 from streetseg.runtime.films import FailedVideo, PredictedVideo, plan_films, predict_films, split_films
-from streetseg.runtime.frames import PICTURE_SUFFIXES, read_frame, write_classmap, write_picture
-from streetseg.runtime.inputs import (
-    CLASSMAP_ENDING,
-    OVERLAY_ENDING,
-    ImageFile,
-    as_sequence,
-    list_images,
-)
-from streetseg.runtime.overlay import percent
+from streetseg.runtime.image_options import ImageOptions
+from streetseg.runtime.images import FailedImage, PredictedImage, plan, predict_images
+from streetseg.runtime.inputs import as_sequence, list_images
 from streetseg.runtime.segmenter import Segmenter
-from streetseg.runtime.stream import in_order
 from streetseg.runtime.video_options import VideoOptions
-
-
-@dataclass(frozen=True, repr=False)
-class PredictedImage(Printable):
-    """A segmented image.
-
-    Attributes:
-        image: The file.
-        width: Pixels of the image.
-        height: Pixels of the image.
-        milliseconds: Stage -> milliseconds: "decode", "network", "class map" and "write".
-        share: Class name -> its share of the pixels, 0 to 1; the classes present, largest first.
-        classes: The file of the class map.
-        overlay: The file of the overlay.
-    """
-
-    image: Path
-    width: int
-    height: int
-    milliseconds: Mapping[str, float]
-    share: Mapping[str, float]
-    classes: Path
-    overlay: Path
-
-    def facts(self) -> Facts:
-        """Return the figures as JSON's types.
-
-        Returns:
-            All fields, paths as text; milliseconds with 2 digits, shares with 6.
-        """
-        return {
-            "image": str(self.image),
-            "width": self.width,
-            "height": self.height,
-            "milliseconds": {stage: round(value, 2) for stage, value in self.milliseconds.items()},
-            "share": {name: round(part, 6) for name, part in self.share.items()},
-            "classes": str(self.classes),
-            "overlay": str(self.overlay),
-        }
-
-    def table(self) -> str:
-        """Return the figures as text for a terminal.
-
-        Returns:
-            One line: size, milliseconds, shares.
-        """
-        times = ", ".join(f"{stage} {round(value, 2):.1f}" for stage, value in self.milliseconds.items())
-        shares = ", ".join(f"{name} {percent(round(part, 6))}" for name, part in self.share.items())
-        return f"{self.image}: {self.width} x {self.height}; ms: {times}; {shares}"
-
-
-@dataclass(frozen=True)
-class FailedImage:
-    """An image that could not be segmented or whose results could not be written.
-
-    Attributes:
-        image: The file.
-        error: The cause.
-    """
-
-    image: Path
-    error: StreetsegError
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,11 +31,13 @@ class Predictions(Printable):
         images: The segmented images, in natural order.
         videos: The segmented videos, in the order given.
         failed: The images and videos that failed, each with its error.
+        seconds: Time for the images, reading and writing included.
     """
 
     images: tuple[PredictedImage, ...] = ()
     videos: tuple[PredictedVideo, ...] = ()
     failed: tuple[FailedImage | FailedVideo, ...] = ()
+    seconds: float = 0.0
 
     def facts(self) -> Facts:
         """Return the figures as JSON's types.
@@ -128,6 +60,24 @@ class Predictions(Printable):
         lines = [one.table() for one in (*self.images, *self.videos)]
         return "\n".join([*lines, *(str(failed.error) for failed in self.failed)])
 
+    def summary(self) -> str:
+        """Return one line about all images.
+
+        Returns:
+            Their number, images a second, the median of each stage, and the number of errors. Images that were the
+            first of their size do not count in the medians, for their network was compiled.
+        """
+        failed = sum(isinstance(one, FailedImage) for one in self.failed)
+        usual = [image for image in self.images if not image.first_of_size] or self.images
+        medians = [
+            f"{stage} {statistics.median(image.milliseconds[stage] for image in usual):.1f}"
+            for stage in (usual[0].milliseconds if usual else ())
+        ]
+        rate = f"{len(self.images) / self.seconds:.1f} a second" if self.seconds else ""
+        parts = [f"{len(self.images)} images in {self.seconds:.1f} s", rate]
+        parts += [f"median ms: {', '.join(medians)}"] if medians else []
+        return "; ".join(filter(None, [*parts, f"{failed} error{'s' * (failed != 1)}"]))
+
 
 def name_of(failed: FailedImage | FailedVideo) -> str:
     """Return the name of what failed."""
@@ -145,6 +95,7 @@ def predict(
     classmap: str | Path | None = None,
     every: int | None = None,
     max_frames: int | None = None,
+    images: ImageOptions | None = None,
     video: VideoOptions | None = None,
     size: int | None = None,
     options: EngineOptions | None = None,
@@ -168,6 +119,7 @@ def predict(
             the video's name. Of several videos, each gets a folder of its own in a folder.
         every: For a video: segment every Nth frame; None: every frame.
         max_frames: For a video: stop after this number of segmented frames; None: at its end.
+        images: Options of images; None: the defaults.
         video: Further options of videos and cameras; None: the defaults.
         size: Pixels. Reduce frames to this short side; None: the card's.
         options: Engine, device and so on. `streams` is chosen here: one for a camera, else one a thread.
@@ -196,14 +148,28 @@ def predict(
             raise UsageError(
                 f"--{name.replace('_', '-')} is for a video, but no video is given; leave it out, or give a video"
             )
+    reading = images or ImageOptions()
+    for name in reading.given() if not pictures else ():
+        option = "no-recursive" if name == "recursive" else name.replace("_", "-")
+        raise UsageError(f"--{option} is for images, but only videos are given; leave it out, or give an image")
     maps = None if classmap is None else str(classmap)
     planned = plan_films(films, str(out), maps, alone=alone) if films else []
-    jobs = plan(list_images(pictures, Path(out), tell), str(out)) if pictures else []
+    listed = list_images(pictures, Path(out), tell, recursive=reading.recursive, progress=progress) if pictures else []
+    jobs = plan(listed, str(out)) if listed else []
     live = any(map(is_live, films))
     segmenter = open_segmenter(weights, size, options, 1 if live else options.cpu_threads if films else len(jobs))
-    images = predict_images(segmenter, jobs, each, progress) if jobs else Predictions()
+    start = time.perf_counter()
+    pictured = []
+    for one in progress(predict_images(segmenter, jobs, reading, tell), "image", len(jobs)) if jobs else ():
+        each(one)
+        pictured.append(one)
+    still = Predictions(
+        tuple(one for one in pictured if isinstance(one, PredictedImage)),
+        failed=tuple(one for one in pictured if isinstance(one, FailedImage)),
+        seconds=time.perf_counter() - start,
+    )
     if not planned:
-        return images
+        return still
     done = predict_films(
         segmenter,
         planned,
@@ -215,10 +181,10 @@ def predict(
         tell=tell,
         progress=progress,
     )
-    return Predictions(
-        images.images,
-        tuple(one for one in done if isinstance(one, PredictedVideo)),
-        (*images.failed, *(one for one in done if isinstance(one, FailedVideo))),
+    return dataclasses.replace(
+        still,
+        videos=tuple(one for one in done if isinstance(one, PredictedVideo)),
+        failed=(*still.failed, *(one for one in done if isinstance(one, FailedVideo))),
     )
 
 
@@ -230,104 +196,3 @@ def open_segmenter(
         return weights
     streams = min(options.cpu_threads, frames)
     return Segmenter.open(weights, size=size, options=dataclasses.replace(options, streams=streams))
-
-
-# Images
-
-
-def predict_images(segmenter: Segmenter, jobs: Sequence[Job], each: Each, progress: Progress) -> Predictions:
-    """Segment images into files, several at a time; give each to `each` as soon as it is done."""
-    images: list[PredictedImage] = []
-    failed: list[FailedImage] = []
-    for image in progress(in_order(partial(attempt, segmenter), jobs, segmenter.workers), "image", len(jobs)):
-        each(image)
-        if isinstance(image, FailedImage):
-            failed.append(image)
-        else:
-            images.append(image)
-    return Predictions(tuple(images), failed=tuple(failed))
-
-
-@dataclass(frozen=True)
-class Job:
-    """An image and the files for its results; an overlay without a picture's suffix gets one when it is written."""
-
-    image: Path
-    classes: Path
-    overlay: Path
-
-
-def plan(images: Sequence[ImageFile], out: str) -> list[Job]:
-    """Return the jobs for images; create the folder of their results. UsageError if a result would replace an image."""
-    place = Path(out)
-    if names_file(out):
-        jobs = [one_job(images, place)]
-        folder = place.parent
-    else:
-        jobs = [
-            Job(image.path, image.output(place, CLASSMAP_ENDING), image.output(place, OVERLAY_ENDING))
-            for image in images
-        ]
-        folder = place
-    refuse_overwriting(jobs)
-    make_folder(folder)
-    return jobs
-
-
-def one_job(images: Sequence[ImageFile], out: Path) -> Job:
-    """Return the job of the single image whose overlay is the file `out`; the class map goes beside it."""
-    if len(images) > 1:
-        raise UsageError(
-            f"--out {out} names a file, but there are {len(images)} images; give a folder, with a slash at its end "
-            "if its name has a dot"
-        )
-    if out.suffix.lower() not in PICTURE_SUFFIXES:
-        raise UsageError(f"--out {out} is neither a picture (NAME.png, NAME.jpg) nor a folder (no suffix)")
-    return Job(images[0].path, out.with_name(out.stem + CLASSMAP_ENDING), out)
-
-
-def refuse_overwriting(jobs: Sequence[Job]) -> None:
-    """Raise UsageError if a result would replace an image that is to be segmented."""
-    inputs = {job.image.resolve() for job in jobs}
-    for job in jobs:
-        # An overlay's suffix may not be settled yet.
-        overlays = [job.overlay.with_name(job.overlay.name + suffix) for suffix in PICTURE_SUFFIXES]
-        for result in (job.classes, job.overlay, *overlays):
-            if result.exists() and result.resolve() in inputs:
-                raise UsageError(
-                    f"{result} is to be segmented, and a result would replace it; choose another --out, and name no "
-                    "results of an earlier run"
-                )
-
-
-def attempt(segmenter: Segmenter, job: Job) -> PredictedImage | FailedImage:
-    """Segment an image into files; return a failure too, so that the other images are not lost."""
-    try:
-        return predict_image(segmenter, job)
-    except StreetsegError as error:
-        return FailedImage(job.image, error)
-
-
-def predict_image(segmenter: Segmenter, job: Job) -> PredictedImage:
-    """Segment an image and write its class map and overlay."""
-    start = time.perf_counter()
-    frame = read_frame(job.image)
-    decoded = time.perf_counter()
-    result = segmenter(frame)
-    segmented = time.perf_counter()
-    write_classmap(job.classes, result.classmap, result.colours)
-    overlay = write_picture(job.overlay, result.overlay())
-    written = time.perf_counter()
-    return PredictedImage(
-        image=job.image,
-        width=frame.shape[1],
-        height=frame.shape[0],
-        milliseconds={
-            "decode": (decoded - start) * 1e3,
-            **result.milliseconds,
-            "write": (written - segmented) * 1e3,
-        },
-        share=result.share(),
-        classes=job.classes,
-        overlay=overlay,
-    )

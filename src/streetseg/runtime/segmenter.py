@@ -193,8 +193,31 @@ class Segmenter:
         )
         done = time.perf_counter()
         milliseconds = {"network": (preparing + ran - start) * 1e3, "class map": (done - ran) * 1e3}
-        kept = values if logits else None
-        return Result(classes, self.card.classes, self.card.colours, pixels, milliseconds, first, kept, picture.remarks)
+        return Result(
+            classes,
+            self.card.classes,
+            self.card.colours,
+            pixels,
+            milliseconds,
+            first_of_size=first,
+            logits=values if logits else None,
+            remarks=(*picture.assumed, *picture.tolerated),
+        )
+
+    def with_short_side(self, short_side: int) -> Segmenter:
+        """Return a segmenter that reduces frames to another short side; it shares the engine.
+
+        Args:
+            short_side: Pixels, 1 or more.
+
+        Returns:
+            The segmenter.
+        """
+        other = Segmenter(
+            self.card, self.engine, short_side, self.streams, self.threads, bgr=self.bgr, reopen=self.reopen
+        )
+        other.turns, other.sizes_met = self.turns, self.sizes_met
+        return other
 
     def stream(self, frames: Iterable[FrameLike]) -> Generator[Result]:
         """Segment frames in order, several at a time.
