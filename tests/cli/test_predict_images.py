@@ -49,7 +49,7 @@ def test_a_large_picture_in_windows(tmp_path: Path, run: Run) -> None:
     ],
 )
 def test_wrong_options_are_refused(
-    option: tuple[object, ...], words: str, folder: Path, tmp_path: Path, run: Run
+    option: tuple[object, ...], words: str, drive: Path, tmp_path: Path, run: Run
 ) -> None:
-    assert words in refusal(run("predict", folder, "--out", tmp_path / "out", *option, *ONNXRUNTIME))
+    assert words in refusal(run("predict", drive, "--out", tmp_path / "out", *option, *ONNXRUNTIME))
     assert not (tmp_path / "out").exists()
