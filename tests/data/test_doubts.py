@@ -94,6 +94,15 @@ def test_a_shifted_order_of_classes_is_doubted(tmp_path: Path) -> None:
     assert found(own_data(tmp_path / "right", street()), "warning") == []
 
 
+def test_misspelt_names_are_doubted(tmp_path: Path) -> None:
+    misspelt, wrong = found(own_data(tmp_path, street(), "- raod\n- road\n- pedestrain\n"), "warning")
+    assert misspelt.startswith("'raod' may be 'road' misspelt; to make them one, give 'road' the colours")
+    assert wrong == "class 'pedestrain' may be 'pedestrian' misspelt; then correct its name in the class file"
+    for names in ("- bus\n- bush\n- pole\n", "- person\n- vehicle\n- car\n", "- Fußgänger\n- Fahrbahn\n- Auto\n"):
+        warnings = found(own_data(tmp_path / str(len(names)), street(), names), "warning")
+        assert not [warning for warning in warnings if "misspelt" in warning]
+
+
 def test_inverted_masks_are_doubted(tmp_path: Path) -> None:
     car = (street() != 2).astype(np.uint8)
     assert (

@@ -135,7 +135,7 @@ def test_a_class_file_names_colours_and_its_misspelt_twins_are_hinted_at(tmp_pat
     hints = "\n".join(found.hints)
     assert "'Raod' may be 'Road' misspelt" in hints
     assert "--map 'Raod=Road'" in hints
-    assert "'vehcile' may be 'vehicle' misspelt; then correct the name" in hints
+    assert "class 'vehcile' may be 'vehicle' misspelt; then correct its name in the class file" in hints
     assert "'Road' [128, 64, 128] and 'Raod' [128, 64, 130] have nearly one colour" in hints
     assert "# 'Raod' may be 'Road' misspelt" in found.path.read_text()
     assert shares(root)["Raod"] == pytest.approx(4 / 48, abs=1e-3)

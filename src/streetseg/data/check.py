@@ -9,6 +9,7 @@ from pathlib import Path
 from streetseg.data.datasets import find_dataset
 from streetseg.data.doubts import SplitLabels, doubts, likely_causes
 from streetseg.data.findings import Finding, Severity, told
+from streetseg.data.misspelt import name_hints
 from streetseg.data.pairs import IGNORE, SHOWN, Dataset
 from streetseg.data.survey import Sample, SplitFigures, class_counts, describe_sizes, split_bands, split_figures, survey
 from streetseg.progress import Progress, silent
@@ -112,6 +113,7 @@ def check_dataset(
     for split, members in samples.items():
         found = doubts(split_labels(opened, split, members))
         findings += found or missing_classes(opened, split, members)
+    findings += misspelt_names(opened, everything)
     splits = {split: split_figures(opened, members) for split, members in samples.items()}
     return CheckReport(opened.name, opened.root, opened.note, splits, tuple(findings))
 
@@ -185,6 +187,14 @@ def ending(stem: str, name: str) -> str:
     """Return the part of a label's name after what it shares with its frame's name, for example "_L.png"."""
     shared = next((i for i, (a, b) in enumerate(zip(stem, name, strict=False)) if a != b), min(len(stem), len(name)))
     return name[shared:]
+
+
+def misspelt_names(dataset: Dataset, samples: list[Sample]) -> list[Finding]:
+    """Return a warning for each name that may be misspelt in the classes that the folder defines itself."""
+    if dataset.class_file is None:
+        return []
+    counts = class_counts(samples).tolist()
+    return [Finding("warning", hint) for hint in name_hints(dict(zip(dataset.labels.names, counts, strict=False)))]
 
 
 def missing_splits(dataset: Dataset) -> list[Finding]:

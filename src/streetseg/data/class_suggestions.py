@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from streetseg.data.mask_scan import MaskScan
+from streetseg.data.misspelt import name_hints
 from streetseg.data.own_classes import OwnClass, plain
 from streetseg.data.pairs import IGNORE
-from streetseg.data.palettes import PALETTES, TELL_NO_NAMES, known_palette
+from streetseg.data.palettes import TELL_NO_NAMES, known_palette
 from streetseg.runtime.overlay import Colour
 
 BLACK: Colour = (0, 0, 0)
-ALIKE = 0.85  # likeness of two names, 0 to 1, from which one may be the other misspelt
 NEAR = 12.0  # distance of two colours, in values of 0 to 255, below which they may be meant as one
 VOID_NAMES = {"void", "unlabeled", "unlabelled", "ignore", "ignored"}
-# Names that classes of streets have, to hint at misspelt ones.
-STREET_NAMES = sorted(
-    {plain(name) for title in ("Cityscapes", "CamVid", "CamVid of SegNet") for name in PALETTES[title]}
-    | {"background", "lane", "lanemarking", "cyclist", "trafficsign", "bike", "vehicle", "crosswalk", "curb"}
-)
 
 
 @dataclass
@@ -150,30 +144,10 @@ def add(suggestions: list[Suggestion], suggestion: Suggestion) -> None:
         twin.index = suggestion.index if twin.index is None else twin.index
 
 
-def alike(one: str, other: str) -> bool:
-    """Return True if one of two plain names may be the other misspelt; False for two names that streets have."""
-    if one == other or (one in STREET_NAMES and other in STREET_NAMES) or min(len(one), len(other)) < 3:
-        return False
-    return sorted(one) == sorted(other) or difflib.SequenceMatcher(None, one, other).ratio() >= ALIKE
-
-
 def twins(suggestions: list[Suggestion]) -> list[str]:
     """Return a hint for each pair of classes that may be one: names alike, or colours alike; and for misspelt names."""
-    hints = []
     counted = [each for each in suggestions if not each.ignore and not each.name.startswith("class_")]
-    for place, one in enumerate(counted):
-        for other in counted[place + 1 :]:
-            rare, often = sorted((one, other), key=lambda each: each.pixels)
-            if alike(plain(rare.name), plain(often.name)):
-                hints.append(
-                    f"{rare.name!r} may be {often.name!r} misspelt; to make them one, delete its line and write both "
-                    f"colours in that of {often.name!r}, or map it: data convert --map '{rare.name}={often.name}'"
-                )
-    hinted = " ".join(hints)
-    for each in counted:
-        near = next((name for name in STREET_NAMES if alike(plain(each.name), name)), None)
-        if near is not None and plain(each.name) not in STREET_NAMES and repr(each.name) not in hinted:
-            hints.append(f"{each.name!r} may be {near!r} misspelt; then correct the name")
+    hints = name_hints({each.name: each.pixels for each in counted})
     coloured = [(colour, each) for each in suggestions for colour in each.colours]
     for place, (colour, one) in enumerate(coloured):
         for another, other in coloured[place + 1 :]:

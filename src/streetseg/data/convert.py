@@ -31,6 +31,7 @@ class ConvertedDataset(Printable):
         to: A key of TARGETS.
         classes: Its classes.
         splits: Split -> number of frames.
+        source_frames: Number of frames in the source.
         renamed: Class of the source -> its other name.
         left_out: What was left out, and why.
         notes: Decisions: how the frames were divided, and what the source's folder leaves open.
@@ -40,6 +41,7 @@ class ConvertedDataset(Printable):
     to: str
     classes: tuple[str, ...]
     splits: dict[str, int]
+    source_frames: int
     renamed: dict[str, str]
     left_out: tuple[Finding, ...]
     notes: tuple[str, ...]
@@ -63,7 +65,7 @@ class ConvertedDataset(Printable):
             What was left out, notes, renamed classes, and last the folder with the number of frames in each split.
         """
         total = sum(self.splits.values())
-        lines = told(self.left_out, total + len(self.left_out), "left out")
+        lines = told(self.left_out, self.source_frames, "left out")
         lines += [f"note: {note}" for note in self.notes]
         if self.renamed:
             lines.append("classes: " + ", ".join(f"{old} -> {new}" for old, new in self.renamed.items()))
@@ -127,7 +129,14 @@ def convert_dataset(
         (folder / ORIGIN_FILE).write_text(origin_of(opened), encoding="utf-8")
     filled = {split: count for split, count in counts.items() if count}
     return ConvertedDataset(
-        out, to, renaming.labels.names, filled, renaming.changed, tuple(left_out), tuple(filter(None, notes))
+        out=out,
+        to=to,
+        classes=renaming.labels.names,
+        splits=filled,
+        source_frames=sum(map(len, opened.splits.values())),
+        renamed=renaming.changed,
+        left_out=tuple(left_out),
+        notes=tuple(filter(None, notes)),
     )
 
 

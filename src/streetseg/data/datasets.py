@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from streetseg.data import (
     a2d2,
@@ -106,8 +107,8 @@ def open_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
     missing = [pair for pair in frames if pair.label in absent]
     if missing:
         raise DatasetError(
-            f"{missing[0].image} has no label: {missing[0].label} is missing ({len(missing)} missing in all); "
-            "copy them to their places, or let streetseg data convert leave such frames out"
+            f"{missing[0].image} has no label: {missing[0].label} is missing ({len(missing)} missing in all); add "
+            f"them, or make a dataset without these frames: streetseg data convert {quote(str(opened.root))} --out DIR"
         )
     return opened
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from shlex import quote
 
 import numpy as np
 
@@ -244,7 +245,7 @@ def misplaced(labels: SplitLabels) -> list[Finding]:
         return []
     message = (
         f"{labels.split}: {' and '.join(odd)} in the frames; the classes of {labels.class_file} may be in the wrong "
-        f"order or shifted by one, or the masks inverted; look at streetseg data show {labels.dataset.root}"
+        f"order or shifted by one, or the masks inverted; look at streetseg data show {quote(str(labels.dataset.root))}"
     )
     return [Finding("warning", message)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 
 from streetseg.data.class_files import read_class_file
 from streetseg.data.class_suggestions import Suggestion, suggest, twins
@@ -83,7 +84,7 @@ class FoundClasses(Printable):
                 *(f"hint: {hint}" for hint in self.hints),
                 text_table(rows),
                 f"{self.path}: {len(self.classes)} classes from {self.masks} masks; look at the names, then run "
-                f"streetseg data check {self.path.parent}",
+                f"streetseg data check {quote(str(self.path.parent))}",
             ]
         )
 
