@@ -22,7 +22,7 @@ def add_verbs(verbs: Verbs) -> None:
     add_data_options(verb)
     verb.add_argument(
         "--init", metavar="FILE",
-        help="NAME.safetensors to start from, '' for initial weights (default: the recipe's)",
+        help="NAME.safetensors or a name of weights to start from, '' for initial weights (default: the recipe's)",
     )  # fmt: skip
     add_map(verb)
     verb.add_argument("--out", required=True, type=path, metavar="DIR", help="folder of the run")

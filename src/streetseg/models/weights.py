@@ -13,7 +13,13 @@ from streetseg.errors import ArtefactError, NetworkError
 from streetseg.models.networks import build
 from streetseg.models.outputs import Network
 from streetseg.models.skeleton import skeletons
-from streetseg.runtime.artefact import METADATA_KEY, read_card, safetensors_content_hash
+from streetseg.runtime.artefact import (
+    CHECKPOINT_SUFFIXES,
+    METADATA_KEY,
+    convert_first,
+    read_card,
+    safetensors_content_hash,
+)
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.files import write_file
 
@@ -32,6 +38,8 @@ def open_weights(path: Path) -> tuple[Network, ModelCard]:
     Raises:
         ArtefactError: The file is damaged, is not one of ours, or does not fit the network that its card names.
     """
+    if path.suffix in CHECKPOINT_SUFFIXES:
+        raise ArtefactError(f"{path} is not a weights file of streetseg; {convert_first(path)}")
     if path.suffix != ".safetensors":
         raise ArtefactError(
             f"{path} holds no unfolded weights; give NAME.safetensors, as streetseg train and convert write it"

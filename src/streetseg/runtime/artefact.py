@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import struct
 import zipfile
 import zlib
@@ -23,6 +24,9 @@ from streetseg.runtime.card import ModelCard
 METADATA_KEY = "streetseg.card"
 CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
 PROGRAM_CARD = f"extra/{METADATA_KEY}"  # where torch.export.save puts extra files, below the archive's one folder
+
+# Suffixes of other code bases' checkpoints, which `streetseg convert` reads.
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".tar", ".pkl", ".bin", ".pyth", ".th")
 
 # Field numbers of ONNX's ModelProto and StringStringEntryProto (onnx.proto3).
 ONNX_GRAPH, ONNX_METADATA = 7, 14
@@ -45,6 +49,8 @@ def read_card(path: Path | str) -> ModelCard:
     path = Path(path)
     content = read_bytes(path)
     if path.suffix not in FORMATS:
+        if path.suffix in CHECKPOINT_SUFFIXES:
+            raise ArtefactError(f"{path} is not a weights file of streetseg; {convert_first(path)}")
         raise ArtefactError(f"{path} is not a weights file of streetseg; {formats_taken()}")
     read_text, read_content_hash = FORMATS[path.suffix]
     text, content_hash = read_text(content, path), read_content_hash(content, path)
@@ -181,7 +187,9 @@ def safetensors_card(content: bytes, path: Path) -> str:
     if not isinstance(text, str):
         if CLASSIFIER_KEY in metadata:
             raise ArtefactError(f"{path} is a backbone, for streetseg train --init; it has no classes of street scenes")
-        raise ArtefactError(f"{path} is a safetensors file without a card: no weights of streetseg")
+        raise ArtefactError(
+            f"{path} is a safetensors file without a card: no weights of streetseg; {convert_first(path)}"
+        )
     return text
 
 
@@ -225,6 +233,13 @@ FORMATS: dict[str, tuple[Reader, Reader]] = {
     ".pt2": (program_card, program_content_hash),
     ".safetensors": (safetensors_card, safetensors_content_hash),
 }
+
+
+def convert_first(path: Path) -> str:
+    """Return what to do with another code base's checkpoint, for errors."""
+    out = path.with_name(f"{path.name.partition('.')[0]}_converted.safetensors")
+    command = shlex.join(["streetseg", "convert", str(path), "--out", str(out)])
+    return f"if it is another code base's checkpoint, first: {command}"
 
 
 def formats_taken() -> str:

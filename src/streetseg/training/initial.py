@@ -22,7 +22,9 @@ from streetseg.runtime.artefact import (
     safetensors_content_hash,
     safetensors_parts,
 )
+from streetseg.runtime.files import make_folder
 from streetseg.runtime.provenance import UNKNOWN_TERMS, Ancestor
+from streetseg.runtime.shelf.shelf import known_weights
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,43 @@ def initialise(
     line = f"{path}: starting from {origin}; " + (f"classes = of the weights: {other_names}; " if other_names else "")
     line += f"at their initialisation: {', '.join(fresh) or 'none'}"
     return Start(line, ancestors)
+
+
+def unfolded_weights(init: str) -> str:
+    """Return the file of the weights to start from: of a name of weights, the unfolded file.
+
+    Shipped artefacts have their norms folded. Of the weights in a checkout, the unfolded file stands beside them. Of
+    the package's, it is made from the artefact and its norms, and kept in the cache.
+
+    Args:
+        init: A file, a name of weights, or "".
+
+    Returns:
+        The file; what is neither a file nor a name, unchanged.
+
+    Raises:
+        TrainingError: There are no unfolded weights of that name here.
+        OutputError: The cache cannot be written to.
+    """
+    weights = known_weights().get(init)
+    if weights is None or Path(init).exists():
+        return init
+    if (here := weights.unfolded()) is not None:
+        return str(here)
+    norms, artefact = weights.norms(), weights.path()
+    if norms is None or artefact is None:
+        startable = ", ".join(name for name, one in known_weights().items() if one.unfolded() or one.norms())
+        raise TrainingError(
+            f"the weights {init} cannot be trained on here: their unfolded file is not on this machine; there are: "
+            f"{startable}; or give NAME.safetensors"
+        )
+    from streetseg.export.unfold import unfold  # it needs onnx
+
+    made = weights.cached().with_suffix(".safetensors")
+    if not made.is_file():
+        make_folder(made.parent)
+        unfold(artefact, norms, made)
+    return str(made)
 
 
 def check_mapping(mapping: Mapping[str, str], classes: tuple[str, ...], init: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streetseg.errors import RecipeError
-from streetseg.runtime.artefact import read_card
+from streetseg.runtime.artefact import CHECKPOINT_SUFFIXES, convert_first, read_card
 from streetseg.runtime.card import MAX_OPERATING_SCALE
 
 # Statistics of ImageNet in units of 0 to 255, the input convention of all four papers' code.
@@ -313,7 +313,11 @@ def resolve(recipe: Recipe, begun: Mapping[str, Any] | None = None) -> Recipe:
     if not begun and recipe.init and not Path(recipe.init).is_file():
         raise RecipeError(
             f"recipe {recipe.name} starts from {recipe.init}, which is not a file here; name the weights: --init "
-            "NAME.safetensors" + (", or start from nothing: --init ''" if recipe.network else "")
+            "NAME.safetensors or a name of weights" + (", or start from nothing: --init ''" if recipe.network else "")
+        )
+    if not begun and recipe.init.endswith(CHECKPOINT_SUFFIXES):
+        raise RecipeError(
+            f"training starts from NAME.safetensors, not from {recipe.init}; {convert_first(Path(recipe.init))}"
         )
     if not begun and recipe.init and not recipe.init.endswith(".safetensors"):
         raise RecipeError(f"training starts from unfolded weights, NAME.safetensors, not from {recipe.init}")

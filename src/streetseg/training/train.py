@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from streetseg.training.checkpoint import clear_unfinished, load_checkpoint, onl
 from streetseg.training.device import choose_device
 from streetseg.training.distributed import join, leave, rank, summed
 from streetseg.training.failures import explained
-from streetseg.training.initial import check_mapping
+from streetseg.training.initial import check_mapping, unfolded_weights
 from streetseg.training.interrupt import interrupts
 from streetseg.training.log import Log
 from streetseg.training.recipe import Recipe, resolve
@@ -60,7 +61,8 @@ def train(
             installed), NAME_best.safetensors (of the best evaluation, if the recipe evaluates) and, at the end,
             NAME.safetensors: the averaged weights, unfolded, with their card.
         dataset: Name of the dataset; None recognises it by the folder's layout.
-        init: NAME.safetensors to start from; "" starts from random weights, None leaves it to the recipe.
+        init: NAME.safetensors to start from, or a name of weights (`list_weights`); "" starts from random weights,
+            None leaves it to the recipe.
         mapping: Class of the data -> class of the initial weights that gives its row of the head; "" for none. Others
             are matched by name, spelling and synonym.
         settings: Field of the recipe -> value that replaces it.
@@ -86,6 +88,7 @@ def train(
     begun = load_checkpoint(checkpoint) if resume else None
     recipe = recipe_named(recipe) if isinstance(recipe, str) else recipe
     recipe = replace_fields(recipe, ({} if init is None else {"init": str(init)}) | dict(settings or {}))
+    recipe = dataclasses.replace(recipe, init=unfolded_weights(recipe.init))
     recipe = resolve(recipe, begun and begun["recipe"])
     task = open_task(recipe, data, dataset=dataset, cache=None if cache is None else Path(cache))
     if mapping and begun is None:

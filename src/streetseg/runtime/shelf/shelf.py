@@ -64,6 +64,19 @@ class Weights:
                 return place
         return None
 
+    def unfolded(self) -> Path | None:
+        """Return the unfolded weights in the checkout that the artefact was exported from; None if there are none."""
+        found = sorted(CHECKOUT.glob(f"{Path(self.file).stem}*.safetensors"))
+        return found[0] if len(found) == 1 else None
+
+    def norms(self) -> Path | None:
+        """Return the norms of the artefact in the package, by which it can be unfolded; None if there are none."""
+        return self.norms_path() if self.norms_path().is_file() else None
+
+    def norms_path(self) -> Path:
+        """Return the place of the norms of an artefact in the package."""
+        return PACKAGED / f"{Path(self.file).stem}.norms.safetensors"
+
     def cached(self) -> Path:
         """Return the file's place in the cache; its hash is part of it, because versions may differ under one name."""
         return cache_folder() / self.sha256[:16] / self.file
