@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from streetseg.runtime.images import FailedImage, PredictedImage
 
 
+# How a camera or a stream was lost -> the exit code.
+LOST = {"stalled": 3, "broke off": 4}
+
+
 def add_verbs(verbs: Verbs) -> None:
     """Add predict."""
     verb = add_verb(verbs, "predict", predict, "write the class map and the overlay of images, videos and cameras")
@@ -56,7 +60,7 @@ def predict(options: argparse.Namespace) -> int:
         else:
             say(json.dumps(one.facts()) if options.json else one.table())
             if isinstance(one, PredictedVideo):
-                codes.append(show_problems(one, options.classmap))
+                codes.append(show_problems(one, options.classmap, options.timeout))
 
     done = predict(
         options.paths,
@@ -78,10 +82,10 @@ def predict(options: argparse.Namespace) -> int:
     return max(codes, default=DONE)
 
 
-def show_problems(done: PredictedVideo, classmap: str | None) -> int:
+def show_problems(done: PredictedVideo, classmap: str | None, timeout: float) -> int:
     """Print what is wrong with a video; return the exit code."""
     video, report, out = done.video, done.report, done.overlay
-    damaged = report.damaged or report.missing
+    damaged = not done.live and (report.damaged or report.missing)
     if damaged:
         complain(
             f"{video} is damaged: the decoder patched {report.damaged} of {report.decoded} frames, and "
@@ -92,6 +96,13 @@ def show_problems(done: PredictedVideo, classmap: str | None) -> int:
     if report.interrupted:
         complain(f"interrupted; {out} holds the {report.frames} frames done so far" if report.frames else "interrupted")
         return INTERRUPTED
+    if report.ending in LOST:
+        why = f"gave nothing more for {timeout:g} s" if report.ending == "stalled" else "closed without a goodbye"
+        complain(
+            f"{video} {report.ending}: it {why}; {out} holds the {report.frames} frames until then; "
+            "--reconnect connects again"
+        )
+        return LOST[report.ending]
     return CHECK_FAILED if damaged else DONE
 
 

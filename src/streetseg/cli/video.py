@@ -30,6 +30,24 @@ def add_video_options(verb: argparse.ArgumentParser) -> None:
     video.add_argument(
         "--absolute-times", action="store_true", help="keep the source's times in NAME.mkv (default: count from 0)"
     )
+    camera = verb.add_argument_group("for a camera or a stream")
+    camera.add_argument("--camera-size", type=size, metavar="WxH", help="width and height to ask a camera for")
+    camera.add_argument("--camera-fps", type=float, metavar="N", help="frames a second to ask a camera for")
+    camera.add_argument("--camera-format", metavar="NAME", help="form to ask a camera for: mjpeg, yuyv422, h264, ...")
+    camera.add_argument("--transport", metavar="NAME", help="tcp or udp for rtsp:// (default: tcp, else udp)")
+    camera.add_argument(
+        "--timeout", type=float, metavar="SECONDS", default=10.0,
+        help="wait so long for a connection or a frame (default: 10)",
+    )  # fmt: skip
+    camera.add_argument("--reconnect", action="store_true", help="connect again when it stalls or breaks off")
+
+
+def size(text: str) -> tuple[int, int]:
+    """Return width and height of "WxH", as cameras name their sizes."""
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give width and height, for example 1280x720")
+    return int(width), int(height)
 
 
 def video_options(options: argparse.Namespace) -> VideoOptions:

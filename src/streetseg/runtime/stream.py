@@ -68,12 +68,16 @@ class Newest(Generic[Item]):
 
     An error of `items` is raised after the items that came before it.
 
+    Args:
+        items: They may wait for the next one as long as they like.
+        stop: Called by `close`, to end such a wait.
+
     Attributes:
         dropped: Items dropped so far.
     """
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self.dropped = 0
+    def __init__(self, items: Iterable[Item], stop: Callable[[], object] = lambda: None) -> None:
+        self.dropped, self.stop = 0, stop
         self.item: list[Item] = []  # none or one
         self.ended = False
         self.error: BaseException | None = None
@@ -115,4 +119,5 @@ class Newest(Generic[Item]):
         with self.changed:
             self.ended = True
             self.changed.notify()
+        self.stop()
         self.reader.join()

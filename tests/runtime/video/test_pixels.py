@@ -75,10 +75,10 @@ def test_a_sensors_grey_in_sixteen_bits(bits: int, told: bool, tmp_path: Path) -
             frame.pts = index
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with VideoReader(str(path)) as reader:
+    remarks: list[str] = []
+    with VideoReader(str(path), tell=remarks.append) as reader:
         frames = [upright_rgb(frame, reader.size) for frame in reader]
     assert len(frames) == 3
     for pixels in frames:
         assert np.abs(pixels[..., 1] - grey / (1 << bits) * 256).max() <= 2
-    remarks = reader.filters.remarks
     assert [f"at most {bits} bits in 16" in remark for remark in remarks] == [True] * told

@@ -205,8 +205,10 @@ def test_a_full_disk_is_told_of_the_file_that_did_not_fit(
 class Camera(VideoReader):
     """A file that is read at its own pace."""
 
-    def __init__(self, source: str, options: VideoOptions | None = None) -> None:
-        super().__init__(source, options)
+    def __init__(
+        self, source: str, options: VideoOptions | None = None, tell: Callable[[str], object] = lambda line: None
+    ) -> None:
+        super().__init__(source, options, tell)
         self.live = True
 
     def __iter__(self) -> Iterator[av.VideoFrame]:

@@ -32,17 +32,22 @@ class Clock:
     """
 
     def __init__(self, time_base: Fraction, rate: Fraction, *, live: bool = False) -> None:
+        self.time_base = time_base
         self.step = max(1, round(1 / (rate * time_base)))
         self.restart = max(round(RESTART / time_base), self.step)
         self.leap = max(round(LEAP / time_base), self.step) if live else None
         self.start: int | None = None
         self.last: int | None = None
         self.shift = self.frames = self.gaps = 0
+        self.pause: int | None = None
 
     def place(self, pts: int | None) -> int:
         """Return a frame's time, counted from the first frame; pts: its time in the source, if it has one."""
         if self.last is None:
             self.start, self.shift, placed = pts, -(pts or 0), 0
+        elif self.pause is not None:
+            placed, self.pause = self.last + self.pause, None
+            self.shift = placed - (pts or 0)
         elif pts is None:
             placed = self.last + self.step
         else:
@@ -56,6 +61,10 @@ class Clock:
         self.last = placed
         self.frames += 1
         return placed
+
+    def resume(self, seconds: float) -> None:
+        """Place the next frame this long after the last one: the source was away."""
+        self.pause = max(self.step, round(seconds / self.time_base))
 
     @property
     def uneven(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,11 @@ class Filters:
     Args:
         deinterlace: "auto", "always" or "never".
         shown: The source's name in messages.
-
-    Attributes:
-        remarks: Lines about what was assumed.
+        tell: Gets a line about what was assumed.
     """
 
-    def __init__(self, deinterlace: str, shown: str) -> None:
-        self.deinterlace, self.shown = deinterlace, shown
-        self.remarks: list[str] = []
+    def __init__(self, deinterlace: str, shown: str, tell: Callable[[str], object] = lambda line: None) -> None:
+        self.deinterlace, self.shown, self.tell = deinterlace, shown, tell
         self.fields = deinterlace == "always"
         self.graph: av.filter.Graph | None = None
         self.form: object = None  # what the graph was made for
@@ -114,7 +111,7 @@ class Filters:
         if bits > self.grey_bits:
             self.grey_bits = bits
             if bits < 16:
-                self.remarks.append(f"note: {self.shown} has grey values of at most {bits} bits in 16; they are scaled")
+                self.tell(f"note: {self.shown} has grey values of at most {bits} bits in 16; they are scaled")
         plain = av.VideoFrame.from_ndarray((values >> (self.grey_bits - 8)).astype(np.uint8), "gray")
         plain.pts, plain.time_base, plain.color_range = frame.pts, frame.time_base, ColorRange.JPEG
         return plain

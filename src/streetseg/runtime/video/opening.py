@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from urllib.error import HTTPError
 
 import av
 from av.stream import Disposition
 
 from streetseg.errors import UsageError, VideoError
 from streetseg.runtime.addresses import is_address, is_number, without_password
+from streetseg.runtime.video.http import HttpStream
+from streetseg.runtime.video.rtsp import Relay
 from streetseg.runtime.video_options import VideoOptions
 
 # Containers that hold their frames themselves. Playlists and descriptions (concat, m3u8, sdp, mpd) name other files and
@@ -21,31 +25,60 @@ FORMATS = (
 )
 PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,rtmp,rtmps,crypto"  # no files: a stream's maker must not read ours
 
+# Content types of MJPEG over HTTP -> FFmpeg's formats.
+MJPEG_KINDS = {"multipart/x-mixed-replace": "mpjpeg", "video/x-motion-jpeg": "mjpeg", "image/jpeg": "mjpeg"}
+
 # A picture among the streams: a cover, or a thumbnail.
 PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 DEVICES = {"linux": "v4l2", "darwin": "avfoundation"}  # platform -> FFmpeg's name of its cameras
 
 
-def open_source(source: str, options: VideoOptions) -> av.container.InputContainer:
+@dataclass(frozen=True)
+class Opened:
+    """An open source.
+
+    Attributes:
+        container: FFmpeg's view of it.
+        link: The connection behind it, if we watch it for the way in which it ends.
+    """
+
+    container: av.container.InputContainer
+    link: Relay | HttpStream | None = None
+
+    def close(self) -> None:
+        """Close all."""
+        if self.link is not None:
+            self.link.close()
+        self.container.close()
+
+
+def open_source(source: str, options: VideoOptions) -> Opened:
     """Open a source by its kind; VideoError if it is no video, or nothing answers."""
     shown = without_password(source)
+    camera = source.startswith("/dev/") or (is_number(source) and not Path(source).exists())
     try:
         if is_address(source):
             return open_address(source, options)
-        if source.startswith("/dev/") or (is_number(source) and not Path(source).exists()):
-            return open_camera(source, options)
-        return open_file(source)
-    except av.FFmpegError as error:
-        late = isinstance(error, av.ExitError)
-        why = f"no answer within {options.timeout:g} s" if late else error.strerror
+        return Opened(open_camera(source, options) if camera else open_file(source))
+    except (av.FFmpegError, OSError) as error:
+        why = cause(error, options.timeout)
         if is_address(source):
             raise VideoError(f"{shown} does not answer: {why}; check the address, and that the camera is on") from None
-        if source.startswith("/dev/") or is_number(source):
+        if camera:
             raise VideoError(f"the camera {camera_path(source)} does not answer: {why}; {cameras_here()}") from None
         raise VideoError(
             f"{shown} cannot be opened as a video: {why}; give a video file (playlists that name other "
             "files are refused), /dev/videoN or rtsp://..."
         ) from None
+
+
+def cause(error: av.FFmpegError | OSError, timeout: float) -> str:
+    """Return why a source could not be opened."""
+    inner = getattr(error, "reason", error)  # of an HTTP request
+    if isinstance(inner, av.ExitError | TimeoutError):
+        return f"no answer within {timeout:g} s"
+    text = getattr(inner, "strerror", None) or str(inner)
+    return f"{text} ({error.code})" if isinstance(error, HTTPError) else text
 
 
 def open_file(source: str, wishes: dict[str, str] | None = None) -> av.container.InputContainer:
@@ -55,16 +88,50 @@ def open_file(source: str, wishes: dict[str, str] | None = None) -> av.container
     return av.open(f"file:{source}", options=options, metadata_errors="replace")
 
 
-def open_address(source: str, options: VideoOptions) -> av.container.InputContainer:
+def open_address(source: str, options: VideoOptions) -> Opened:
     """Open a network stream."""
-    timeout = (options.timeout, options.timeout)
-    if source.lower().startswith("rtsp"):
-        transport = {"rtsp_transport": options.transport} if options.transport else {"rtsp_flags": "prefer_tcp"}
-        return av.open(source, format="rtsp", options=transport, timeout=timeout, metadata_errors="replace")
+    protocol = source.partition("://")[0].lower()
+    if protocol == "rtsp" and options.transport != "udp":
+        try:
+            return open_watched(source, options)
+        except av.FFmpegError:
+            if options.transport is not None:
+                raise
+    if protocol in ("rtsp", "rtsps"):
+        transport = options.transport or ("udp" if protocol == "rtsp" else "tcp")
+        return Opened(open_rtsp(source, transport, options))
+    if protocol in ("http", "https"):
+        link = HttpStream(source, options.timeout)
+        if link.kind in MJPEG_KINDS:
+            try:
+                container = av.open(link, "r", format=MJPEG_KINDS[link.kind], metadata_errors="replace")
+                return Opened(container, link)
+            except BaseException:
+                link.close()
+                raise
+        link.close()  # FFmpeg asks again, and can go to any place of a file
     network = {"format_whitelist": FORMATS, "protocol_whitelist": PROTOCOLS}
-    if source.lower().startswith("udp"):
+    if protocol == "udp":
         network |= {"overrun_nonfatal": "1", "fifo_size": "200000"}
-    return av.open(source, options=network, timeout=timeout, metadata_errors="replace")
+    timeout = (options.timeout, options.timeout)
+    return Opened(av.open(source, options=network, timeout=timeout, metadata_errors="replace"))
+
+
+def open_watched(source: str, options: VideoOptions) -> Opened:
+    """Open an RTSP camera over TCP, watched for its goodbye."""
+    relay = Relay(source, options.timeout)
+    try:
+        return Opened(open_rtsp(relay.address, "tcp", options), relay)
+    except BaseException:
+        relay.close()
+        raise
+
+
+def open_rtsp(address: str, transport: str, options: VideoOptions) -> av.container.InputContainer:
+    """Open an RTSP camera."""
+    wishes = {"rtsp_transport": transport, "allowed_media_types": "video"}
+    timeout = (options.timeout, options.timeout)
+    return av.open(address, format="rtsp", options=wishes, timeout=timeout, metadata_errors="replace")
 
 
 def camera_path(source: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +16,15 @@ from streetseg.runtime.addresses import is_live, without_password
 from streetseg.runtime.frames import MAX_PIXELS
 from streetseg.runtime.video.clock import Clock
 from streetseg.runtime.video.damage import Tally, duration
+from streetseg.runtime.video.endings import Ending
 from streetseg.runtime.video.filters import Filters
-from streetseg.runtime.video.opening import choose_stream, described, films_of, open_source
+from streetseg.runtime.video.opening import Opened, choose_stream, described, films_of, open_source
 from streetseg.runtime.video_options import VideoOptions
 
 # Frames a second. A higher rate is a clock's, in files that leave out what does not fall on its ticks (AVI).
 CLOCK_RATE = 240
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between two attempts to connect again
 
 
 class VideoReader:
@@ -35,32 +40,47 @@ class VideoReader:
         clock: Counts the frames read so far and places them in time.
         filters: Deinterlace and map frames where they need it.
         tally: Counts what is damaged.
-        missing: Number of missing frames, once all frames are read.
+        missing: Number of missing frames of a file, once all frames are read.
+        ending: How the source ended.
+        reconnections: How often it was connected again.
     """
 
-    def __init__(self, source: str, options: VideoOptions | None = None) -> None:
-        self.source, self.options = source, options or VideoOptions()
+    def __init__(
+        self,
+        source: str,
+        options: VideoOptions | None = None,
+        tell: Callable[[str], object] = lambda line: None,
+    ) -> None:
+        self.source, self.options, self.tell = source, options or VideoOptions(), tell
         self.shown = without_password(source)
-        self.live = is_live(source)
-        self.container = open_source(source, self.options)
-        try:
-            self.stream = choose_stream(self.container, self.options.stream, self.shown)
-            self.size = self.stream.height, self.stream.width
-            if self.size[0] * self.size[1] > MAX_PIXELS:
-                raise VideoError(
-                    f"{self.shown} has {self.size[1]} x {self.size[0]} pixels; at most {MAX_PIXELS:,} are allowed"
-                )
-        except BaseException:
-            self.container.close()
-            raise
+        self.stopped = threading.Event()
+        self.connect()
+        # A film at a distance has an end, and none of its frames is dropped.
+        self.live = is_live(source) and not (source.lower().startswith("http") and self.container.duration)
+        self.size = self.stream.height, self.stream.width
         self.aspect = self.stream.sample_aspect_ratio or Fraction(1)
-        self.stream.thread_type = "AUTO"
         self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
         self.time_base = self.stream.time_base or 1 / self.rate
         self.clock = Clock(self.time_base, self.rate, live=self.live)
-        self.filters = Filters(self.options.deinterlace, self.shown)
-        self.missing = 0
-        self.tally = Tally(None if self.live else Path(source), self.container, self.stream)
+        self.filters = Filters(self.options.deinterlace, self.shown, tell)
+        self.tally = Tally(None if is_live(source) else Path(source), self.container, self.stream)
+        self.missing = self.reconnections = 0
+        self.ending = Ending.ORDERLY
+
+    def connect(self) -> None:
+        """Open the source and choose the stream."""
+        self.opened: Opened = open_source(self.source, self.options)
+        self.container = self.opened.container
+        try:
+            self.stream = choose_stream(self.container, self.options.stream, self.shown)
+            width, height = self.stream.width, self.stream.height
+            if width * height > MAX_PIXELS:
+                raise VideoError(f"{self.shown} has {width} x {height} pixels; at most {MAX_PIXELS:,} are allowed")
+        except BaseException:
+            self.opened.close()
+            raise
+        # Decoding several frames at once delays each.
+        self.stream.thread_type = "SLICE" if is_live(self.source) else "AUTO"
 
     @property
     def about(self) -> int | None:
@@ -84,26 +104,36 @@ class VideoReader:
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Yield every frame that can be decoded. Its timestamp (`pts`) grows and counts from the first frame."""
         yield from self.filters(self.timed())
-        self.missing = self.tally.missing(self.clock)
+        if not self.live:
+            self.missing = self.tally.missing(self.clock)
 
     def timed(self) -> Iterator[av.VideoFrame]:
-        """Yield every decoded frame at its place in time."""
-        for frame in self.decode():
-            frame.pts = self.clock.place(frame.pts)
-            yield frame
+        """Yield every decoded frame at its place in time; connect again if that is wished."""
+        while True:
+            for frame in self.decode():
+                pts, base = frame.pts, self.stream.time_base
+                if pts is not None and base is not None and base != self.time_base:  # of another connection
+                    pts = round(pts * base / self.time_base)
+                frame.pts = self.clock.place(pts)
+                yield frame
+            again = self.live and self.options.reconnect and self.ending != Ending.ORDERLY
+            if not (again and not self.stopped.is_set() and self.connect_again()):
+                return
 
     def decode(self) -> Iterator[av.VideoFrame]:
         """Yield every frame that can be decoded, and count the packets that cannot."""
         packets = self.container.demux(self.stream)
-        while True:
+        self.ending = Ending.ORDERLY
+        while not self.stopped.is_set():
             try:
                 packet = next(packets)
             except StopIteration:
-                return
-            except av.FFmpegError:  # the file itself is broken here, or the stream has ended
+                break
+            except av.FFmpegError as error:  # the file itself is broken here, or the camera has gone
                 self.tally.broken = True
-                return
-            if packet.size:
+                self.ending = Ending.STALLED if isinstance(error, av.ExitError) else Ending.BROKEN
+                break
+            if packet.size and not self.live:
                 self.tally.count(packet)
             try:
                 for frame in packet.decode():
@@ -111,6 +141,31 @@ class VideoReader:
                     yield frame
             except av.FFmpegError:
                 self.tally.lost += 1
+        if self.opened.link is not None and self.ending != Ending.STALLED:
+            self.ending = self.opened.link.ending or self.ending
+
+    def connect_again(self) -> bool:
+        """Connect again, as often as needed; return False if the reader is stopped."""
+        gone = time.monotonic()
+        self.tell(f"note: {self.shown} {self.ending}; connecting again")
+        wait = FIRST_WAIT
+        self.opened.close()
+        while not self.stopped.wait(wait):
+            try:
+                self.connect()
+            except VideoError:
+                wait = min(2 * wait, LONGEST_WAIT)
+                continue
+            self.reconnections += 1
+            self.clock.resume(time.monotonic() - gone)
+            return True
+        return False
+
+    def stop(self) -> None:
+        """Make the reading end soon, from another thread."""
+        self.stopped.set()
+        if self.opened.link is not None:
+            self.opened.link.close()
 
     def __enter__(self) -> VideoReader:
         return self
@@ -118,4 +173,4 @@ class VideoReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.container.close()
+        self.opened.close()

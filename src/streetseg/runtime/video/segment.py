@@ -29,6 +29,7 @@ from streetseg.runtime.files import make_folder, same_file
 from streetseg.runtime.frames import write_classmap
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import Newest, in_order
+from streetseg.runtime.video.endings import Ending
 from streetseg.runtime.video.pixels import upright_rgb
 from streetseg.runtime.video.reader import VideoReader
 from streetseg.runtime.video.writer import VideoWriter
@@ -73,6 +74,8 @@ class VideoReport:
         dropped: Number of late frames of a live source, which were left out.
         stale: Number of class maps in their folder that another run has left.
         interrupted: True if Ctrl-C ended it early.
+        ending: "ended"; "stalled" or "broke off" if a camera or a stream was lost.
+        reconnections: How often a camera or a stream was connected again.
     """
 
     width: int
@@ -85,6 +88,8 @@ class VideoReport:
     dropped: int
     stale: int
     interrupted: bool
+    ending: str = Ending.ORDERLY
+    reconnections: int = 0
 
 
 def segment_video(
@@ -132,7 +137,7 @@ def segment_video(
         raise UsageError(f"--absolute-times needs Matroska, got {overlay}; give NAME.mkv")
     interrupted = False
     start = time.perf_counter()
-    with VideoReader(source, options) as reader:
+    with VideoReader(source, options, tell) as reader:
         if reader.note:
             tell(reader.note)
         total = reader.about and -(-reader.about // every)
@@ -146,12 +151,12 @@ def segment_video(
 
         results = Results(overlay, classmap, every, reader, segmenter.card.colours)
         try:
-            with closing(Newest(reader)) if reader.live else nullcontext() as newest, results:
+            with closing(Newest(reader, reader.stop)) if reader.live else nullcontext() as newest, results:
                 chosen = islice(islice(enumerate(newest or reader), 0, None, every), max_frames)
                 with closing(in_order(work, chosen, segmenter.workers)) as done:
                     interrupted = write_all(progress(done, "frame", total), results)
                 if results.frames == 0 and not interrupted:
-                    raise VideoError(f"{reader.shown} holds no frame that can be decoded; give an undamaged video")
+                    raise VideoError(f"{reader.shown} {no_frame(reader)}")
                 if not reader.live:
                     for video in results.videos:  # all end before one gets its name: either all are there, or none
                         video.finish()
@@ -160,11 +165,9 @@ def segment_video(
             if not kept:
                 raise
             raise OutputError(f"{error}; kept as far as written: {', '.join(kept)}") from None
-    for remark in reader.filters.remarks:
-        tell(remark)
     seconds = time.perf_counter() - start
     height, width = results.size
-    whole = not (reader.live or interrupted or results.frames == max_frames)
+    whole = not (interrupted or results.frames == max_frames)  # read to its end
     return VideoReport(
         width=width,
         height=height,
@@ -172,10 +175,12 @@ def segment_video(
         seconds=seconds,
         decoded=reader.clock.frames,
         damaged=reader.tally.patched,
-        missing=reader.missing if whole else reader.tally.lost,
+        missing=reader.missing if whole else 0,
         dropped=newest.dropped if newest else 0,
         stale=results.stale(),
         interrupted=interrupted,
+        ending=reader.ending if reader.live and whole else Ending.ORDERLY,
+        reconnections=reader.reconnections,
     )
 
 
@@ -245,6 +250,13 @@ class Results:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.files.__exit__(kind, error, trace)
+
+
+def no_frame(reader: VideoReader) -> str:
+    """Return why a source gave no frame."""
+    if reader.live and reader.ending != Ending.ORDERLY:
+        return f"{reader.ending} before its first frame; check the camera"
+    return "holds no frame that can be decoded; give an undamaged video"
 
 
 def write_all(frames: Iterable[SegmentedFrame], results: Results) -> bool:
