@@ -54,7 +54,7 @@ def steps_and_evaluation(camvid: Path, device: torch.device) -> dict[str, list[f
     terms = [run.train_step()]
     gradients = [p.grad.norm().item() for p in run.network.parameters() if p.grad is not None]
     terms += [run.train_step() for _ in range(STEPS - 1)]
-    judged, _ = run.evaluate()
+    judged = run.evaluate().figures
     weights = [tensor.double().norm().item() for tensor in run.average.state_dict().values()]
     losses = {name: [entry[name] for entry in terms] for name in ("main", "high4", "total")}
     return {**losses, "gradients": gradients, "weights": weights, "judged": list(judged.values())}

@@ -18,6 +18,7 @@ import torch
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError, OutputError
 from streetseg.training.checkpoint import load_checkpoint
+from streetseg.training.recipe_fields import read_settings
 from streetseg.training.run import Run
 from streetseg.training.train import train
 from tests.support.small_recipe import SMALL, small
@@ -56,7 +57,7 @@ def command(camvid: Path, out: Path, *options: str) -> list[str]:
 def whole(camvid: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing happened to."""
     out = tmp_path_factory.mktemp("whole")
-    train(small(*SETTINGS), camvid, out, progress=False)
+    train("ddrnet_23_slim_camvid", camvid, out, settings=read_settings([*SMALL, *SETTINGS]), progress=False)
     return out
 
 
@@ -112,7 +113,7 @@ def test_killed_while_writing_and_at_a_random_moment(camvid: Path, whole: Path, 
     with (out / "log.jsonl").open("a") as log:
         log.write('{"step": 17, "main": 1.0}\nno line of ours\n{"step": 4')
 
-    train(small(*SETTINGS), camvid, out, resume=True, progress=False)
+    train(None, None, out, resume=True, progress=False)
     assert_ended_alike(out, whole)
 
 
@@ -141,8 +142,9 @@ def test_interrupted(
         return step(run)
 
     monkeypatch.setattr(Run, "train_step", interrupted)
+    settings = read_settings([*SMALL, *SETTINGS])
     with pytest.raises(KeyboardInterrupt):
-        train(small(*SETTINGS), camvid, tmp_path / "run", progress=False)
+        train("ddrnet_23_slim_camvid", camvid, tmp_path / "run", settings=settings, progress=False)
     assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 5
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.undo()

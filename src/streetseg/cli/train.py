@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from typing import TYPE_CHECKING
 
-from streetseg.cli.options import add_data_options, add_map, add_verb, class_mapping, need_torch, path
+from streetseg.cli.options import (
+    add_data_options, add_map, add_threads, add_verb, class_mapping, need_torch, path, size,
+)  # fmt: skip
 from streetseg.cli.output import DONE, INTERRUPTED, complain, say
 
 if TYPE_CHECKING:
@@ -16,10 +19,8 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Verbs) -> None:
     """Add train and recipes."""
     verb = add_verb(verbs, "train", train, "train a network by a recipe")
-    verb.add_argument(
-        "--recipe", required=True, help="a recipe's name; or a TOML file, a whole recipe or one that names its base"
-    )
-    add_data_options(verb)
+    verb.add_argument("--recipe", help="a recipe's name; or a TOML file, a whole recipe or one that names its base")
+    add_data_options(verb, required=False)
     verb.add_argument(
         "--init", metavar="FILE",
         help="NAME.safetensors or a name of weights to start from, '' for initial weights (default: the recipe's)",
@@ -27,10 +28,19 @@ def add_verbs(verbs: Verbs) -> None:
     add_map(verb)
     verb.add_argument("--out", required=True, type=path, metavar="DIR", help="folder of the run")
     verb.add_argument(
+        "--epochs", type=float, metavar="N",
+        help="how often the run sees each frame; sets the recipe's iterations",
+    )  # fmt: skip
+    verb.add_argument("--batch", type=int, metavar="N", help="frames a step (default: the recipe's)")
+    verb.add_argument("--crop", type=size, metavar="HxW", help="size that the network sees (default: the recipe's)")
+    verb.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE",
         help="replace a field of the recipe; can be repeated",
     )  # fmt: skip
-    verb.add_argument("--resume", action="store_true", help="continue the run in --out")
+    verb.add_argument(
+        "--resume", action="store_true",
+        help="continue the run in --out; nothing else needs to be given again",
+    )  # fmt: skip
     verb.add_argument(
         "--cache", type=path, metavar="DIR",
         help="folder for decoded frames, if they do not fit in memory (default: none)",
@@ -38,6 +48,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--workers", type=int, default=2, metavar="N", help="number of threads that prepare batches (default: 2)"
     )
+    add_threads(verb)
     verb.add_argument("--device", help="cpu, cuda, cuda:N or mps (default: a CUDA GPU if there is one)")
 
     verb = add_verb(verbs, "recipes", recipes, "list the recipes, or print one as TOML")
@@ -60,17 +71,25 @@ def train(options: argparse.Namespace) -> int:
             init=options.init,
             mapping=class_mapping(options),
             settings=read_settings(options.set),
+            epochs=options.epochs,
+            batch=options.batch,
+            crop=options.crop,
             resume=options.resume,
             cache=options.cache,
             workers=options.workers,
+            threads=options.threads,
             device=options.device,
         )
     except KeyboardInterrupt:
         if first:
-            complain(f"interrupted; if {options.out} holds a checkpoint.pt, add --resume to the command to continue")
+            complain(
+                f"interrupted; if {options.out} holds a checkpoint.pt, continue with: "
+                f"streetseg train --resume --out {shlex.quote(str(options.out))}"
+            )
         return INTERRUPTED
     if first:
-        say(f"{result.weights}: next, streetseg export {result.weights}")
+        weights = result.best_weights or result.weights
+        say(f"{weights}: next, streetseg export {shlex.quote(str(weights))}")
     return DONE
 
 

@@ -41,6 +41,15 @@ def choose_device(requested: str | None = None) -> torch.device:
     return torch.device("cuda", int(number)) if kind == "cuda" else torch.device(kind)
 
 
+def use_threads(number: int | None) -> None:
+    """Let PyTorch compute with a number of CPU threads; None leaves its own choice. UsageError below 1."""
+    if number is None:
+        return
+    if number < 1:
+        raise UsageError(f"threads must be 1 or more, got {number}")
+    torch.set_num_threads(number)
+
+
 def devices_here() -> list[str]:
     """Return the devices of this machine, as `choose_device` takes them."""
     gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]

@@ -11,16 +11,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from streetseg.data.pairs import readable
 from streetseg.errors import OutputError
 from streetseg.runtime.files import write_file
+from streetseg.training.csv_log import CsvLog
+from streetseg.training.tasks.task import Validation
 
 
 class Log:
-    """The log of a run, in its folder: log.jsonl, one JSON object a line, and tensorboard/.
+    """The log of a run, in its folder: log.jsonl, one JSON object a line; log.csv, the same; and tensorboard/.
 
     Args:
         out: The run's folder.
@@ -34,6 +33,7 @@ class Log:
         self.board: Any = None
         with self.writing():
             self.file = self.path.open("ab")
+            self.csv = CsvLog(out / "log.csv", lambda: [json.loads(line) for line in read_lines(self.path)])
             if find_spec("tensorboard"):
                 from torch.utils.tensorboard import SummaryWriter
 
@@ -48,15 +48,20 @@ class Log:
             if self.board:
                 self.board.close()
 
-    def add(self, step: int, values: Mapping[str, float], pictures: Mapping[str, NDArray[np.uint8]]) -> None:
-        """Add a line; pictures, H x W x 3, go to TensorBoard only."""
+    def add(self, step: int, values: Mapping[str, float], judged: Validation | None = None) -> None:
+        """Add a line; an evaluation's figures of the classes are added to it, its pictures go to TensorBoard only."""
+        row = {"step": step, **values}
+        if judged:
+            row |= {f"iou/{readable(name)}": iou for name, iou in judged.classes.items()}
         with self.writing():
-            self.file.write(json.dumps({"step": step, **values}).encode() + b"\n")
+            self.file.write(json.dumps(row).encode() + b"\n")
             self.file.flush()
+            self.csv.add(row)
             if self.board:
-                for name, value in values.items():
-                    self.board.add_scalar(name, value, step)
-                for name, picture in pictures.items():
+                for name, value in row.items():
+                    if name != "step":
+                        self.board.add_scalar(name, value, step)
+                for name, picture in judged.pictures.items() if judged else ():
                     self.board.add_image(readable(name), picture, step, dataformats="HWC")
 
     def sync(self) -> None:

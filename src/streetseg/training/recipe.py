@@ -49,6 +49,9 @@ class Recipe:
     left_to_card: tuple[Literal["native_short_side", "operating_scale", "mean", "std"], ...] = ()
     """Where `network` is "": fields that the card of `init` fills in, too. `--set` takes a field out of this list."""
 
+    left_to_data: tuple[Literal["iterations", "crop", "warmup_iterations", "evaluate_every"], ...] = ()
+    """Fields that the training data fill in (see `fit`). `--set` takes a field out of this list."""
+
     # ---- Data ----
 
     split: str = "train"
@@ -208,6 +211,9 @@ class Recipe:
     evaluate_every: int = 0
     """Steps between evaluations; 0 never evaluates."""
 
+    patience: int = 0
+    """Stop after this many evaluations in a row without a better figure; 0 never stops."""
+
     checkpoint_every: int = 100
     """Steps between checkpoints."""
 
@@ -237,7 +243,7 @@ BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     ),
     (("scale", "scale_list", "std"), lambda value: value > 0, "above 0"),
     (
-        ("warmup_iterations", "evaluate_every", "learning_rate", "weight_decay", "clip_norm"),
+        ("warmup_iterations", "evaluate_every", "patience", "learning_rate", "weight_decay", "clip_norm"),
         lambda value: value >= 0, "0 or more",
     ),
     (
@@ -294,6 +300,8 @@ def check_agreement(recipe: Recipe) -> None:
             f"loss_stride {recipe.loss_stride} and aux_loss_stride {recipe.aux_loss_stride} must be at most the crop's "
             f"shorter side, {min(recipe.crop)}"
         )
+    if recipe.patience and not recipe.evaluate_every and "evaluate_every" not in recipe.left_to_data:
+        raise RecipeError(f"patience {recipe.patience} counts evaluations, but evaluate_every is 0; set it, too")
     if recipe.batch % recipe.accumulate:
         raise RecipeError(f"batch {recipe.batch} cannot be taken in {recipe.accumulate} equal parts (accumulate)")
 

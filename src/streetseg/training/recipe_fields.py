@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import math
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from streetseg.errors import RecipeError
+from streetseg.training.field_names import suggest
 from streetseg.training.recipe import Recipe
+
+LEFT = ("left_to_card", "left_to_data")  # fields that list other fields, which something else fills in
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
@@ -38,18 +40,23 @@ def read_settings(settings: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def replace_fields(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
+def replace_fields(
+    recipe: Recipe, values: Mapping[str, object], epochs: Callable[[object], str] | None = None
+) -> Recipe:
     """Return the recipe with fields replaced; see `read_fields`."""
-    read = read_fields(values)
-    left = tuple(name for name in recipe.left_to_card if name not in read)
-    return dataclasses.replace(recipe, **({"left_to_card": left} | read))
+    read = read_fields(values, epochs)
+    left: dict[str, Any] = {
+        fields: tuple(name for name in getattr(recipe, fields) if name not in read) for fields in LEFT
+    }
+    return dataclasses.replace(recipe, **(left | read))
 
 
-def read_fields(values: Mapping[str, object]) -> dict[str, Any]:
+def read_fields(values: Mapping[str, object], epochs: Callable[[object], str] | None = None) -> dict[str, Any]:
     """Return the values as their fields' types.
 
     Args:
         values: Field -> its value: text as in `override`, or a number, list or table of a TOML file.
+        epochs: Returns the advice for a number of epochs, which no field takes; None: without a number of steps.
 
     Raises:
         RecipeError: There is no such field, or the value is not of its type.
@@ -57,10 +64,14 @@ def read_fields(values: Mapping[str, object]) -> dict[str, Any]:
     types = typing.get_type_hints(Recipe)
     for name in values:
         if name not in types:
-            close = difflib.get_close_matches(name, types, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(types)}"
+            hint = suggest(name, values[name], types, epochs or advise_epochs)
             raise RecipeError(f"a recipe has no field {name!r}; {hint}")
     return {name: read_field(name, value, types[name]) for name, value in values.items()}
+
+
+def advise_epochs(value: object) -> str:
+    """Return what to do in place of setting a number of epochs."""
+    return f"a recipe counts steps: give --epochs {value}, or iterations"
 
 
 def read_field(name: str, value: object, kind: Any) -> object:

@@ -20,6 +20,7 @@ class TrainingResult(Printable):
             without evaluation.
         best_step: Step of the best evaluation; None without evaluation.
         steps: Steps of the whole run.
+        stopped_early: True if the recipe's patience ended the run before its last step.
         seconds: Wall time of this call's steps and evaluations; a resumed run's earlier part is not in it.
     """
 
@@ -29,6 +30,7 @@ class TrainingResult(Printable):
     best_weights: Path | None = None
     best: Mapping[str, float] = field(default_factory=dict)
     best_step: int | None = None
+    stopped_early: bool = False
 
     def __fspath__(self) -> str:
         """Return the weights' path, so that `streetseg.export(result)` and `open(result)` take a result itself."""
@@ -46,6 +48,7 @@ class TrainingResult(Printable):
             "best": dict(self.best),
             "best_step": self.best_step,
             "steps": self.steps,
+            "stopped_early": self.stopped_early,
             "seconds": round(self.seconds, 3),
         }
 
@@ -55,7 +58,11 @@ class TrainingResult(Printable):
         Returns:
             A row an attribute, and one for each figure.
         """
-        rows = [("weights", str(self.weights)), ("steps", f"{self.steps:,}"), ("seconds", f"{self.seconds:.1f}")]
+        rows = [
+            ("weights", str(self.weights)),
+            ("steps", f"{self.steps:,}{' (stopped early)' * self.stopped_early}"),
+            ("seconds", f"{self.seconds:.1f}"),
+        ]
         if self.best_weights is not None:
             rows.append(("best weights", f"{self.best_weights} (step {self.best_step:,})"))
         rows += [(f"best {name}", f"{value:.4g}") for name, value in self.best.items()]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from streetseg.errors import TrainingError
+from streetseg.errors import RecipeError, TrainingError
 from streetseg.models.outputs import Network
 from streetseg.runtime.provenance import Ancestor
 from streetseg.training.augment import Batch, augment
@@ -47,6 +47,8 @@ class Run:
         scaler: Scales the loss of a run in float16.
         step: Number of steps done.
         best: The figure that decides, at the best evaluation, and that evaluation's step.
+        stale: Number of evaluations since the best one.
+        request: What the checkpoint keeps of the call that began the run.
         batches: This process's batches from `step` on; made at the first step.
     """
 
@@ -73,6 +75,8 @@ class Run:
             self.model = DistributedDataParallel(self.model, find_unused_parameters=unsupervised)
         self.step = 0
         self.best: dict[str, float] = {}
+        self.stale = 0
+        self.request: dict[str, Any] = {}
         self.batches: Iterator[Batch] | None = None
 
     @classmethod
@@ -94,6 +98,7 @@ class Run:
         keep_freed_memory()
         torch.manual_seed(recipe.seed)
         network = task.build_network(len(task.classes), aux=True).to(device)
+        check_crop(recipe.network, recipe.crop, getattr(network, "size_multiple", 1))
         average = task.build_network(len(task.classes)).to(device).eval().requires_grad_(False)
         unsupervised = has_unsupervised_heads(task, network, device)
         if world() > 1 and recipe.sync_norms:
@@ -198,7 +203,7 @@ class Run:
                     )
 
     def evaluate(self) -> Validation:
-        """Return figures of the averaged weights on the recipe's evaluate_split, and pictures."""
+        """Return the figures of the averaged weights on the recipe's evaluate_split."""
         if not self.recipe.sync_norms:  # each process has statistics of its own; the first one's are kept
             share_buffers(self.average)
 
@@ -210,12 +215,18 @@ class Run:
         return self.task.validate(self.average, logits, self.device)
 
     def improved(self, figures: dict[str, float]) -> bool:
-        """Return True if an evaluation's first figure is the best so far; then remember it."""
+        """Return True if an evaluation's first figure is the best so far, and remember the outcome."""
         name = next(iter(figures))
         if figures[name] <= self.best.get(name, -1):
+            self.stale += 1
             return False
-        self.best = {name: figures[name], "step": self.step}
+        self.best, self.stale = {name: figures[name], "step": self.step}, 0
         return True
+
+    @property
+    def ended(self) -> bool:
+        """Return True after the last step, or if the recipe's patience is at its end."""
+        return self.step >= self.recipe.iterations or 0 < self.recipe.patience <= self.stale
 
     @property
     def best_figures(self) -> dict[str, float]:
@@ -245,10 +256,12 @@ class Run:
         return {
             "step": self.step,
             "best": self.best,
+            "stale": self.stale,
             "recipe": dataclasses.asdict(self.recipe),
             "classes": self.task.classes,
             "frames": self.frames(),
             "ancestors": [dataclasses.asdict(one) for one in self.task.ancestors],
+            "request": self.request,
             "versions": versions(),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -284,7 +297,7 @@ class Run:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
-        self.step, self.best = state["step"], state["best"]
+        self.step, self.best, self.stale = state["step"], state["best"], state.get("stale", 0)
         self.task.ancestors = self.ancestors_of(state)
 
     def ancestors_of(self, state: dict[str, Any]) -> tuple[Ancestor, ...]:
@@ -302,6 +315,16 @@ def has_unsupervised_heads(task: Task, network: Network, device: torch.device) -
     network.train()
     recipe = task.recipe
     return check_heads(recipe.network, outputs, recipe.aux_weights, recipe.detail_weights)
+
+
+def check_crop(network: str, crop: tuple[int, int], multiple: int) -> None:
+    """Raise RecipeError if a crop's sides are no multiples of the network's size multiple."""
+    if any(side % multiple for side in crop):
+        height, width = (-(-side // multiple) * multiple for side in crop)
+        raise RecipeError(
+            f"crop {crop[0]} x {crop[1]} does not fit {network}, which takes multiples of {multiple}; "
+            f"take {height} x {width}"
+        )
 
 
 def optimiser_of(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:

@@ -10,14 +10,16 @@ def finetune() -> Recipe:
 
     streetseg train --recipe finetune --init NAME.safetensors --data DIR --out RUN
 
-    The weights' card gives network, short side, operating scale and statistics of the input; fields that are set win.
-    The head starts anew for classes that the weights do not know. No paper has this recipe: it is ddrnet_23_slim_camvid
-    made short, at a third of its rate.
+    The weights' card gives network, short side, operating scale and statistics of the input; the number and the size
+    of the frames give steps, warm-up, crop and how often it evaluates. Fields that are set win. The head starts anew
+    for classes that the weights do not know. No paper has this recipe: it is ddrnet_23_slim_camvid made short, at a
+    third of its rate.
     """
     return Recipe(
         name="finetune",
         network="",
         left_to_card=("native_short_side", "operating_scale", "mean", "std"),
+        left_to_data=("iterations", "crop", "warmup_iterations", "evaluate_every"),
         native_short_side=1024,  # if `network` is set
         crop=(256, 384),  # a multiple of every network's size_multiple
         scale=(0.5, 2.0),
@@ -36,4 +38,5 @@ def finetune() -> Recipe:
         class_weight_power=0.5,
         loss_stride=2,
         evaluate_every=100,
+        patience=5,
     )

@@ -49,6 +49,11 @@ class Classification(Task):
         )
 
     @classmethod
+    def open_data(cls, root: Path | str, dataset: str | None) -> LabelledImages:
+        """Return the images in a folder."""
+        return open_imagenet(Path(root))
+
+    @classmethod
     def open(
         cls,
         recipe: Recipe,
@@ -59,7 +64,7 @@ class Classification(Task):
     ) -> Classification:
         """Return the task on images, or on the images in a folder; see `open_task`."""
         if isinstance(data, Path | str):
-            data = open_imagenet(Path(data))
+            data = cls.open_data(data, dataset)
         if isinstance(data, Dataset):
             raise DatasetError(f"{data.root} holds class maps; classification trains on images sorted by class")
         return cls(recipe, data, cache)
@@ -92,7 +97,8 @@ class Classification(Task):
 
     def validate(self, network: Network, logits: Logits, device: torch.device) -> Validation:
         """Return the accuracy on evaluate_split."""
-        return {"accuracy": accuracy(logits, device, self.images, self.recipe.evaluate_split, self.recipe.crop)}, {}
+        share = accuracy(logits, device, self.images, self.recipe.evaluate_split, self.recipe.crop)
+        return Validation({"accuracy": share})
 
     def save_weights(self, path: Path, network: Network) -> None:
         """Write the backbone's weights and their origin."""

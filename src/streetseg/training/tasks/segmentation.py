@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from functools import cached_property
@@ -58,6 +59,11 @@ class Segmentation(Task):
         )
 
     @classmethod
+    def open_data(cls, root: Path | str, dataset: str | None) -> Dataset:
+        """Return the dataset in a folder."""
+        return open_dataset(root, dataset)
+
+    @classmethod
     def open(
         cls,
         recipe: Recipe,
@@ -68,7 +74,7 @@ class Segmentation(Task):
     ) -> Segmentation:
         """Return the task on a dataset, or on the dataset in a folder; see `open_task`."""
         if isinstance(data, Path | str):
-            data = open_dataset(data, dataset)
+            data = cls.open_data(data, dataset)
         if isinstance(data, LabelledImages):
             raise DatasetError(f"{data.root} holds images sorted by class; segmentation trains on class maps")
         return cls(recipe, data, cache)
@@ -117,7 +123,7 @@ class Segmentation(Task):
             raise self.dataset.unlabelled(self.recipe.evaluate_split)
 
     def validate(self, network: Network, logits: Logits, device: torch.device) -> Validation:
-        """Return mIoU and pixel accuracy of evaluate_split, and overlays of its first frames."""
+        """Return mIoU, pixel accuracy and IoU of the classes on evaluate_split, and overlays of its first frames."""
         return validate(TrainingEngine(logits, device), self.card(network), self.evaluation_samples)
 
     def save_weights(self, path: Path, network: Network) -> None:
@@ -214,7 +220,8 @@ def validate(engine: TrainingEngine, card: ModelCard, samples: Samples) -> Valid
         samples: Samples at their own size; some have labels.
 
     Returns:
-        mIoU and pixel accuracy from one confusion matrix over all pixels, and overlays of the first frames.
+        mIoU, pixel accuracy and IoU of the classes from one confusion matrix over all pixels; overlays of the first
+        frames.
     """
     segmenter, classes = Segmenter(card, engine), len(card.classes)
     matrix = np.zeros((classes, classes), np.int64)
@@ -227,4 +234,9 @@ def validate(engine: TrainingEngine, card: ModelCard, samples: Samples) -> Valid
             pictures[samples.names[i]] = result.overlay()
     matrix = summed(torch.from_numpy(matrix).to(engine.device)).cpu().numpy()
     split_scores = scores(matrix)
-    return {"miou": split_scores.miou, "pixel_accuracy": split_scores.pixel_accuracy}, pictures
+    ious = zip(card.classes, split_scores.iou.tolist(), strict=True)
+    return Validation(
+        figures={"miou": split_scores.miou, "pixel_accuracy": split_scores.pixel_accuracy},
+        classes={name: iou for name, iou in ious if not math.isnan(iou)},
+        pictures=pictures,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +27,21 @@ from streetseg.training.losses.losses import Loss
 from streetseg.training.recipe import Recipe
 
 Logits = Callable[[Tensor], Tensor]  # frames N x 3 x H x W, 0 to 1, on the device -> logits
-Validation = tuple[dict[str, float], dict[str, NDArray[np.uint8]]]  # figures, the first one decides; pictures by name
+
+
+@dataclass(frozen=True)
+class Validation:
+    """An evaluation of the weights in training.
+
+    Attributes:
+        figures: Figures by name, 0 to 1; the first one decides which weights are the best.
+        classes: IoU of each class that occurs, 0 to 1; empty if the task has none.
+        pictures: Pictures, H x W x 3, by name.
+    """
+
+    figures: dict[str, float]
+    classes: dict[str, float] = field(default_factory=dict)
+    pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class Task(ABC):
@@ -47,6 +62,11 @@ class Task(ABC):
     note: str = ""
     mapping: Mapping[str, str] = MappingProxyType({})
     ancestors: tuple[Ancestor, ...] = ()
+
+    @classmethod
+    @abstractmethod
+    def open_data(cls, root: Path | str, dataset: str | None) -> Dataset | LabelledImages:
+        """Return the data in a folder; DatasetError if it holds none for the task."""
 
     @classmethod
     @abstractmethod
@@ -102,7 +122,7 @@ class Task(ABC):
             device: The device of `logits`.
 
         Returns:
-            Figures by name, 0 to 1, and pictures, H x W x 3, by name.
+            The figures of the split.
         """
 
     @abstractmethod
