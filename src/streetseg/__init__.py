@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from streetseg.runtime.shelf.shelf import WeightList, list_weights
     from streetseg.runtime.video_options import VideoOptions
     from streetseg.streets.datasets import RenderedStreets, render_streets
+    from streetseg.training.folds import Fold, Folds, train_folds
     from streetseg.training.recipe import Recipe
     from streetseg.training.recipes.recipes import RecipeList, list_recipes
     from streetseg.training.result import TrainingResult
@@ -72,6 +73,8 @@ __all__ = [
     "EngineOptions",
     "Evaluation",
     "Export",
+    "Fold",
+    "Folds",
     "FoundClasses",
     "FrameSpeed",
     "ImageOptions",
@@ -121,6 +124,7 @@ __all__ = [
     "render_streets",
     "show_dataset",
     "train",
+    "train_folds",
     "write_submission",
 ]
 
@@ -138,6 +142,8 @@ HOMES = {
     "EngineOptions": "streetseg.runtime.engines.options",
     "Evaluation": "streetseg.measure.evaluation",
     "Export": "streetseg.export.targets",
+    "Fold": "streetseg.training.folds",
+    "Folds": "streetseg.training.folds",
     "FoundClasses": "streetseg.data.init",
     "FrameSpeed": "streetseg.bench.speed",
     "ImageOptions": "streetseg.runtime.image_options",
@@ -187,6 +193,7 @@ HOMES = {
     "render_streets": "streetseg.streets.datasets",
     "show_dataset": "streetseg.training.show",
     "train": "streetseg.training.train",
+    "train_folds": "streetseg.training.folds",
     "write_submission": "streetseg.measure.submission",
 }
 

@@ -168,7 +168,7 @@ def test_epochs_are_steps_and_a_line_says_so(own: Path, tmp_path: Path, capsys: 
     assert main(command("--recipe", "finetune", "--init", SHIPPED, "--data", own, "--out", tmp_path, *options)) == 0
     output, errors = capsys.readouterr()
     assert "streetseg: 1 epochs of 4 frames in batches of 4 are 1 steps" in errors
-    assert "finetune: 4 frames of 48 x 64 give an evaluation every 1 steps, warm-up 0 steps; " in errors
+    assert "finetune: 4 frames of 48 x 64 give an evaluation every 1 steps; to choose otherwise: " in errors
     assert "streetseg: step 1 of 1: mIoU " in errors
     best = tmp_path / "finetune_best.safetensors"
     assert output == f"{best}: next, streetseg export {best}\n"

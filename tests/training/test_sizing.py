@@ -85,7 +85,7 @@ def test_a_line_says_what_was_worked_out() -> None:
     frames = Frames(80, (360, 480))
     assert describe(recipe, fit(recipe, frames), frames) == (
         "finetune: 80 frames of 360 x 480 give 300 steps of 8 frames (30 epochs), crop 256 x 384, an evaluation every "
-        "30 steps, warm-up 30 steps; --epochs, --crop and --set replace these"
+        "30 steps; to choose otherwise: --epochs, --crop HxW, --set evaluate_every=N"
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from streetseg.cli.options import (
     add_data_options, add_map, add_threads, add_verb, class_mapping, need_torch, path, size,
@@ -38,6 +39,10 @@ def add_verbs(verbs: Verbs) -> None:
         help="replace a field of the recipe; can be repeated",
     )  # fmt: skip
     verb.add_argument(
+        "--folds", choices=["drive"],
+        help="leave each drive out in turn, evaluate on it, and pool the figures",
+    )  # fmt: skip
+    verb.add_argument(
         "--resume", action="store_true",
         help="continue the run in --out; nothing else needs to be given again",
     )  # fmt: skip
@@ -56,41 +61,55 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Run a recipe on a dataset."""
+    """Run a recipe on a dataset, or on the drives of one that are left out in turn."""
     need_torch("streetseg train")
     from streetseg.training.recipe_fields import read_settings
-    from streetseg.training.train import train
 
     first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes, one speaks for all
+    shared: dict[str, Any] = {
+        "dataset": options.dataset,
+        "init": options.init,
+        "mapping": class_mapping(options),
+        "settings": read_settings(options.set),
+        "epochs": options.epochs,
+        "batch": options.batch,
+        "crop": options.crop,
+        "resume": options.resume,
+        "cache": options.cache,
+        "workers": options.workers,
+        "threads": options.threads,
+        "device": options.device,
+    }
+    run = train_folds if options.folds else train_once
     try:
-        result = train(
-            options.recipe,
-            options.data,
-            options.out,
-            dataset=options.dataset,
-            init=options.init,
-            mapping=class_mapping(options),
-            settings=read_settings(options.set),
-            epochs=options.epochs,
-            batch=options.batch,
-            crop=options.crop,
-            resume=options.resume,
-            cache=options.cache,
-            workers=options.workers,
-            threads=options.threads,
-            device=options.device,
-        )
+        said = run(options.recipe, options.data, options.out, **shared)
     except KeyboardInterrupt:
         if first:
+            folds = " --folds drive" if options.folds else ""
             complain(
-                f"interrupted; if {options.out} holds a checkpoint.pt, continue with: "
-                f"streetseg train --resume --out {shlex.quote(str(options.out))}"
+                f"interrupted; if the run has written a checkpoint, continue with: "
+                f"streetseg train{folds} --resume --out {shlex.quote(str(options.out))}"
             )
         return INTERRUPTED
     if first:
-        weights = result.best_weights or result.weights
-        say(f"{weights}: next, streetseg export {shlex.quote(str(weights))}")
+        say(said)
     return DONE
+
+
+def train_once(recipe: str | None, data: Path | None, out: Path, **shared: Any) -> str:
+    """Run a recipe; return the command that exports its weights."""
+    from streetseg.training.train import train
+
+    result = train(recipe, data, out, **shared)
+    weights = result.best_weights or result.weights
+    return f"{weights}: next, streetseg export {shlex.quote(str(weights))}"
+
+
+def train_folds(recipe: str | None, data: Path | None, out: Path, **shared: Any) -> str:
+    """Leave each drive out in turn; return the pooled figures."""
+    from streetseg.training.folds import train_folds
+
+    return train_folds(recipe, data, out, **shared).table()
 
 
 def recipes(options: argparse.Namespace) -> int:

@@ -27,12 +27,14 @@ class Plan:
 
     Attributes:
         recipe: The resolved recipe.
+        asked: The recipe with the settings, before anything is worked out.
         data: The opened data.
         given: The fields that the caller set; a run that is resumed takes them from its checkpoint.
         notes: What was worked out, a line each.
     """
 
     recipe: Recipe
+    asked: Recipe
     data: Data
     given: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -75,8 +77,8 @@ def make_plan(
     def advice(value: object) -> str:
         return advise_steps(value, base, settings, data, dataset)
 
-    changed = replace_fields(base, settings, advice)
-    changed = resolve(changed, begun and begun["recipe"])
+    asked = replace_fields(base, settings, advice)
+    changed = resolve(asked, begun and begun["recipe"])
     opened = open_data(changed.task, data, dataset)
     given, notes = tuple(sorted(settings)), []
     if epochs is not None:
@@ -90,7 +92,7 @@ def make_plan(
         notes += line
     if begun:
         given = tuple(begun.get("request", {}).get("given", given))
-    return Plan(changed, opened, given, tuple(notes))
+    return Plan(changed, asked, opened, given, tuple(notes))
 
 
 def gather(settings: Mapping[str, object] | None, **options: object) -> dict[str, object]:
@@ -171,4 +173,5 @@ def fitted(recipe: Recipe, data: Data, begun: Mapping[str, Any] | None) -> tuple
         return dataclasses.replace(recipe, left_to_data=(), **taken), []
     frames: Frames = measure_frames(frame_paths(data, recipe.split))
     result = fit(recipe, frames, size_multiple(recipe))
-    return result, [describe(recipe, result, frames)]
+    line = describe(recipe, result, frames)
+    return result, [line] if line else []

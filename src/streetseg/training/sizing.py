@@ -102,18 +102,18 @@ def crop_of(size: tuple[int, int], recipe: Recipe, multiple: int) -> tuple[int, 
 
 
 def describe(recipe: Recipe, fitted: Recipe, frames: Frames) -> str:
-    """Return a line on what `fit` has filled in."""
-    parts = []
-    if "iterations" in recipe.left_to_data:
-        epochs = fitted.iterations * fitted.batch / frames.number
-        parts.append(f"{fitted.iterations:,} steps of {fitted.batch} frames ({epochs:.0f} epochs)")
-    if "crop" in recipe.left_to_data:
-        parts.append(f"crop {fitted.crop[0]} x {fitted.crop[1]}")
-    if "evaluate_every" in recipe.left_to_data:
-        parts.append(f"an evaluation every {fitted.evaluate_every} steps")
-    if "warmup_iterations" in recipe.left_to_data:
-        parts.append(f"warm-up {fitted.warmup_iterations} steps")
+    """Return a line on what `fit` has filled in, and the options that replace it; "" for the warm-up alone."""
+    epochs = fitted.iterations * fitted.batch / frames.number
+    texts = {
+        "iterations": (f"{fitted.iterations:,} steps of {fitted.batch} frames ({epochs:.0f} epochs)", "--epochs"),
+        "crop": (f"crop {fitted.crop[0]} x {fitted.crop[1]}", "--crop HxW"),
+        "evaluate_every": (f"an evaluation every {fitted.evaluate_every} steps", "--set evaluate_every=N"),
+    }
+    told = [texts[name] for name in texts if name in recipe.left_to_data]
+    if not told:
+        return ""
+    size = f"{frames.size[0]} x {frames.size[1]}"
     return (
-        f"{fitted.name}: {frames.number:,} frames of {frames.size[0]} x {frames.size[1]} give {', '.join(parts)}; "
-        "--epochs, --crop and --set replace these"
+        f"{fitted.name}: {frames.number:,} frames of {size} give {', '.join(text for text, _ in told)}; to choose "
+        f"otherwise: {', '.join(option for _, option in told)}"
     )
