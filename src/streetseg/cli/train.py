@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streetseg.cli.options import (
-    add_data_options, add_map, add_threads, add_verb, class_mapping, need_torch, path, size,
+    add_data_options,
+    add_map,
+    add_threads,
+    add_verb,
+    class_mapping,
+    need_torch,
+    path,
+    size,
 )  # fmt: skip
 from streetseg.cli.output import DONE, INTERRUPTED, complain, say
 

@@ -253,7 +253,7 @@ def stored_recipe(
     stored = read_recipe(out / RECIPE, recipe_named)
     if epochs not in (None, request["epochs"]):
         raise another(out, ["epochs"])
-    if mapping is not None and dict(mapping) != request["mapping"]:
+    if mapping and dict(mapping) != request["mapping"]:
         raise another(out, ["mapping (--map)"])
     if recipe is not None:
         ours = recipe_named(recipe) if isinstance(recipe, str) else recipe
