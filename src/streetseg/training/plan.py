@@ -11,6 +11,7 @@ from typing import Any
 from streetseg.data.imagenet import LabelledImages
 from streetseg.data.pairs import Dataset
 from streetseg.errors import StreetsegError, UsageError
+from streetseg.training.initial import unfolded_weights
 from streetseg.training.recipe import Recipe, resolve
 from streetseg.training.recipe_fields import advise_epochs, replace_fields
 from streetseg.training.recipes.recipes import recipe_named
@@ -78,7 +79,8 @@ def make_plan(
         return advise_steps(value, base, settings, data, dataset)
 
     asked = replace_fields(base, settings, advice)
-    changed = resolve(asked, begun and begun["recipe"])
+    changed = dataclasses.replace(asked, init=unfolded_weights(asked.init))
+    changed = resolve(changed, begun and begun["recipe"])
     opened = open_data(changed.task, data, dataset)
     given, notes = tuple(sorted(settings)), []
     if epochs is not None:
