@@ -22,7 +22,7 @@ from streetseg.data.mask_dataset import Publisher, named_dataset
 from streetseg.data.mask_folders import files_by_name, folders_in
 from streetseg.data.own_classes import OwnClasses, plain, published
 from streetseg.data.pairs import Dataset, Pair
-from streetseg.data.polygon_files import DRAWN, ENDING, read_polygons
+from streetseg.data.polygon_files import DRAWN, ENDING, load_polygons
 
 TERMS = (
     "Cityscapes may be used free of charge for non-commercial purposes only (research, teaching, publications, "
@@ -111,7 +111,7 @@ def with_polygons(dataset: Dataset) -> Dataset:
 
     def load(pair: Pair) -> np.ndarray:
         if pair.label is not None and pair.label.name.endswith(ENDING):
-            return read_polygons(pair.label, VALUES_BY_LABEL)
+            return load_polygons(pair, VALUES_BY_LABEL)
         return dataset.load(pair)
 
     note = "; ".join(filter(None, [dataset.note, DRAWN]))

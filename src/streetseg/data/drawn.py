@@ -116,9 +116,12 @@ def drawn_dataset(
     by_image = {drawing.image: drawing for drawing in drawings}
 
     def load(pair: Pair) -> np.ndarray:
-        shapes = by_image[pair.image].read()
-        size = shapes.size or image_size(pair.image)
-        return draw(size, ((classes.index(name), area) for name, area in shapes.areas), classes.uncovered)
+        try:
+            shapes = by_image[pair.image].read()
+            size = shapes.size or image_size(pair.image)
+            return draw(size, ((classes.index(name), area) for name, area in shapes.areas), classes.uncovered)
+        except ValueError as error:
+            raise DatasetError(f"{pair.label_place}: {error}") from None
 
     return Dataset(
         root.resolve().name, root, classes.labels, pairs, as_loaded, TERMS, (text,),

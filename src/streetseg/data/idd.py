@@ -12,7 +12,7 @@ import numpy as np
 
 from streetseg.data.cityscapes import FRAME, has_numbered_drives
 from streetseg.data.pairs import IGNORE, Dataset, LabelSpace, Pair, indexed_labels, read_label_file
-from streetseg.data.polygon_files import DRAWN, ENDING, read_polygons
+from streetseg.data.polygon_files import DRAWN, ENDING, load_polygons
 from streetseg.runtime.inputs import SUFFIXES
 
 # The classes of level 3 in the order of their ids: labels that are one class, and its colour. The first is its name.
@@ -92,5 +92,5 @@ def open_idd(root: Path) -> Dataset:
 def load_label(pair: Pair) -> np.ndarray:
     """Return the class indices of a label, from polygons or from a PNG."""
     if pair.label is not None and pair.label.name.endswith(ENDING):
-        return read_polygons(pair.label, VALUES_BY_LABEL)
+        return load_polygons(pair, VALUES_BY_LABEL)
     return read_label_file(pair)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from streetseg.data.folder_names import meaning_of
 from streetseg.errors import DatasetError
 from streetseg.runtime.inputs import SUFFIXES, images_below, natural_key
 
@@ -58,6 +59,9 @@ class ImageIndex:
         """
         for path in spellings(given):
             fitting = self.fitting(path)
+            if len(fitting) > 1:  # masks may be called as their images
+                images = [file for file in fitting if not self.in_masks(file)]
+                fitting = images or fitting
             if len(fitting) > 1:
                 wanted = {key(name) for name in near}
                 below = [file for file in fitting if wanted & {key(part) for part in self.relative(file).parts[:-1]}]
@@ -91,6 +95,10 @@ class ImageIndex:
             agreement[file] = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(own), len(parts) - 1))
         best = max(agreement.values(), default=0)
         return [file for file, count in agreement.items() if count == best]
+
+    def in_masks(self, path: Path) -> bool:
+        """Return True if one of a file's folders is called as masks are."""
+        return any(meaning_of(part).role == "masks" for part in self.relative(path).parts[:-1])
 
     def relative(self, path: Path) -> Path:
         """Return a file's path below the folder."""

@@ -13,10 +13,21 @@ from typing import Any
 import numpy as np
 
 from streetseg.data.json_files import parse_json, size_of
+from streetseg.data.pairs import Pair
 from streetseg.data.polygons import Area, draw, polygon
+from streetseg.errors import DatasetError
 
 ENDING = "_polygons.json"
 DRAWN = f"labels are drawn from *{ENDING}, later objects over earlier ones; the publisher's PNGs draw outlines too"
+
+
+def load_polygons(pair: Pair, values: Mapping[str, int]) -> np.ndarray:
+    """Return the label of a pair from a *_polygons.json (see `read_polygons`); DatasetError if it is wrong."""
+    assert pair.label is not None
+    try:
+        return read_polygons(pair.label, values)
+    except ValueError as error:
+        raise DatasetError(f"{pair.label}: {error}") from None
 
 
 def read_polygons(path: Path, values: Mapping[str, int]) -> np.ndarray:
