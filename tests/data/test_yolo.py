@@ -61,8 +61,8 @@ def test_the_paths_of_data_yaml_are_found_below_the_folder(tmp_path: Path, paths
 
 
 def test_roboflow_puts_images_and_labels_into_each_split(tmp_path: Path) -> None:
-    write(tmp_path, "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnc: 3\nnames: ['sky', 'road', 'car']\n",
-          around=True)  # fmt: skip
+    paths = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n"
+    write(tmp_path, f"{paths}nc: 3\nnames: ['sky', 'road', 'car']\n", around=True)
     (tmp_path / "val").rename(tmp_path / "valid")
     assert_street(tmp_path, train=4, val=2)
 
