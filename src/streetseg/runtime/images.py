@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from streetseg.errors import StreetsegError, UsageError
@@ -135,16 +136,28 @@ def one_job(images: Sequence[ImageFile], out: Path) -> Job:
 
 def refuse_overwriting(jobs: Sequence[Job]) -> None:
     """Raise UsageError if a result would replace an image that is to be segmented."""
-    inputs = {job.image.resolve() for job in jobs}
+    names = cache(names_in)  # each folder is read once, however many results it gets
+    standing: list[Path] = []
     for job in jobs:
         # An overlay's suffix may not be settled yet.
-        overlays = [job.overlay.with_name(job.overlay.name + suffix) for suffix in PICTURE_SUFFIXES]
-        for result in (job.classes, job.overlay, *overlays):
-            if result.exists() and result.resolve() in inputs:
-                raise UsageError(
-                    f"{result} is to be segmented, and a result would replace it; choose another --out, and name no "
-                    "results of an earlier run"
-                )
+        overlays = [job.overlay.name, *(job.overlay.name + suffix for suffix in PICTURE_SUFFIXES)]
+        places = [(job.classes.parent, job.classes.name), *((job.overlay.parent, name) for name in overlays)]
+        standing += [folder / name for folder, name in places if name.casefold() in names(folder)]
+    inputs = {job.image.resolve() for job in jobs} if standing else set()
+    for result in standing:
+        if result.resolve() in inputs:
+            raise UsageError(
+                f"{result} is to be segmented, and a result would replace it; choose another --out, and name no "
+                "results of an earlier run"
+            )
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return the names of what a folder holds, without regard to case; none if it is not there."""
+    try:
+        return {name.casefold() for name in os.listdir(folder)}  # noqa: PTH208  # names are enough
+    except OSError:
+        return set()
 
 
 def predict_images(

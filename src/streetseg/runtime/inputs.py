@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from glob import glob
 from pathlib import Path, PurePath
 from typing import overload
@@ -241,6 +241,10 @@ def distinct_names(depths: dict[Path, int]) -> dict[Path, PurePath]:
 
 def natural_key(path: Path) -> tuple[list[list[str | int]], str]:
     """Return a key that sorts numbers in names by their value; the plain path breaks ties (1.png, 01.png)."""
-    # Split at its groups of digits, a name alternates text and number, so comparisons meet like with like.
-    parts = [re.split(r"(\d+)", part.casefold()) for part in path.parts]
-    return [[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], str(path)
+    return [pieces(part) for part in path.parts], str(path)
+
+
+@lru_cache(maxsize=1024)  # of folders, which hold many files each
+def pieces(name: str) -> list[str | int]:
+    """Return a name split at its groups of digits: text and number alternate, so comparisons meet like with like."""
+    return [int(piece) if i % 2 else piece for i, piece in enumerate(re.split(r"(\d+)", name.casefold()))]
