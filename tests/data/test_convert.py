@@ -73,6 +73,15 @@ def test_coco_is_read_back_by_its_own_tools(camvid: Path, tmp_path: Path, capsys
             np.testing.assert_array_equal(label, source.read_label(pair))
 
 
+def test_void_stays_void_in_coco_beside_a_class_background(tmp_path: Path) -> None:
+    mask = np.where(street() == 2, np.uint8(IGNORE), street())
+    root = own_data(tmp_path / "data", mask, "- background\n- road\n")
+    convert_dataset(root, tmp_path / "out", to="coco")
+    result = open_dataset(tmp_path / "out")
+    assert result.labels.names == ("background", "road")
+    np.testing.assert_array_equal(result.read_label(result.splits["val"][0]), mask)
+
+
 def test_a_class_that_cityscapes_does_not_have_is_refused_with_the_remedy(camvid: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'cyclist': not among .* for example --map 'cyclist='; there are road, side"):
         convert_dataset(camvid, tmp_path / "out", to="cityscapes")

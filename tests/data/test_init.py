@@ -10,11 +10,12 @@ from PIL import Image
 
 from streetseg.cli import main
 from streetseg.data.check import check_dataset
+from streetseg.data.convert import convert_dataset
 from streetseg.data.datasets import open_dataset
 from streetseg.data.init import FoundClasses, init_classes
 from streetseg.data.palettes import PALETTES
 from streetseg.errors import DatasetError, OutputError
-from streetseg.streets.datasets import write_camvid_original
+from streetseg.streets.datasets import write_camvid_original, write_cityscapes
 from tests.support.own_data import COLOURS, Bytes, own_data, street
 
 STREET_COLOURS = COLOURS[street()]
@@ -117,8 +118,8 @@ def test_palettes_name_values(tmp_path: Path) -> None:
         image.putpalette(COLOURS.tobytes())
         image.save(path)
     found = init_classes(root)
-    assert [(each.name, each.index, each.colours) for each in found.classes] == [
-        ("sky", 0, ((70, 130, 180),)), ("road", 1, ((128, 64, 128),)), ("car", 2, ((0, 0, 142),)),
+    assert [(each.name, each.indices, each.colours) for each in found.classes] == [
+        ("sky", (0,), ((70, 130, 180),)), ("road", (1,), ((128, 64, 128),)), ("car", (2,), ((0, 0, 142),)),
     ]  # fmt: skip
     assert shares(root) == pytest.approx(SHARES, abs=1e-3)
 
@@ -150,6 +151,26 @@ def test_camvids_32_colours_are_known(tmp_path: Path) -> None:
     assert "the colours are those of CamVid" in found.hints
     assert {"Road", "Sky", "Building"} <= set(names(found)) <= set(PALETTES["CamVid"])
     assert open_dataset(tmp_path / "own").labels.names
+
+
+def test_a_published_datasets_values_keep_its_names(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, {"train": 2, "val": 1}, size=(64, 128))
+    before = check_dataset(tmp_path)
+    found = init_classes(tmp_path)
+    values = {each.name: each.indices for each in found.classes}
+    assert values["road"] == (7,)
+    assert any("no longer state the terms of cityscapes" in hint for hint in found.hints)
+    assert set(values["void"]) < {*range(34)}
+    after = check_dataset(tmp_path)
+    assert after.splits["train"].void == before.splits["train"].void
+    for name, share in after.splits["train"].shares.items():
+        assert share == pytest.approx(before.splits["train"].shares[name], abs=1e-6)
+
+
+def test_shapes_need_no_class_file(tmp_path: Path) -> None:
+    convert_dataset(own_data(tmp_path / "data", street()), tmp_path / "coco", to="coco")
+    with pytest.raises(DatasetError, match=r"its labels name the classes themselves \(sky, road, car\); a classes"):
+        init_classes(tmp_path / "coco")
 
 
 def test_masks_that_are_missing_or_cut_are_told(tmp_path: Path) -> None:

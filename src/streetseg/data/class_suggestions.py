@@ -24,7 +24,7 @@ class Suggestion:
     Attributes:
         name: Its name.
         pixels: Number of pixels that it has.
-        index: Its value in masks with one channel; None if masks hold colours alone.
+        indices: Its values in masks with one channel; empty if masks hold colours alone.
         colours: Its colours.
         ignore: Its pixels do not count.
         others: It has every value and colour that no class has.
@@ -33,7 +33,7 @@ class Suggestion:
 
     name: str
     pixels: int = 0
-    index: int | None = None
+    indices: tuple[int, ...] = ()
     colours: tuple[Colour, ...] = ()
     ignore: bool = False
     others: bool = False
@@ -49,22 +49,17 @@ def suggest(scan: MaskScan, colours: list[Colour], given: Iterable[OwnClass]) ->
         given: Classes that class files name.
     """
     suggestions = [
-        Suggestion(
-            entry.name, 0, None if entry.placed and entry.colours else entry.indices[0], entry.colours, entry.ignore
-        )
+        Suggestion(entry.name, 0, entry.indices if scan.contents.values else (), entry.colours, entry.ignore)
         for entry in given
     ]
-    if len(suggestions) > 1 and not scan.contents.colours:
-        for suggestion, entry in zip(suggestions, given, strict=True):
-            suggestion.index = entry.indices[0]
     known = known_palette({colour: scan.contents.colours[colour] for colour in colours} or palette_counts(scan))
+    names = known.names if known else {}
+    tells = known is not None and known.palette not in TELL_NO_NAMES
     if colours:
-        add_colours(
-            suggestions, scan, colours, known.names if known else {}, bool(known and known.palette in TELL_NO_NAMES)
-        )
+        add_colours(suggestions, scan, colours, names, only_hint=not tells)
     if scan.contents.values:
-        add_values(suggestions, scan, known.names if known and known.palette not in TELL_NO_NAMES else {})
-    return suggestions, known.palette if known else ""
+        add_values(suggestions, scan, names if tells else {})
+    return suggestions, known.palette if known and tells else ""
 
 
 def palette_counts(scan: MaskScan) -> dict[Colour, int]:
@@ -88,31 +83,31 @@ def add_colours(
         name = names.get(colour, "")
         if colour == BLACK and (not name or only_hint or plain(name) in VOID_NAMES):
             doubt = [] if name and not only_hint else ["black; a class? then delete ignore"]
-            suggestion = Suggestion("void", count, None, (BLACK,), True, remark=doubt)
+            suggestion = Suggestion("void", count, (), (BLACK,), True, remark=doubt)
         elif name and not only_hint:
-            suggestion = Suggestion(name, count, None, (colour,), plain(name) in VOID_NAMES)
+            suggestion = Suggestion(name, count, (), (colour,), plain(name) in VOID_NAMES)
         else:
             hint = [f"{name} in Pascal VOC"] if name else []
-            suggestion = Suggestion("", count, None, (colour,), remark=["name it", *hint])
+            suggestion = Suggestion("", count, (), (colour,), remark=["name it", *hint])
         add(suggestions, suggestion)
 
 
 def add_values(suggestions: list[Suggestion], scan: MaskScan, names: dict[Colour, str]) -> None:
     """Add the pixels of values of one channel to the classes that have them, and classes for the other values."""
-    owner = {suggestion.index: suggestion for suggestion in suggestions if suggestion.index is not None}
+    owner = {value: suggestion for suggestion in suggestions for value in suggestion.indices}
     by_colour = {colour: suggestion for suggestion in suggestions for colour in suggestion.colours}
     binary = set(scan.contents.values) == {0, IGNORE}
     if binary and IGNORE not in owner:
-        left = [each for each in suggestions if not each.ignore and not each.pixels and each.index not in (0, None)]
+        left = [each for each in suggestions if not each.ignore and each.indices and 0 not in each.indices]
         if len(left) == 1:
-            left[0].index = IGNORE
+            left[0].indices = (IGNORE,)
             owner[IGNORE] = left[0]
     coloured = len({colour for colour in scan.palette.values() if len(set(colour)) > 1}) > 1
     for value, count in sorted(scan.contents.values.items()):
         colour = scan.palette.get(value) if coloured else None
         owned = owner.get(value) or (by_colour.get(colour) if colour else None)
-        if owned is not None and owned.index in (None, value):
-            owned.index, owned.pixels = value, owned.pixels + count
+        if owned is not None and (value in owned.indices or not owned.indices):
+            owned.indices, owned.pixels = owned.indices or (value,), owned.pixels + count
             continue
         if value > IGNORE:
             continue  # classes.yaml has no room for it; the caller tells it
@@ -123,7 +118,7 @@ def add_values(suggestions: list[Suggestion], scan: MaskScan, names: dict[Colour
         else:
             name, ignore = names.get(colour, "") if colour else "", False
             remark = [] if name else ["name it"]
-        add(suggestions, Suggestion(name, count, value, (colour,) if colour else (), ignore, remark=remark))
+        add(suggestions, Suggestion(name, count, (value,), (colour,) if colour else (), ignore, remark=remark))
 
 
 def add(suggestions: list[Suggestion], suggestion: Suggestion) -> None:
@@ -131,17 +126,14 @@ def add(suggestions: list[Suggestion], suggestion: Suggestion) -> None:
     twin = next((each for each in suggestions if suggestion.name and plain(each.name) == plain(suggestion.name)), None)
     if twin is None:
         if not suggestion.name:
-            taken = {plain(each.name) for each in suggestions}
-            number = next(n for n in range(1, 999) if f"class{n}" not in taken)
-            number = (
-                suggestion.index if suggestion.index is not None and f"class{suggestion.index}" not in taken else number
-            )
-            suggestion.name = f"class_{number}"
+            taken = {each.name for each in suggestions}
+            numbers = (*suggestion.indices, *range(1, 999))
+            suggestion.name = next(name for number in numbers if (name := f"class_{number}") not in taken)
         suggestions.append(suggestion)
     else:
         twin.colours += tuple(colour for colour in suggestion.colours if colour not in twin.colours)
         twin.pixels += suggestion.pixels
-        twin.index = suggestion.index if twin.index is None else twin.index
+        twin.indices += tuple(value for value in suggestion.indices if value not in twin.indices)
 
 
 def twins(suggestions: list[Suggestion]) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shlex import quote
+
+import numpy as np
 
 from streetseg.data.class_files import read_class_file
 from streetseg.data.class_suggestions import Suggestion, suggest, twins
@@ -21,7 +23,11 @@ from streetseg.errors import DatasetError, OutputError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable, text_table
 from streetseg.runtime.files import write_file
-from streetseg.runtime.overlay import percent
+from streetseg.runtime.inputs import SUFFIXES
+from streetseg.runtime.overlay import Colour, percent
+
+VOID = "void"
+NAMED = 8  # names in an error, at most
 
 
 @dataclass(frozen=True)
@@ -31,14 +37,14 @@ class FoundClass:
     Attributes:
         name: Its name.
         share: Its share of the pixels of all masks, 0 to 1.
-        index: Its value in masks with one channel; None if masks hold colours alone.
+        indices: Its values in masks with one channel; empty if masks hold colours alone.
         colours: Its colours.
         ignore: True if its pixels do not count.
     """
 
     name: str
     share: float
-    index: int | None
+    indices: tuple[int, ...]
     colours: tuple[tuple[int, int, int], ...]
     ignore: bool
 
@@ -76,7 +82,7 @@ class FoundClasses(Printable):
         rows = [["class", "share", "value", "colours"]]
         for each in self.classes:
             name = f"{each.name} (does not count)" if each.ignore else each.name
-            value = "" if each.index is None else str(each.index)
+            value = ", ".join(map(str, each.indices))
             share = percent(each.share) if each.share else "-"
             rows.append([name, share, value, " ".join(str(list(colour)) for colour in each.colours)])
         return "\n".join(
@@ -126,17 +132,25 @@ def init_classes(
     scan = scan_masks(present, progress)
     if not scan.contents.masks:
         raise DatasetError(f"{root} holds no mask that can be read ({len(masks)} looked for); save masks as PNG")
+    published_as = "" if given or not opened.labels.names else opened.name
+    given = given or publishers(opened, scan)
     known = {colour for entry in given for colour in entry.colours}
     published = {colour for palette in PALETTES.values() for colour in palette.values()}
     colours, mixtures = split_mixtures(scan, known | (published if len(scan.contents.colours) < 256 else set()))
     suggestions, palette = suggest(scan, colours, given)
+    palette = "" if given else palette
     hints = [*doubtful(scan, mixtures, nearest, palette, len(masks) - len(present)), *twins(suggestions)]
+    if published_as:
+        hints.append(
+            f"{path.name} counts more than the folder's layout, so that cards of weights no longer state the terms of "
+            f"{published_as}; delete it if you want the dataset as published"
+        )
     if mixtures and not nearest:
         catch_all(suggestions, sum(scan.contents.colours[colour] for colour in mixtures))
     total = max(1, scan.contents.values.total() + scan.contents.colours.total())
     write_file(path, file_of(suggestions, total, bool(mixtures) and nearest, hints).encode())
     found = tuple(
-        FoundClass(each.name, round(each.pixels / total, 6), each.index, each.colours, each.ignore)
+        FoundClass(each.name, round(each.pixels / total, 6), each.indices, each.colours, each.ignore)
         for each in suggestions
     )
     return FoundClasses(path, found, scan.contents.masks, tuple(hints))
@@ -154,7 +168,48 @@ def open_unnamed(root: Path, dataset: str | None) -> tuple[Dataset, list[OwnClas
         opened = find_dataset(root, dataset)
     except UnnamedClassesError as error:
         return error.dataset, []
+    labels = [pair.label for pairs in opened.splits.values() for pair in pairs if pair.label is not None]
+    if labels and not any(label.suffix.lower() in SUFFIXES for label in labels):
+        raise DatasetError(
+            f"{opened.root} has no masks that are images: its labels name the classes themselves "
+            f"({some(opened.labels.names)}); a {CLASSES_FILE} is needed only to change their order or to leave some out"
+        )
     return opened, list(read_class_file(opened.class_file).entries) if opened.class_file else []
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first names as text."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def publishers(dataset: Dataset, scan: MaskScan) -> list[OwnClass]:
+    """Return the classes of a published dataset that masks have; none if the classes have no names yet."""
+    if not dataset.labels.names:
+        return []
+    values: dict[str, list[int]] = {}
+    for value in sorted(value for value in scan.contents.values if value <= IGNORE):
+        name = decoded_name(dataset, np.array([[value]], np.uint8))
+        values.setdefault(name, []).append(value)
+    colours: dict[str, list[Colour]] = {}
+    for colour in scan.contents.colours:
+        colours.setdefault(decoded_name(dataset, np.array([[colour]], np.uint8)), []).append(colour)
+    order = [*(name for name in dataset.labels.names if name in values or name in colours), VOID]
+    return [
+        OwnClass(
+            name, tuple(values.get(name, (IGNORE,))), tuple(colours.get(name, ())), name == VOID, name not in values
+        )
+        for name in order
+        if name in values or name in colours
+    ]
+
+
+def decoded_name(dataset: Dataset, pixel: np.ndarray) -> str:
+    """Return the class of a stored pixel; VOID if it does not count, "" if it is no class."""
+    try:
+        index = int(dataset.decode(pixel).flat[0])
+    except ValueError:
+        return ""
+    return VOID if index == IGNORE else dataset.labels.names[index]
 
 
 def doubtful(
@@ -187,9 +242,8 @@ def catch_all(suggestions: list[Suggestion], pixels: int) -> None:
     """Let a class that does not count have every colour of no class."""
     void = next((each for each in suggestions if each.ignore), None)
     if void is None:
-        void = Suggestion(
-            "void", 0, IGNORE if any(each.index is not None for each in suggestions) else None, ignore=True
-        )
+        indexed = any(each.indices for each in suggestions)
+        void = Suggestion(VOID, indices=(IGNORE,) if indexed else (), ignore=True)
         suggestions.append(void)
     void.others, void.pixels = True, void.pixels + pixels
 
@@ -205,7 +259,12 @@ def file_of(suggestions: Iterable[Suggestion], total: int, nearest: bool, hints:
         remark = ", ".join([percent(each.pixels / total) if each.pixels else "in no mask", *each.remark])
         lines.append(
             class_line(
-                each.name, index=each.index, colours=each.colours, ignore=each.ignore, others=each.others, remark=remark
+                each.name,
+                indices=each.indices,
+                colours=each.colours,
+                ignore=each.ignore,
+                others=each.others,
+                remark=remark,
             )
         )
     return "\n".join(lines) + "\n"

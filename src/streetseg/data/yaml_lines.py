@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import yaml
 
@@ -14,7 +14,7 @@ from streetseg.runtime.overlay import Colour
 def class_line(
     name: str,
     *,
-    index: int | None = None,
+    indices: Sequence[int] = (),
     colours: Iterable[Colour] = (),
     ignore: bool = False,
     others: bool = False,
@@ -24,14 +24,14 @@ def class_line(
 
     Args:
         name: Its name.
-        index: Its value in masks with one channel; None: its place in the list.
+        indices: Its values in masks with one channel; none: its place in the list.
         colours: Its colours in masks with three channels.
         ignore: Its pixels do not count.
         others: It has every value and colour that no class has.
         remark: A comment after the class.
     """
     fields = [f"name: {scalar(name)}"]
-    fields += [f"index: {index}"] if index is not None else []
+    fields += [f"index: {indices[0] if len(indices) == 1 else list(indices)}"] if indices else []
     listed = [list(colour) for colour in colours]
     fields += [f"colour: {listed[0] if len(listed) == 1 else listed}"] if listed else []
     fields += ["ignore: true"] * ignore + ["others: true"] * others

@@ -1,6 +1,7 @@
 """COCO JSON: SPLIT/ with the images, annotations/instances_SPLIT.json with a run-length mask for each class of a frame.
 
-A pixel without an annotation is void. The JSON is written frame by frame, so that a large dataset needs no memory.
+A pixel without an annotation is void. Readers take it for background if there is a class of that name; then void is a
+category of its own. The JSON is written frame by frame, so that a large dataset needs no memory.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class CocoTarget(Target):
         self.images: dict[str, list[str]] = {}
         self.lines: dict[str, IO[str]] = {}  # split -> its annotations, a JSON object a line
         self.annotations = 0
+        self.void_is_category = any(name.casefold() == "background" for name in labels.names)
 
     def add(self, frame: CleanFrame) -> None:
         """Write the image, and keep its annotations."""
@@ -37,13 +39,16 @@ class CocoTarget(Target):
             folder = self.root / "annotations"
             folder.mkdir(exist_ok=True)
             self.lines[frame.split] = (folder / f".{frame.split}.lines").open("w+", encoding="utf-8")
-        for index, runs in class_runs(frame.label).items() if frame.label is not None else ():
+        if frame.label is None:
+            return
+        for index, runs in class_runs(frame.label).items():
+            if index == IGNORE and not self.void_is_category:
+                continue
             self.annotations += 1
-            assert frame.label is not None
             annotation = {
                 "id": self.annotations,
                 "image_id": number,
-                "category_id": index + 1,
+                "category_id": len(self.labels.names) + 1 if index == IGNORE else index + 1,
                 "segmentation": {"size": [height, width], "counts": compressed(runs)},
                 "area": int(runs[1::2].sum()),
                 "bbox": box_of(frame.label == index),
@@ -57,6 +62,8 @@ class CocoTarget(Target):
             {"id": index + 1, "name": name, "supercategory": "street", "color": list(colour)}
             for index, (name, colour) in enumerate(zip(self.labels.names, self.labels.colours, strict=True))
         ]
+        if self.void_is_category:
+            categories.append({"id": len(categories) + 1, "name": "void", "supercategory": "void", "color": [0, 0, 0]})
         terms = [{"id": 1, "name": "see origin.yaml", "url": ""}]
         for split, lines in self.lines.items():
             path = self.root / "annotations" / f"instances_{split}.json"
@@ -74,12 +81,12 @@ class CocoTarget(Target):
 
 
 def class_runs(label: NDArray[np.uint8]) -> dict[int, NDArray[np.int64]]:
-    """Return the run lengths of each class's mask, down the columns, the first of zeros."""
+    """Return the run lengths of the mask of each class and of void, down the columns, the first of zeros."""
     flat = label.T.ravel()
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     ends, values = np.append(starts[1:], flat.size), flat[starts]
     runs = {}
-    for index in np.unique(values[values != IGNORE]).tolist():
+    for index in np.unique(values).tolist():
         mine = values == index
         borders = np.stack([starts[mine], ends[mine]], 1).ravel()
         lengths = np.diff(borders, prepend=0, append=flat.size)

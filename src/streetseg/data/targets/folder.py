@@ -29,8 +29,8 @@ class FolderTarget(Target):
     def finish(self) -> None:
         """Write classes.yaml."""
         lines = [
-            class_line(name, index=index, colours=[colour])
+            class_line(name, indices=(index,), colours=[colour])
             for index, (name, colour) in enumerate(zip(self.labels.names, self.labels.colours, strict=True))
         ]
-        lines.append(class_line("void", index=IGNORE, ignore=True))
+        lines.append(class_line("void", indices=(IGNORE,), ignore=True))
         (self.root / CLASSES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
