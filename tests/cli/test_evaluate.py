@@ -127,8 +127,8 @@ def unreadable_label(label: Path, frame: Path) -> str:
 
 
 def coloured_label(label: Path, frame: Path) -> str:
-    Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(label)
-    return f"{label}: expected one channel of class indices"
+    Image.fromarray(np.full((96, 128, 3), 7, np.uint8)).save(label)
+    return f"{label}: colour (7, 7, 7) stands for no class"
 
 
 def unreadable_frame(label: Path, frame: Path) -> str:
@@ -157,7 +157,7 @@ def test_evaluate_names_the_splits(val: Path, run: Run) -> None:
     [
         (["evaluate", "{weights}", "--data", "{empty}"], "empty is not a known dataset: it holds nothing"),
         (["evaluate", "{weights}", "--data", "{empty}/missing"], "missing does not exist or is not a folder"),
-        (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "kitti"], "unknown dataset 'kitti'"),
+        (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "nuscenes"], "unknown dataset 'nuscenes'"),
         (["evaluate", "{weights}", "--data", "{empty}", "--dataset", "camvid"], "holds no camvid frames; looked"),
         (["evaluate", "{weights}", "--data", "{empty}", "--scale", "0"], "above 0 and at most 4, got 0.0"),
         (["evaluate", "{weights}", "--data", "{empty}", "--trimap", "3", "0"], "widths of 1 to 150 pixels, got 3, 0"),

@@ -134,6 +134,25 @@ def test_other_families_run_in_both_engines(
 # Accuracy control
 
 
+@pytest.fixture(scope="module")
+def sky_and_road(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same frames in a folder, with labels of these two classes; all else is void."""
+    root = tmp_path_factory.mktemp("sky_and_road")
+    places = {dataset.labels.names.index(name): place for place, name in enumerate(("sky", "road"))}
+    for split in ("train", "val"):
+        for folder in ("images", "masks"):
+            (root / folder / split).mkdir(parents=True)
+        for pair in dataset.pairs(split):
+            label = dataset.read_label(pair)
+            mask = np.full_like(label, 255)
+            for index, place in places.items():
+                mask[label == index] = place
+            shutil.copy(pair.image, root / "images" / split)
+            Image.fromarray(mask).save(root / "masks" / split / f"{pair.image.stem}.png")
+    (root / "classes.yaml").write_text("- sky\n- road\n")
+    return root
+
+
 def bright_or_dark(path: Path, outlier: float, *, blue: float = 1.0) -> Path:
     """An artefact that tells sky from road by brightness alone, through a layer whose fourth channel holds `outlier`
     in every pixel: where that is large, 8 bits for the whole layer leave nothing of the brightness. Nor do they before
@@ -173,15 +192,16 @@ def bright_or_dark(path: Path, outlier: float, *, blue: float = 1.0) -> Path:
 
 @pytest.mark.slow
 def test_operations_that_cost_too_much_go_back_to_float(
-    dataset: Dataset, camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sky_and_road: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    dataset = open_dataset(sky_and_road)
     mild, harsh = (bright_or_dark(tmp_path / f"{outlier}.onnx", outlier) for outlier in (1, 3000))
     assert quantize(mild, data=dataset, out=tmp_path / "mild.onnx", frames=4).int8 == 2
     ruined = quantize(harsh, data=dataset, out=tmp_path / "ruined.onnx", frames=4, max_drop=100)
     assert ruined.before - ruined.after > 0.1
 
     out = tmp_path / "saved.onnx"
-    command = ["quantize", harsh, "--data", camvid, "--frames", "4", "--out", out, "--json"]
+    command = ["quantize", harsh, "--data", sky_and_road, "--frames", "4", "--out", out, "--json"]
     assert main([str(word) for word in command]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["drop_points"] <= 0.5
@@ -189,21 +209,22 @@ def test_operations_that_cost_too_much_go_back_to_float(
     assert facts["miou"] == read_card(out).accuracy[0].miou
 
 
-def test_a_first_frame_without_labels_is_no_obstacle(camvid: Path, tmp_path: Path) -> None:
+def test_a_first_frame_without_labels_is_no_obstacle(sky_and_road: Path, tmp_path: Path) -> None:
     """NNCF asks about it alone first."""
-    shutil.copytree(camvid, tmp_path / "camvid")
-    label = min((tmp_path / "camvid" / "valannot").iterdir())
-    Image.fromarray(np.full((96, 128), 11, np.uint8)).save(label)
+    shutil.copytree(sky_and_road, tmp_path / "data")
+    label = min((tmp_path / "data" / "masks" / "val").iterdir())
+    Image.fromarray(np.full((96, 128), 255, np.uint8)).save(label)
     harsh = bright_or_dark(tmp_path / "harsh.onnx", 3000)
-    quantization = quantize(harsh, data=open_dataset(tmp_path / "camvid"), out=tmp_path / "saved.onnx", frames=4)
+    quantization = quantize(harsh, data=open_dataset(tmp_path / "data"), out=tmp_path / "saved.onnx", frames=4)
     assert quantization.before - quantization.after <= 0.005
 
 
 @pytest.mark.slow
 def test_a_drop_that_stays_too_large_is_an_error(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sky_and_road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Were accuracy control to give nothing back."""
+    dataset = open_dataset(sky_and_road)
     harsh = bright_or_dark(tmp_path / "harsh.onnx", 3000)
     monkeypatch.setattr("nncf.onnx.quantization.quantize_model.calculate_accuracy_drop", lambda *_: (True, 0.0))
     with pytest.raises(VerificationError, match=r"mIoU points in int8, allowed are 0.5; nothing was written"):
@@ -212,7 +233,8 @@ def test_a_drop_that_stays_too_large_is_an_error(
 
 
 @pytest.mark.slow
-def test_an_artefact_with_nothing_in_int8_is_none(dataset: Dataset, tmp_path: Path) -> None:
+def test_an_artefact_with_nothing_in_int8_is_none(sky_and_road: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(sky_and_road)
     both = bright_or_dark(tmp_path / "both.onnx", 3000, blue=1e5)
     with pytest.raises(VerificationError, match=r"with any operation in int8; nothing was written; allow more by"):
         quantize(both, data=dataset, out=tmp_path / "out.onnx", frames=4)

@@ -292,7 +292,7 @@ def test_mistakes_on_the_command_line_are_a_line_and_exit_code_2(
             (wrong / part / path.name).write_bytes(path.read_bytes())
     labels = sorted((wrong / "trainannot").iterdir())
     labels[0].write_bytes((camvid / "train" / labels[0].name).read_bytes())
-    assert f"{labels[0]}: expected one channel of class indices" in said(wrong)
+    assert f"{labels[0]}: colour (" in said(wrong)
     for label in labels:
         Image.fromarray(np.full((96, 128), 11, np.uint8)).save(label)
     assert "split train: no pixel has a class that counts" in said(wrong)
