@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from streetseg.streets.datasets import (
 )
 from streetseg.streets.scene import render_surfaces
 from streetseg.streets.world import SURFACES
+from tests.support.mask_data import HEIGHT, SPLITS, WIDTH, classes, frame, pairs_of_files, reads, save, write
 
 pytestmark = pytest.mark.slow
 
@@ -43,3 +46,60 @@ def test_cityscapes_train_ids_are_read_where_there_are_no_label_ids(tmp_path: Pa
     path.unlink()
     dataset = open_dataset(tmp_path)
     np.testing.assert_array_equal(dataset.read_label(dataset.pairs("train")[0]), expected)
+
+
+def own(root: Path, image: str, mask: str, values: np.ndarray) -> Path:
+    pairs_of_files(root, image, mask, values)
+    write("0 0 0 background\n70 130 180 sky\n128 64 128 road\n0 0 142 car\n", root / "label_colors.txt")
+    return root
+
+
+@pytest.mark.parametrize("above", ["", "imgsFine/"])
+@pytest.mark.parametrize("city", ["", "town/", "größe/"])
+def test_own_classes_in_cityscapes_folders_count(above: str, city: str, tmp_path: Path) -> None:
+    """As CVAT and datumaro export a user's own data: no cities, values are places in label_colors.txt."""
+    image = f"{above}leftImg8bit/{{split}}/{unicodedata.normalize('NFD', city)}f {{i}}_leftImg8bit.png"
+    own(tmp_path, image, f"gtFine/{{split}}/{city}f {{i}}_gtFine_labelIds.png", np.array([1, 2, 3], np.uint8))
+    dataset = reads(tmp_path, "cityscapes")
+    assert dataset.labels.names == ("sky", "road", "car")
+    assert "Cityscapes" not in dataset.terms
+    assert dataset.server_values == ()
+
+
+def test_own_classes_contradicted_by_classes_yaml_are_refused(tmp_path: Path) -> None:
+    image, mask = "leftImg8bit/{split}/a/f{i}_leftImg8bit.png", "gtFine/{split}/a/f{i}_gtFine_labelIds.png"
+    own(tmp_path, image, mask, np.array([1, 2, 3], np.uint8))
+    classes(tmp_path)
+    with pytest.raises(DatasetError, match=r"classes\.yaml gives sky the value 0, .*label_colors\.txt gives it 1"):
+        open_dataset(tmp_path)
+
+
+def test_cityscapes_own_classes_in_a_file_are_cityscapes(tmp_path: Path) -> None:
+    """datumaro writes all labels of the dataset with their values as places."""
+    image, mask = "leftImg8bit/{split}/a/f{i}_leftImg8bit.png", "gtFine/{split}/a/f{i}_gtFine_labelIds.png"
+    pairs_of_files(tmp_path, image, mask, np.array([23, 7, 26], np.uint8))
+    names = {value: name for value, name, _ in cityscapes_classes.CLASSES}
+    write("".join(f"{i} {i} 200 {names.get(i, f'other {i}')}\n" for i in range(34)), tmp_path / "label_colors.txt")
+    assert reads(tmp_path, "cityscapes").labels == cityscapes_classes.LABELS
+
+
+def test_own_classes_name_the_values_of_polygons(tmp_path: Path) -> None:
+    outline = {"sky": [[0, 0], [32, 0], [32, 10], [0, 10]], "road": [[0, 10], [32, 10], [32, 24], [0, 24]]}
+    outline["car"] = [[5, 12], [17, 12], [17, 20], [5, 20]]
+    objects = [{"label": name, "polygon": points} for name, points in outline.items()]
+    text = json.dumps({"imgHeight": HEIGHT, "imgWidth": WIDTH, "objects": objects})
+    for split, numbers in SPLITS.items():
+        for i in numbers:
+            save(frame(i), tmp_path / f"leftImg8bit/{split}/a/f{i}_leftImg8bit.png")
+            write(text, tmp_path / f"gtFine/{split}/a/f{i}_gtFine_polygons.json")
+    classes(tmp_path, ("car", "sky", "road"))
+    dataset = open_dataset(tmp_path)
+    label_map = dataset.read_label(dataset.pairs("train")[0])
+    assert [dataset.labels.names[i] for i in label_map[[2, 22, 16], [2, 2, 10]]] == ["sky", "road", "car"]
+
+
+def test_other_names_in_cityscapes_folders_are_mask_folders(tmp_path: Path) -> None:
+    pairs_of_files(tmp_path, "leftImg8bit/{split}/a/f{i}_image.jpg", "gtFine/{split}/a/f{i}_label.png")
+    pairs_of_files(tmp_path, "leftImg8bit/{split}/a/f{i}_image.jpg", "gtFine/{split}/a/f{i}_inst_label.png")
+    classes(tmp_path)
+    reads(tmp_path, "mask-folders")

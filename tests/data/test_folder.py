@@ -260,6 +260,32 @@ def test_wide_masks_hold_class_indices(kind: type[np.number], flat: Path) -> Non
         decoded(flat)
 
 
+def wide_png(pixels: np.ndarray) -> bytes:
+    """A PNG with 16 bits in each of two, three or four channels."""
+    kind = {2: 4, 3: 2, 4: 6}[pixels.shape[2]]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">2I5B", pixels.shape[1], pixels.shape[0], 16, kind, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(data)) + k + data + struct.pack(">I", zlib.crc32(k + data)) for k, data in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("scale", [1, 257])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours_of_16_bits(scale: int, channels: int, flat: Path) -> None:
+    """Pillow alone keeps the high byte, which makes small values 0."""
+    (flat / "classes.yaml").write_text("- {name: road, colour: [9, 0, 0]}\n- {name: car, colour: [8, 0, 7]}\n")
+    mask = np.array([[(9, 0, 0, 255), (8, 0, 7, 255), (9, 0, 0, 255)]])[..., :channels].repeat(3, 0)
+    (flat / "masks" / "drive_0000.png").write_bytes(wide_png(mask * scale))
+    assert decoded(flat)[0].tolist() == [0, 1, 0]
+    (flat / "masks" / "drive_0000.png").write_bytes(wide_png(mask * 300))
+    with pytest.raises(DatasetError, match="its channels have 16 bits that do not fit into 8; save masks with 8 bits"):
+        decoded(flat)
+    (flat / "masks" / "drive_0000.png").write_bytes(wide_png(mask[..., :2]))
+    with pytest.raises(DatasetError, match="its channels have 16 bits"):
+        decoded(flat)
+
+
 def test_a_grey_mask_of_three_channels_holds_class_indices(flat: Path) -> None:
     (flat / "classes.yaml").write_text("- road\n- car\n")
     for channels in (2, 3, 4):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,15 @@ def test_other_frames_without_a_class_file_are_noted(tmp_path: Path) -> None:
     dataset = open_dataset(layout(tmp_path, VALUES[label()], name="drive_{i}"))
     assert "they are read as its 21, although the frames are not called as VOC's are" in dataset.note
     assert dataset.note in dataset.limits
+
+
+def test_without_lists_images_that_have_a_mask_count(tmp_path: Path) -> None:
+    layout(tmp_path, VALUES[label()])
+    shutil.rmtree(tmp_path / "ImageSets")
+    save(frame(9), tmp_path / "JPEGImages/2007_000009.jpg")
+    dataset = open_dataset(tmp_path)
+    assert {split: len(pairs) for split, pairs in dataset.splits.items()} == {"train": 4, "val": 2}
+    assert "1 of 7 frames have no mask" in dataset.note
 
 
 def test_labelmes_script_writes_names_and_masks_elsewhere(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def recognises(root: Path) -> bool:
 def annotated(root: Path) -> list[FolderPair]:
     """Return the folders with a namesake that ends in "annot". CVAT's `default` is train beside others."""
     folders = {path.name: path for path in folders_in(root)}
-    pairs = {name: folders[name + ENDING] for name in folders if name + ENDING in folders}
+    masks = {name.lower(): path for name, path in folders.items() if name.lower().endswith(ENDING)}
+    pairs = {name: masks[name.lower() + ENDING] for name in folders if name.lower() + ENDING in masks}
     if not pairs:
         return []
     unlabelled = {name: root / (name + ENDING) for name in folders if name in SPLITS and name not in pairs}

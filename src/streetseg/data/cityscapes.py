@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from streetseg.data.cityscapes_classes import CLASSES, LABEL_IDS, LABELS, TRAIN_IDS, VALUES_BY_LABEL
+from streetseg.data.class_files import find_classes
 from streetseg.data.folder_names import meaning_of
 from streetseg.data.frame_lists import sequence_of
 from streetseg.data.mask_dataset import Publisher, named_dataset
-from streetseg.data.mask_folders import files_by_name, folders_in
+from streetseg.data.mask_folders import as_stored, files_by_name, folders_in, holds_image
 from streetseg.data.own_classes import OwnClasses, plain, published
 from streetseg.data.pairs import Dataset, Pair
 from streetseg.data.polygon_files import DRAWN, ENDING, load_polygons
@@ -42,8 +43,11 @@ LAYOUT = (
 
 
 def recognises(root: Path) -> bool:
-    """Return True if `root` has the published folders, and they are not IDD's."""
-    return image_folder(root).is_dir() and (root / "gtFine").is_dir() and not has_numbered_drives(root)
+    """Return True if `root` has the published folders and names of frames, and they are not IDD's."""
+    images = image_folder(root)
+    if not images.is_dir() or not (root / "gtFine").is_dir() or has_numbered_drives(root):
+        return False
+    return any(images.rglob(f"*{FRAME}.*")) or not holds_image(images)
 
 
 def has_numbered_drives(root: Path) -> bool:
@@ -81,10 +85,14 @@ def open_cityscapes(root: Path) -> Dataset:
             splits[split] = splits.get(split, ()) + tuple(pairs)
     classes = published(LABEL_IDS if kind == "labelIds" else TRAIN_IDS, LABELS)
     publisher = Publisher("cityscapes", classes, TERMS, LIMITS, agrees=is_official)
-    dataset = named_dataset(root, splits, [root, root / "gtFine", images], publisher=publisher)
+    places, values = [root, root / "gtFine", images], dict(VALUES_BY_LABEL)
+    dataset = named_dataset(root, splits, places, publisher=publisher)
+    if dataset.class_file is not None:
+        own = find_classes(places, [])
+        values = {entry.name.lower(): entry.indices[0] for entry in own.entries} if own else {}
     drawn = any(pair.label and pair.label.name.endswith(ENDING) for pairs in splits.values() for pair in pairs)
     if drawn:
-        dataset = with_polygons(dataset)
+        dataset = with_polygons(dataset, values)
     if dataset.name != publisher.name or dataset.terms != TERMS:
         return dataset
     withheld = tuple(dataclasses.replace(pair, label=None) for pair in splits.get("test", ()))
@@ -102,16 +110,16 @@ def is_official(classes: OwnClasses) -> bool:
 
 def label_of(folder: Path, stem: str, kind: str) -> Path:
     """Return a frame's label: the PNG of a kind, or the polygons if only they are there."""
-    label, polygons = folder / f"{stem}{kind}.png", folder / (stem.rstrip("_") + ENDING)
+    label, polygons = as_stored(folder / f"{stem}{kind}.png"), as_stored(folder / (stem.rstrip("_") + ENDING))
     return polygons if kind == "labelIds" and not label.is_file() and polygons.is_file() else label
 
 
-def with_polygons(dataset: Dataset) -> Dataset:
-    """Return the dataset, with labels that are polygons drawn as values of labelIds."""
+def with_polygons(dataset: Dataset, values: dict[str, int]) -> Dataset:
+    """Return the dataset, with labels that are polygons drawn with the classes' values in masks."""
 
     def load(pair: Pair) -> np.ndarray:
         if pair.label is not None and pair.label.name.endswith(ENDING):
-            return load_polygons(pair, VALUES_BY_LABEL)
+            return load_polygons(pair, values)
         return dataset.load(pair)
 
     note = "; ".join(filter(None, [dataset.note, DRAWN]))

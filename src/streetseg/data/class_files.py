@@ -22,6 +22,7 @@ from streetseg.errors import DatasetError
 
 MaskKind = Literal["colour", "palette", "index"]
 
+SUFFIXES = (".yaml", ".yml", ".txt", ".csv", ".json")
 # In this order; the first one that fits the masks counts. Names have no case.
 NAMES = (
     r"classes\.ya?ml", r"label_?map\.txt", r"label_?colou?rs?\.txt", r"colou?r_?map\.txt", r".*class_?dict.*\.csv",
@@ -64,7 +65,7 @@ def class_files(places: Iterable[Path]) -> list[Path]:
     found: list[tuple[int, Path]] = []
     for place in dict.fromkeys(places):
         if place.is_dir():
-            for path in sorted(place.iterdir()):
+            for path in sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES):
                 order = [i for i, name in enumerate(NAMES) if re.fullmatch(name, path.name, re.IGNORECASE)]
                 if order and path.is_file():
                     found.append((order[0], path))

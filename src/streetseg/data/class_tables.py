@@ -32,11 +32,14 @@ def read_table(path: Path) -> OwnClasses:
     lines = [line for line in read_lines(path) if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         raise DatasetError(f"{path} names no class; give each class a line")
-    if path.stem.lower() in ("labelmap", "label_map"):
-        rows = [labelmap_row(path, number, line) for number, line in enumerate(read_lines(path), 1)]
-        classes = placed([row for row in rows if row is not None])
-    else:
-        classes = with_header(path, lines) or without_header(lines)
+    try:
+        if path.stem.lower() in ("labelmap", "label_map"):
+            rows = [labelmap_row(path, number, line) for number, line in enumerate(read_lines(path), 1)]
+            classes = placed([row for row in rows if row is not None])
+        else:
+            classes = with_header(path, lines) or without_header(lines)
+    except (ValueError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be understood: {' '.join(str(error).split())}") from None
     if COLOURED.search(path.stem):
         classes = background_left_out(in_voc_palette(classes))
     return OwnClasses(distinct(path, merged(classes)), path)

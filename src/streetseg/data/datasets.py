@@ -121,7 +121,12 @@ def find_dataset(folder: Path | str, dataset: str | None = None) -> Dataset:
     if dataset is not None and dataset not in DATASETS:
         raise DatasetError(f"unknown dataset {dataset!r}; choose one of {', '.join(DATASETS)}")
     root, name = (root, dataset) if dataset else detect(root)
-    opened = dataclasses.replace(DATASETS[name].open(root), kind=name)
+    try:
+        opened = dataclasses.replace(DATASETS[name].open(root), kind=name)
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename or root} cannot be read: {error.strerror}; give a folder that can be read"
+        ) from None
     if not any(opened.splits.values()):
         raise DatasetError(f"{root} holds no {name} frames; looked for {DATASETS[name].layout}")
     return with_origin(opened)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Role = Literal["images", "masks"]
@@ -71,6 +72,7 @@ def words_of(name: str) -> list[str]:
     return words
 
 
+@lru_cache(maxsize=4096)
 def meaning_of(name: str) -> Meaning:
     """Return what the name of a folder or list says; nothing if it holds a word of another kind."""
     if composed(name).casefold() == "leftimg8bit":

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from streetseg.data.folder_names import MASK_WORDS, Meaning, composed, meaning_of
@@ -175,6 +176,24 @@ def images_and_masks(pair: FolderPair) -> tuple[dict[str, Path], dict[str, Path]
         return frames, files_by_name(pair.masks) if pair.masks.is_dir() else {}
     beside_them, masks = apart(pair.images.iterdir())
     return named(pair.images, beside_them), named(pair.images, masks)
+
+
+def as_stored(path: Path) -> Path:
+    """Return the path of a file, whose names may be stored with letters and accents another way (NFC, NFD)."""
+    if str(path).isascii() or path.exists():
+        return path
+    parent = as_stored(path.parent)
+    try:
+        there = names_in(parent, parent.stat().st_mtime_ns)
+    except OSError:
+        return path
+    return parent / there.get(composed(path.name), path.name)
+
+
+@lru_cache(maxsize=64)
+def names_in(folder: Path, changed: int) -> dict[str, str]:
+    """Return the names in a folder by their composed form; `changed` is the folder's time, for the cache."""
+    return {composed(path.name): path.name for path in folder.iterdir()}
 
 
 def below_masks(name: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from streetseg.data.folder_names import SPLITS, composed, meaning_of
 from streetseg.data.frame_lists import LAST_FIFTH, PLACES, sequence_of
 from streetseg.data.mask_dataset import named_dataset
+from streetseg.data.mask_folders import as_stored
 from streetseg.data.pairs import Dataset, Pair, read_lines
 from streetseg.errors import DatasetError
 from streetseg.runtime.inputs import SUFFIXES
@@ -73,29 +74,17 @@ class Finder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.folders: dict[Path, dict[str, Path]] = {}
 
     def find(self, name: str, base: Path) -> Path | None:
         """Return the file; None if there is none."""
         parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", ".")]
         for start in range(len(parts)):
             for place in (base, self.root) if start == 0 else (self.root, base):
-                path = place.joinpath(*parts[start:])
-                if found := self.in_folder(path):
-                    return found
+                path = as_stored(place.joinpath(*parts[start:]))
+                if path.is_file():
+                    return path
         absolute = Path(name)
         return absolute if absolute.is_absolute() and absolute.is_file() else None
-
-    def in_folder(self, path: Path) -> Path | None:
-        """Return the file, if need be with letters and accents stored another way; None if there is none."""
-        if path.is_file():
-            return path
-        if path.name.isascii():
-            return None
-        if path.parent not in self.folders:
-            there = path.parent.iterdir() if path.parent.is_dir() else ()
-            self.folders[path.parent] = {composed(each.name): each for each in there}
-        return self.folders[path.parent].get(composed(path.name))
 
 
 def open_pair_lists(root: Path) -> Dataset:

@@ -21,6 +21,7 @@ from PIL.ImageFile import ImageFile
 from streetseg.errors import DatasetError, StreetsegError
 from streetseg.runtime.formats import FORMATS
 from streetseg.runtime.frames import read_frame, resize
+from streetseg.runtime.levels import wide_values
 from streetseg.runtime.png import SIGNATURE, missing_bytes, sound_png
 
 T = TypeVar("T")
@@ -69,9 +70,29 @@ def read_pixels(path: Path) -> np.ndarray:
     """Return the stored pixels of a label image: H x W values or palette indices, or H x W x channels."""
     with open_mask(path) as image:
         args = image.tile[0].args
-        step = GREY_STEPS.get(str(args[0] if isinstance(args, tuple) else args), 1)
+        layout = str(args[0] if isinstance(args, tuple) else args)
+        if layout.startswith(("RGB", "LA")) and ";16" in layout:
+            if image.format == "PNG":
+                return in_8_bits(wide_values(image))
+            with Image.open(BytesIO(path.read_bytes())) as wide:  # a file would be closed after one of its two readings
+                return in_8_bits(wide_values(wide))
+        step = GREY_STEPS.get(layout, 1)
         pixels = np.asarray(image, np.uint8 if image.mode == "1" else None)
         return pixels if step == 1 else pixels // np.uint8(step)
+
+
+def in_8_bits(values: np.ndarray | None) -> np.ndarray:
+    """Return colours of 16 bits as uint8: small values as they are, those of the whole range scaled.
+
+    Raises:
+        ValueError: 8 bits cannot hold the values, or they could not be read (None).
+    """
+    if values is not None and values.max(initial=0) < 256:
+        return values.astype(np.uint8)
+    if values is not None and not (values % 257).any():  # 255 became 65535
+        scaled_down: np.ndarray = (values // 257).astype(np.uint8)
+        return scaled_down
+    raise ValueError("its channels have 16 bits that do not fit into 8; save masks with 8 bits")
 
 
 def open_mask(path: Path) -> ImageFile:

@@ -51,7 +51,9 @@ def open_voc(root: Path) -> Dataset:
     """Open the dataset at `root`."""
     publisher = Publisher("voc", CLASSES, TERMS, LIMITS, agrees=is_official)
     folders = [FolderPair(root / "JPEGImages", mask_folder(root) or root / MASKS[0])]
-    dataset = folders_dataset(root, folders, find_lists(root), publisher)
+    lists = find_lists(root)
+    # VOC has masks of few of its images. Without lists, those that have one count.
+    dataset = folders_dataset(root, folders, lists, publisher, skip_unlabelled=not lists)
     frames = [pair.image for pairs in dataset.splits.values() for pair in pairs]
     if dataset.class_file is None and not any(re.fullmatch(r"\d{4}_\d{6}", frame.stem) for frame in frames):
         note = joined(dataset.note, OTHER_FRAMES)
