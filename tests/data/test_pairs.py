@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from streetseg.data.pairs import read_ahead, read_pixels
+from streetseg.data.mask_files import read_pixels
+from streetseg.data.pairs import read_ahead
 
 
 def test_little_is_read_ahead_and_all_in_order() -> None:

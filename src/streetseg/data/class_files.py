@@ -16,8 +16,8 @@ import numpy as np
 from streetseg.data.class_json import read_structured
 from streetseg.data.class_tables import read_table
 from streetseg.data.classes_yaml import CLASSES_FILE, read_classes
+from streetseg.data.mask_files import open_mask
 from streetseg.data.own_classes import Colour, OwnClass, OwnClasses, plain
-from streetseg.data.pairs import open_mask
 from streetseg.errors import DatasetError
 
 MaskKind = Literal["colour", "palette", "index"]

@@ -14,7 +14,8 @@ import numpy as np
 from streetseg.data.coco import CocoFile, Counts, folders_near, is_panoptic, json_files, split_of_files
 from streetseg.data.drawn import Drawing, Shapes, drawn_dataset
 from streetseg.data.image_index import ImageIndex
-from streetseg.data.pairs import Dataset, read_pixels
+from streetseg.data.mask_files import read_pixels
+from streetseg.data.pairs import Dataset
 from streetseg.data.polygons import Area, Bitmap
 from streetseg.data.shape_classes import shape_classes
 from streetseg.errors import DatasetError

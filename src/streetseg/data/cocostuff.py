@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streetseg.data.mask_files import read_pixels
 from streetseg.data.pairs import (
     IGNORE,
     Dataset,
@@ -23,7 +24,6 @@ from streetseg.data.pairs import (
     from_file,
     indexed_labels,
     read_lines,
-    read_pixels,
 )
 from streetseg.errors import DatasetError, MissingExtraError
 

@@ -19,8 +19,9 @@ import numpy as np
 
 from streetseg.data.frame_lists import find_lists
 from streetseg.data.mask_dataset import folders_dataset
+from streetseg.data.mask_files import open_mask
 from streetseg.data.mask_folders import FolderPair
-from streetseg.data.pairs import Dataset, from_file, open_mask
+from streetseg.data.pairs import Dataset, from_file
 from streetseg.errors import DatasetError
 
 LABELMAP = "labelmap.txt"

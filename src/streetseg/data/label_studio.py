@@ -23,8 +23,9 @@ from streetseg.data.drawn import Drawing, Shapes, Size, constant, drawn_dataset
 from streetseg.data.encoded_masks import brush_mask, png_mask
 from streetseg.data.image_index import ImageIndex
 from streetseg.data.json_files import head, read_json, size_of, some_json
+from streetseg.data.mask_files import read_pixels
 from streetseg.data.own_classes import OwnClass
-from streetseg.data.pairs import Dataset, read_pixels
+from streetseg.data.pairs import Dataset
 from streetseg.data.polygons import Area, Bitmap, Faulty, Polygon, corners, ellipse, polygon
 from streetseg.data.shape_classes import shape_classes
 from streetseg.errors import DatasetError

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from streetseg.data.mask_contents import Contents
-from streetseg.data.pairs import open_mask, read_ahead, read_pixels
+from streetseg.data.mask_files import open_mask, read_pixels
+from streetseg.data.pairs import read_ahead
 from streetseg.errors import DatasetError
 from streetseg.progress import Progress
 from streetseg.runtime.overlay import Colour

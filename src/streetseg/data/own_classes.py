@@ -13,15 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streetseg.data.pairs import (
-    IGNORE,
-    LabelSpace,
-    coloured_labels,
-    distinct_colours,
-    indexed_labels,
-    open_mask,
-    read_pixels,
-)
+from streetseg.data.mask_files import open_mask, read_pixels
+from streetseg.data.pairs import IGNORE, LabelSpace, coloured_labels, distinct_colours, indexed_labels
 from streetseg.errors import DatasetError
 
 Colour = tuple[int, int, int]
