@@ -261,7 +261,7 @@ def named_areas(file: CocoFile, objects: list[dict[str, Any]], counts: Counts) -
         if category is None:
             known = ", ".join(list(file.categories)[:8])
             reason = f"{where} has category_id {entry.get('category_id')!r}, which is no category; there are {known}"
-            yield next(iter(file.categories.values()), {"name": ""})["name"], Faulty(reason)
+            yield "", Faulty(reason)
             continue
         segmentation = entry.get("segmentation")
         if not segmentation:

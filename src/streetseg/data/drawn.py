@@ -23,8 +23,8 @@ from PIL import Image
 from streetseg.data.folder_names import SPLITS, meaning_of
 from streetseg.data.frame_lists import below, find_lists, sequence_of, split_names, without
 from streetseg.data.mask_dataset import TERMS
-from streetseg.data.pairs import Dataset, Pair, as_loaded
-from streetseg.data.polygons import Area, draw
+from streetseg.data.pairs import IGNORE, Dataset, Pair, as_loaded
+from streetseg.data.polygons import Area, Faulty, draw
 from streetseg.data.shape_classes import ShapeClasses
 from streetseg.errors import DatasetError
 from streetseg.runtime.frames import orientation_of
@@ -119,7 +119,8 @@ def drawn_dataset(
         try:
             shapes = by_image[pair.image].read()
             size = shapes.size or image_size(pair.image)
-            return draw(size, ((classes.index(name), area) for name, area in shapes.areas), classes.uncovered)
+            values = ((value_of(name, area, classes), area) for name, area in shapes.areas)
+            return draw(size, values, classes.uncovered)
         except ValueError as error:
             raise DatasetError(f"{pair.label_place}: {error}") from None
 
@@ -127,6 +128,11 @@ def drawn_dataset(
         root.resolve().name, root, classes.labels, pairs, as_loaded, TERMS, (text,),
         load=load, class_file=classes.path, note=text, sources=tuple(sources),
     )  # fmt: skip
+
+
+def value_of(name: str, area: Area, classes: ShapeClasses) -> int:
+    """Return the value of a shape; a faulty one, which says what is wrong when it is painted, may have no label."""
+    return IGNORE if isinstance(area, Faulty) else classes.index(name)
 
 
 def pair_of(split: str, name: str, drawing: Drawing) -> Pair:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,13 @@ def size_of(content: dict[str, Any], height: str, width: str) -> tuple[int, int]
     if all(isinstance(value, int | float) and value > 0 and value == value // 1 for value in values):
         return int(values[0]), int(values[1])  # type: ignore[arg-type]
     return None
+
+
+def folders_to(root: Path, depth: int) -> list[Path]:
+    """Return a folder and those in it without hidden ones, down to a depth."""
+    folders, level = [root], [root]
+    for _ in range(depth):
+        entries = [entry for folder in level for entry in os.scandir(folder)]
+        level = sorted(Path(entry) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        folders += level
+    return folders

@@ -91,7 +91,7 @@ def open_label_studio(root: Path) -> Dataset:
             f"{missing[0] if missing else ''!r}; put the images there, for example in {root / 'images'}"
         )
     notes = [
-        f"{len(missing)} listed images are missing and left out, first {missing[0]!r}" if missing else "",
+        f"{len(missing)} listed images are not there and are left out, first {missing[0]!r}" if missing else "",
         f"{several} tasks have several annotations, of which the ground truth or else the last one counts"
         * (several > 0),
     ]

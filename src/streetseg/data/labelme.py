@@ -22,7 +22,7 @@ import numpy as np
 from streetseg.data.drawn import Drawing, Shapes, Size, constant, drawn_dataset
 from streetseg.data.encoded_masks import png_mask
 from streetseg.data.image_index import ImageIndex
-from streetseg.data.json_files import head, parse_json, size_of, some_json
+from streetseg.data.json_files import folders_to, head, parse_json, size_of, some_json
 from streetseg.data.own_classes import OwnClass
 from streetseg.data.pairs import Dataset, read_lines
 from streetseg.data.polygons import Area, Bitmap, Faulty, Parts, Polygon, box, corners, ellipse, polygon
@@ -32,6 +32,7 @@ from streetseg.runtime.files import make_folder, write_file
 from streetseg.runtime.inputs import SUFFIXES, files_below, natural_key
 
 LAYOUT = "a .json for each image with labelme's shapes, beside the images or in a folder of its own"
+DEPTH = 3  # JSON files are looked for this deep
 LABELS = "labels.txt"
 FOLDER = ".cache/labelme"  # for images that only JSONs hold; it can be deleted at any time
 LINE_WIDTH, POINT_RADIUS = 10, 5  # pixels, labelme's own
@@ -40,17 +41,16 @@ KINDS = (*OUTLINES, "circle", "mask", "line", "linestrip", "point", "points")
 
 
 def recognises(root: Path) -> bool:
-    """Return True if JSON files in `root`, its folders or their folders begin like labelme's."""
-    folders = [
-        root,
-        *(path for pattern in ("[!.]*", "[!.]*/[!.]*") for path in sorted(root.glob(pattern)) if path.is_dir()),
-    ]
-    return any(begins_like_labelme(head(path)) for folder in folders for path in some_json([folder])[:3])
+    """Return True if JSON files in `root` or its folders begin like labelme's."""
+    return any(
+        begins_like_labelme(head(path)) for folder in folders_to(root, DEPTH) for path in some_json([folder])[:3]
+    )
 
 
 def begins_like_labelme(text: str) -> bool:
     """Return True if a file's first characters are those of labelme."""
-    return text.startswith("{") and '"shapes"' in text and ('"version"' in text or '"imagePath"' in text)
+    named = '"shapes"' in text and ('"version"' in text or '"imagePath"' in text)
+    return text.startswith("{") and (named or '"imageData"' in text)
 
 
 def open_labelme(root: Path) -> Dataset:
@@ -77,7 +77,7 @@ def open_labelme(root: Path) -> Dataset:
             drawings.append(Drawing(image, path, partial(fail, problem)))
         else:
             shapes = shapes_of(content)
-            labels |= dict.fromkeys(name for name, _ in shapes.areas)
+            labels |= dict.fromkeys(name for name, area in shapes.areas if not isinstance(area, Faulty))
             drawings.append(Drawing(image, path, constant(shapes), empty=not shapes.areas))
     if not drawings:
         raise DatasetError(
@@ -86,9 +86,9 @@ def open_labelme(root: Path) -> Dataset:
     known = {drawing.image for drawing in drawings}
     drawings += [Drawing(image, None, partial(fail, "it has no JSON")) for image in index.images if image not in known]
     drawings.sort(key=lambda drawing: natural_key(drawing.image))
-    notes = (
-        [f"{len(missing)} of {len(files)} JSONs have no image and are left out, first {missing[0]}"] if missing else []
-    )
+    notes = [f"{inside} images are taken out of their JSON and kept in {root / FOLDER}"] * (inside > 0)
+    if missing:
+        notes.append(f"{len(missing)} of {len(files)} JSONs have no image and are left out, first {missing[0]}")
     found = [OwnClass(name, (0,)) for name in labels]
     return drawn_dataset(root, drawings, shape_classes(root, found, None), notes)
 
@@ -150,7 +150,7 @@ def shapes_of(content: dict[str, Any]) -> Shapes:
         label = entry.get("label") if isinstance(entry, dict) else None
         area: Area | None
         if not isinstance(label, str) or not label.strip():
-            label, area = next((name for name, _ in areas), ""), Faulty(f"shape {number} has no label")
+            label, area = "", Faulty(f"shape {number} has no label")
         else:
             found = area_of(entry, size)
             area = Faulty(f"shape {number} ({label}): {found.reason}") if isinstance(found, Faulty) else found
