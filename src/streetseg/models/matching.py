@@ -57,12 +57,12 @@ class Match:
 
 def match_checkpoint(theirs: Mapping[str, Tensor], network: str, origin: Origin) -> Match:
     """Compare a state dict with a network, as if it came from that origin."""
-    layout = layout_of(network, origin)
     names = {key: origin.rename(key) for key in theirs}
+    layout = layout_of(network, origin, {name: tuple(theirs[key].shape) for key, name in names.items() if name})
     wanted = {name: shape for name, shape in layout.shapes.items() if not origin.parts or name.startswith(origin.parts)}
     names = {
         # A network's own tensors are never left out by their names or sizes.
-        key: None if name in layout.aux or (name not in wanted and is_no_weight(key, theirs[key])) else name
+        key: None if name in (layout.aux or ()) or (name not in wanted and is_no_weight(key, theirs[key])) else name
         for key, name in names.items()
     }
     ours = convert_tensors({key: theirs[key] for key, name in names.items() if name is not None}, origin)
@@ -72,6 +72,7 @@ def match_checkpoint(theirs: Mapping[str, Tensor], network: str, origin: Origin)
     missing = sorted(wanted.keys() - ours.keys())
     left_over = sorted(key for key, name in names.items() if name is not None and keys[name] != key)
     left_over += sorted(key for name, key in keys.items() if name not in wanted)
+    left_over = left_over if layout.aux is not None else []
     shapes = []
     for name, shape in wanted.items():
         shape = (heads[0], *shape[1:]) if heads and name in layout.by_class else shape
@@ -106,26 +107,42 @@ def is_no_weight(key: str, tensor: Tensor) -> bool:
 
 
 class Layout(NamedTuple):
-    """A network's tensors: shapes by name, the names whose first axis is the classes, those of its auxiliary heads."""
+    """A network's tensors: shapes by name, the names whose first axis is the classes, those of its auxiliary heads.
+
+    `aux` is None if they were not looked at.
+    """
 
     shapes: dict[str, tuple[int, ...]]
     by_class: frozenset[str]
-    aux: frozenset[str]
+    aux: frozenset[str] | None
 
 
-def layout_of(network: str, origin: Origin) -> Layout:
-    """Return the layout of a network built as that origin has it."""
-    return cached_layout(network, tuple(origin.arguments.items()), tuple(origin.aux_arguments.items()))
+def layout_of(network: str, origin: Origin, theirs: Mapping[str, tuple[int, ...]]) -> Layout:
+    """Return the layout of a network built as that origin has it.
+
+    A network of which less than half fits another code base's shapes is not built a second time for its heads.
+    """
+    arguments = tuple(origin.arguments.items())
+    shapes = cached_shapes(network, arguments)
+    wanted = [name for name in shapes if not origin.parts or name.startswith(origin.parts)]
+    if 2 * sum(theirs.get(name) == shapes[name] for name in wanted) < len(wanted):
+        return Layout(shapes, frozenset(), None)
+    return cached_layout(network, arguments, tuple(origin.aux_arguments.items()))
+
+
+@functools.cache
+def cached_shapes(network: str, arguments: tuple[tuple[str, Any], ...]) -> dict[str, tuple[int, ...]]:
+    with skeletons():
+        return shapes_of(build(network, 2, **dict(arguments)))
 
 
 @functools.cache
 def cached_layout(
     network: str, arguments: tuple[tuple[str, Any], ...], aux_arguments: tuple[tuple[str, Any], ...]
 ) -> Layout:
-    options = dict(arguments)
+    two = cached_shapes(network, arguments)
     with skeletons():
-        two = shapes_of(build(network, 2, **options))
-        three = shapes_of(build(network, 3, aux=True, **options, **dict(aux_arguments)))
+        three = shapes_of(build(network, 3, aux=True, **dict(arguments), **dict(aux_arguments)))
     by_class = frozenset(name for name in two if two[name] != three[name])
     return Layout(two, by_class, frozenset(three.keys() - two.keys()))
 
