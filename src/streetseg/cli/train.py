@@ -61,6 +61,10 @@ def add_verbs(verbs: Verbs) -> None:
         "--workers", type=int, default=2, metavar="N", help="number of threads that prepare batches (default: 2)"
     )
     add_threads(verb)
+    verb.add_argument(
+        "--log", action="append", default=[], metavar="TRACKER",
+        help="send the log to wandb, mlflow or trackio, too; can be repeated",
+    )  # fmt: skip
     verb.add_argument("--device", help="cpu, cuda, cuda:N or mps (default: a CUDA GPU if there is one)")
 
     verb = add_verb(verbs, "recipes", recipes, "list the recipes, or print one as TOML")
@@ -86,6 +90,7 @@ def train(options: argparse.Namespace) -> int:
         "workers": options.workers,
         "threads": options.threads,
         "device": options.device,
+        "log": options.log,
     }
     run = train_folds if options.folds else train_once
     try:

@@ -125,7 +125,7 @@ def train_folds(
         resume: Go on with the drives that are left. What was given at the start need not be given again.
         threads: CPU threads of training and evaluation.
         progress: Show progress on stderr.
-        **options: Further arguments of `train`: init, batch, crop, cache, workers, device.
+        **options: Further arguments of `train`: init, batch, crop, cache, workers, device, log.
 
     Returns:
         The evaluation of each drive, and of all together.

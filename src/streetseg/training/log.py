@@ -16,6 +16,7 @@ from streetseg.errors import OutputError
 from streetseg.runtime.files import write_file
 from streetseg.training.csv_log import CsvLog
 from streetseg.training.tasks.task import Validation
+from streetseg.training.trackers import Trackers
 
 
 class Log:
@@ -24,9 +25,11 @@ class Log:
     Args:
         out: The run's folder.
         step: Step from which the run goes on. Later lines of an interrupted run are removed: they come again.
+        trackers: Experiment trackers that get the same figures.
     """
 
-    def __init__(self, out: Path, step: int) -> None:
+    def __init__(self, out: Path, step: int, trackers: Trackers | None = None) -> None:
+        self.trackers = trackers
         self.path = out / "log.jsonl"
         kept = [line for line in read_lines(self.path) if step_of(line) <= step]
         write_file(self.path, b"".join(kept))
@@ -47,6 +50,8 @@ class Log:
             self.file.close()
             if self.board:
                 self.board.close()
+        if self.trackers:
+            self.trackers.close()
 
     def add(self, step: int, values: Mapping[str, float], judged: Validation | None = None) -> None:
         """Add a line; an evaluation's figures of the classes are added to it, its pictures go to TensorBoard only."""
@@ -63,6 +68,8 @@ class Log:
                         self.board.add_scalar(name, value, step)
                 for name, picture in judged.pictures.items() if judged else ():
                     self.board.add_image(readable(name), picture, step, dataformats="HWC")
+        if self.trackers:
+            self.trackers.add(step, {name: value for name, value in row.items() if name != "step"})
 
     def sync(self) -> None:
         """Write everything to disk, so that a checkpoint written next never knows more than the log."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from streetseg.training.result import TrainingResult
 from streetseg.training.run import Run
 from streetseg.training.tasks.task import Validation
 from streetseg.training.tasks.tasks import open_task
+from streetseg.training.trackers import Trackers, check_trackers
 
 LOG_EVERY = 10  # steps
 
@@ -50,6 +52,7 @@ def train(
     workers: int = 2,
     threads: int | None = None,
     device: str | None = None,
+    log: Sequence[str] = (),
     progress: bool = True,
 ) -> TrainingResult:
     """Run a recipe on a dataset.
@@ -77,6 +80,8 @@ def train(
         workers: Threads that make batches ahead, 0 or more.
         threads: CPU threads of PyTorch, in the whole process; None leaves PyTorch's choice.
         device: "cpu", "cuda", "cuda:N" or "mps"; None takes a CUDA GPU where there is one.
+        log: Experiment trackers that get the log, too: "wandb", "mlflow", "trackio". A resumed run goes on in those
+            that it had.
         progress: Show a progress bar on stderr.
 
     Returns:
@@ -88,9 +93,10 @@ def train(
     """
     if workers < 0:
         raise UsageError(f"workers must be 0 or more, got {workers}")
+    out = Path(out)
+    trackers = check_trackers([log] if isinstance(log, str) else log, out)
     use_threads(threads)
     chosen_device = choose_device(device)
-    out = Path(out)
     checkpoint = out / "checkpoint.pt"
     begun = load_checkpoint(checkpoint) if resume else None
     settings = gather(settings, init=None if init is None else str(init), batch=batch, crop=crop)
@@ -127,12 +133,12 @@ def train(
             run.load_state(begun, checkpoint)
         del begun  # as large as the network, its average and the optimiser together
         run.request = plan.request()
-        result = carry_out(run, out, progress)
+        result = carry_out(run, out, progress, trackers)
         leave()
     return result
 
 
-def carry_out(run: Run, out: Path, progress: bool) -> TrainingResult:
+def carry_out(run: Run, out: Path, progress: bool, trackers: Sequence[str]) -> TrainingResult:
     """Take the remaining steps of the run, and write the weights."""
     recipe, main = run.recipe, rank() == 0
     checkpoint, weights, best_weights = (
@@ -148,8 +154,9 @@ def carry_out(run: Run, out: Path, progress: bool) -> TrainingResult:
         disable=not progress,
         mininterval=0.5 if sys.stderr.isatty() else 60,  # a log file needs a line now and then
     )
+    sent = Trackers(trackers, out, dataclasses.asdict(recipe)) if main and trackers else None
     start, first = time.monotonic(), run.step
-    with interrupts() as asked, bar, Log(out, run.step) if main else nullcontext() as log:
+    with interrupts() as asked, bar, Log(out, run.step, sent) if main else nullcontext() as log:
         while not run.ended:
             entry = run.train_step()
             bar.update()
