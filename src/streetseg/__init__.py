@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from streetseg.papers.tables import ComparedTable, paper_tables
     from streetseg.runtime.artefact import read_card
     from streetseg.runtime.card import ModelCard
+    from streetseg.runtime.drawing import Drawing
     from streetseg.runtime.engines.options import EngineOptions
     from streetseg.runtime.films import PredictedVideo
     from streetseg.runtime.frames import read_frame
@@ -69,6 +70,7 @@ __all__ = [
     "Dataset",
     "DatasetSheet",
     "DatasetStats",
+    "Drawing",
     "EagerSpeed",
     "EngineOptions",
     "Evaluation",
@@ -138,6 +140,7 @@ HOMES = {
     "Dataset": "streetseg.data.pairs",
     "DatasetSheet": "streetseg.training.show",
     "DatasetStats": "streetseg.data.stats",
+    "Drawing": "streetseg.runtime.drawing",
     "EagerSpeed": "streetseg.bench.eager",
     "EngineOptions": "streetseg.runtime.engines.options",
     "Evaluation": "streetseg.measure.evaluation",

@@ -236,7 +236,7 @@ def test_what_is_no_image_from_a_pipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["predict"], "the following arguments are required: PATH, --out; see streetseg predict --help"),
+        (["predict"], "the following arguments are required: PATH; see streetseg predict --help"),
         (["predict", "{drive}", "--out", "{out}", "--fast"], "unrecognized arguments: --fast"),
         (["predict", "{drive}", "--out", "{out}", "--threads", "two"], "invalid int value: 'two'"),
         (["predict", "{drive}", "--out", "{out}", "--threads", "0"], "threads must be at least 1, got 0"),

@@ -84,7 +84,7 @@ def test_an_interruption_keeps_what_is_done(number: signal.Signals, tmp_path: Pa
         (["{ride}", "--out", "{out}.mp4", "--absolute-times"], "--absolute-times needs Matroska"),
         (["{picture}", "--out", "{out}", "--stream", "0"], "--stream is for a video"),
         (["{ride}", "--out", "{ride}"], "is the video to segment; choose"),
-        (["{ride}", "--out", "{out}.mp4", "--classmap", "{out}.mp4"], "must be NAME.mkv"),
+        (["{ride}", "--out", "{out}.mp4", "--classmap", "{out}.mp4"], "must be NAME.mkv, NAME.npz"),
         (["{ride}", "--out", "{out}.mkv", "--classmap", "{out}.mkv"], "at once"),
         (
             ["{ride}", "--out", "{out}", "--every", "0"],

@@ -15,6 +15,7 @@ from streetseg.runtime.films import FailedVideo, PredictedVideo, live_name, plan
 from streetseg.runtime.images import FailedImage, PredictedImage
 from streetseg.runtime.predict import predict
 from streetseg.runtime.segmenter import Segmenter
+from streetseg.runtime.video_options import VideoOptions
 from tests.support.videos import street, write_film
 
 
@@ -52,23 +53,23 @@ def test_what_is_a_film(here: Path) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_names_of_results() -> None:
-    (one,) = plan_films(["films/2.mp4"], "out", "maps", alone=True)
+    (one,) = plan_films(["films/2.mp4"], "out", "maps", VideoOptions(), alone=True)
     assert (one.overlay, one.classmap) == (Path("out/2_overlay.mp4"), Path("maps"))
-    (one,) = plan_films(["films/2.mp4"], "out/x.mkv", "maps/{name}.mkv", alone=True)
+    (one,) = plan_films(["films/2.mp4"], "out/x.mkv", "maps/{name}.mkv", VideoOptions(), alone=True)
     assert (one.overlay, one.classmap) == (Path("out/x.mkv"), Path("maps/x.mkv"))
-    films = plan_films(["films/2.mp4", "more/2.mp4", "films/10.mkv"], "out", "maps", alone=False)
+    films = plan_films(["films/2.mp4", "more/2.mp4", "films/10.mkv"], "out", "maps", VideoOptions(), alone=False)
     names = ["films/2", "more/2", "10"]
     assert [film.overlay for film in films] == [Path(f"out/{name}_overlay.mp4") for name in names]
     assert [film.classmap for film in films] == [Path("maps", name) for name in names]
-    films = plan_films(["films/2.mp4", "films/10.mkv"], "out", "maps/{name}.mkv", alone=False)
+    films = plan_films(["films/2.mp4", "films/10.mkv"], "out", "maps/{name}.mkv", VideoOptions(), alone=False)
     assert [film.classmap for film in films] == [Path("maps/2.mkv"), Path("maps/10.mkv")]
     with pytest.raises(UsageError, match=r"--out o\.mp4 names a file, but there is more than one"):
-        plan_films(["films/2.mp4", "films/10.mkv"], "o.mp4", None, alone=False)
+        plan_films(["films/2.mp4", "films/10.mkv"], "o.mp4", None, VideoOptions(), alone=False)
     with pytest.raises(UsageError, match=r"--classmap c\.mkv is one file for several films; write \{name\}"):
-        plan_films(["films/2.mp4", "films/10.mkv"], "out", "c.mkv", alone=False)
+        plan_films(["films/2.mp4", "films/10.mkv"], "out", "c.mkv", VideoOptions(), alone=False)
     Path("films/2_overlay.mp4").touch()
     with pytest.raises(UsageError, match=r"2_overlay\.mp4 is to be segmented, and a result would replace it"):
-        plan_films(["films/2.mp4", "films/2_overlay.mp4"], "films", None, alone=False)
+        plan_films(["films/2.mp4", "films/2_overlay.mp4"], "films", None, VideoOptions(), alone=False)
 
 
 @pytest.mark.parametrize(

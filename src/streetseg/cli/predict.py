@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from streetseg.cli.drawing import add_drawing_options, drawing_options
 from streetseg.cli.images import add_image_options, image_options
 from streetseg.cli.options import add_engine_options, add_json, add_verb, engine_options, path
 from streetseg.cli.output import CHECK_FAILED, DONE, INTERRUPTED, complain, progress, say
@@ -29,7 +30,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="image, video, folder or pattern such as 'drive/*.png'; 0 or /dev/video0 (a camera); rtsp://...",
     )  # fmt: skip
     verb.add_argument(
-        "--out", required=True, type=place, metavar="PLACE",
+        "--out", type=place, metavar="PLACE",
         help="folder for the results; or NAME.jpg for one image, NAME.mp4 for one video",
     )  # fmt: skip
     verb.add_argument(
@@ -41,6 +42,8 @@ def add_verbs(verbs: Verbs) -> None:
         "--size", type=int, metavar="PIXELS", help="reduce frames to this short side (default: the card's)"
     )
     add_json(verb, "one JSON object a line instead of text")
+    verb.add_argument("--skip-existing", action="store_true", help="leave out what has its results already")
+    add_drawing_options(verb)
     add_image_options(verb)
     add_video_options(verb)
 
@@ -71,6 +74,8 @@ def predict(options: argparse.Namespace) -> int:
         max_frames=options.max_frames,
         images=image_options(options),
         video=video_options(options),
+        drawing=drawing_options(options),
+        skip_existing=options.skip_existing,
         size=options.size,
         options=engine_options(options),
         each=show,
@@ -84,7 +89,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def show_problems(done: PredictedVideo, classmap: str | None, timeout: float) -> int:
     """Print what is wrong with a video; return the exit code."""
-    video, report, out = done.video, done.report, done.overlay
+    video, report, out = done.video, done.report, done.overlay or classmap or "the window"
     damaged = not done.live and (report.damaged or report.missing)
     if damaged:
         complain(

@@ -14,7 +14,7 @@ def add_video_options(verb: argparse.ArgumentParser) -> None:
     video = verb.add_argument_group("for a video or a camera")
     video.add_argument(
         "--classmap", metavar="PLACE",
-        help="NAME.mkv (lossless) or a folder for PNGs; {name} in it is the video's name (default: no class maps)",
+        help="NAME.mkv (lossless), NAME.npz, or a folder for PNGs; {name} in it is the video's name (default: none)",
     )  # fmt: skip
     video.add_argument("--every", type=int, metavar="N", help="segment every Nth frame (default: 1)")
     video.add_argument("--max-frames", type=int, metavar="N", help="stop after N segmented frames (default: never)")
@@ -30,6 +30,12 @@ def add_video_options(verb: argparse.ArgumentParser) -> None:
     video.add_argument(
         "--absolute-times", action="store_true", help="keep the source's times in NAME.mkv (default: count from 0)"
     )
+    video.add_argument("--codec", metavar="NAME", help="codec of the overlay: h264, hevc, av1 or ffv1 (default: h264)")
+    video.add_argument(
+        "--quality", type=int, metavar="N", help="0 (best) to 51, av1: 63 (default: h264 20, hevc 24, av1 32)"
+    )
+    video.add_argument("--audio", action="store_true", help="copy the sound into the overlay")
+    video.add_argument("--show", action="store_true", help="show the overlay in a window; q closes it and ends")
     camera = verb.add_argument_group("for a camera or a stream")
     camera.add_argument("--camera-size", type=size, metavar="WxH", help="width and height to ask a camera for")
     camera.add_argument("--camera-fps", type=float, metavar="N", help="frames a second to ask a camera for")

@@ -15,6 +15,7 @@ from streetseg.errors import StreetsegError, UsageError
 from streetseg.progress import Progress
 from streetseg.results import Facts, Printable
 from streetseg.runtime.addresses import is_live, without_password
+from streetseg.runtime.drawing import Drawing
 from streetseg.runtime.files import names_file, same_file
 from streetseg.runtime.inputs import (
     PLAYLISTS,
@@ -40,13 +41,13 @@ class PredictedVideo(Printable):
 
     Attributes:
         video: The source, without a user and password in it.
-        overlay: The file of the overlay.
+        overlay: The file of the overlay; None if none was wished.
         report: Size, frames and seconds; and the damaged, missing and dropped frames.
         live: True if the source is a camera or a network stream.
     """
 
     video: str
-    overlay: Path
+    overlay: Path | None
     report: VideoReport
     live: bool
 
@@ -67,7 +68,7 @@ class PredictedVideo(Printable):
         """
         return {
             "video": self.video,
-            "overlay": str(self.overlay),
+            "overlay": None if self.overlay is None else str(self.overlay),
             **dataclasses.asdict(self.report),
             "frames_per_second": round(self.frames_per_second, 2),
         }
@@ -82,7 +83,7 @@ class PredictedVideo(Printable):
         dropped = f", {report.dropped} late ones dropped" if self.live else ""
         return (
             f"{self.video}: {report.width} x {report.height}; {report.frames} frames in {report.seconds:.1f} s, "
-            f"{self.frames_per_second:.1f} a second{dropped}; {self.overlay}"
+            f"{self.frames_per_second:.1f} a second{dropped}" + (f"; {self.overlay}" if self.overlay else "")
         )
 
 
@@ -105,13 +106,18 @@ class Film:
 
     Attributes:
         source: A video file, a camera or an address.
-        overlay: The file of the overlay.
+        overlay: The file of the overlay; None: no overlay.
         classmap: The file or the folder of the class maps; None: no class maps.
     """
 
     source: str
-    overlay: Path
+    overlay: Path | None
     classmap: Path | None = None
+
+    def is_done(self) -> bool:
+        """Return True if the results are there; the overlay stands for class maps in a folder."""
+        files = [path for path in (self.overlay, self.classmap) if path is not None and path.suffix]
+        return bool(files) and all(path.exists() for path in files)
 
 
 def split_films(sources: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -154,22 +160,25 @@ def is_overlay(path: Path, others: set[Path]) -> bool:
     return stem != path.stem and any(other.parent == path.parent and other.stem == stem for other in others)
 
 
-def plan_films(sources: Sequence[str], out: str, classmap: str | None, *, alone: bool) -> list[Film]:
+def plan_films(
+    sources: Sequence[str], out: str | None, classmap: str | None, options: VideoOptions, *, alone: bool
+) -> list[Film]:
     """Return the films with the places of their results.
 
     Args:
         sources: Videos, cameras and addresses.
-        out: A folder; or a file, for one film alone.
+        out: A folder; or a file, for one film alone; None: no overlays.
         classmap: The place of the class maps, in which {name} stands for the film's name. A folder without {name} gets
             a folder for each film unless one is alone. None: no class maps.
+        options: Has the codec, which not every container holds.
         alone: True if one film is all there is to do.
 
     Raises:
         UsageError: If `out` is a file for several films, or a result would replace a film.
     """
-    if alone and names_file(out):
+    if out is not None and alone and names_file(out):
         films = [Film(sources[0], Path(out), place(classmap, Path(out).stem, alone=True))]
-    elif names_file(out):
+    elif out is not None and names_file(out):
         raise UsageError(
             f"--out {out} names a file, but there is more than one film or image; give a folder, with a slash at its "
             "end if its name has a dot"
@@ -179,17 +188,23 @@ def plan_films(sources: Sequence[str], out: str, classmap: str | None, *, alone:
         films = [
             Film(
                 source,
-                # An interrupted Matroska file can be read up to its last frame.
-                Path(out, f"{names[source]}{OVERLAY}{'.mkv' if is_live(source) else '.mp4'}"),
+                None if out is None else Path(out, f"{names[source]}{OVERLAY}{suffix_of(source, options)}"),
                 place(classmap, names[source], alone=alone),
             )
             for source in sources
         ]
     for film in films:
         for source in sources:
-            if len(films) > 1 and not is_live(source) and same_file(film.overlay, Path(source)):
+            if len(films) > 1 and film.overlay and not is_live(source) and same_file(film.overlay, Path(source)):
                 raise UsageError(f"{source} is to be segmented, and a result would replace it; choose another --out")
     return films
+
+
+def suffix_of(source: str, options: VideoOptions) -> str:
+    """Return the suffix of an overlay whose name the user leaves to us."""
+    # An interrupted Matroska file can be read up to its last frame. It alone holds all codecs.
+    matroska = is_live(source) or options.codec == "ffv1" or options.absolute_times
+    return ".mkv" if matroska else ".mp4"
 
 
 def place(classmap: str | None, name: str, *, alone: bool) -> Path | None:
@@ -226,6 +241,7 @@ def predict_films(
     every: int,
     max_frames: int | None,
     options: VideoOptions,
+    drawing: Drawing,
     alone: bool,
     each: Callable[[PredictedVideo | FailedVideo], object],
     tell: Callable[[str], object],
@@ -250,6 +266,7 @@ def predict_films(
                 every=every,
                 max_frames=max_frames,
                 options=options,
+                drawing=drawing,
                 tell=tell,
                 progress=progress,
             )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from streetseg.errors import StreetsegError, UsageError
 from streetseg.results import Facts, Printable
+from streetseg.runtime.drawing import Drawing
 from streetseg.runtime.files import make_folder, names_file
 from streetseg.runtime.frames import PICTURE_SUFFIXES, read_picture, write_classmap, write_picture
 from streetseg.runtime.image_options import ImageOptions
@@ -104,6 +105,11 @@ class Job:
     classes: Path
     overlay: Path
 
+    def is_done(self) -> bool:
+        """Return True if both results are there."""
+        overlays = [self.overlay, *(self.overlay.with_name(self.overlay.name + suffix) for suffix in PICTURE_SUFFIXES)]
+        return self.classes.exists() and any(overlay.exists() for overlay in overlays)
+
 
 def plan(images: Sequence[ImageFile], out: str) -> list[Job]:
     """Return the jobs for images; create the folder of their results. UsageError if a result would replace an image."""
@@ -161,14 +167,14 @@ def names_in(folder: Path) -> set[str]:
 
 
 def predict_images(
-    segmenter: Segmenter, jobs: Sequence[Job], options: ImageOptions, tell: Callable[[str], object]
+    segmenter: Segmenter, jobs: Sequence[Job], options: ImageOptions, drawing: Drawing, tell: Callable[[str], object]
 ) -> Iterator[PredictedImage | FailedImage]:
     """Segment images into files, several at a time; yield each as soon as it and those before it are done.
 
     tell: Gets a line about each assumption, once for the images of a folder.
     """
     told: set[tuple[Path, str]] = set()
-    for done in in_order(partial(attempt, segmenter, options), jobs, segmenter.workers):
+    for done in in_order(partial(attempt, segmenter, options, drawing), jobs, segmenter.workers):
         if isinstance(done, PredictedImage):
             for phrase in done.assumed:
                 kind = (done.image.parent, re.sub(r"\d+", "", phrase))
@@ -179,15 +185,15 @@ def predict_images(
         yield done
 
 
-def attempt(segmenter: Segmenter, options: ImageOptions, job: Job) -> PredictedImage | FailedImage:
+def attempt(segmenter: Segmenter, options: ImageOptions, drawing: Drawing, job: Job) -> PredictedImage | FailedImage:
     """Segment an image into files; return a failure too, so that the other images are not lost."""
     try:
-        return predict_image(segmenter, options, job)
+        return predict_image(segmenter, options, drawing, job)
     except StreetsegError as error:
         return FailedImage(job.image, error)
 
 
-def predict_image(segmenter: Segmenter, options: ImageOptions, job: Job) -> PredictedImage:
+def predict_image(segmenter: Segmenter, options: ImageOptions, drawing: Drawing, job: Job) -> PredictedImage:
     """Segment an image and write its class map and overlay."""
     start = time.perf_counter()
     picture = read_picture(job.image, levels=options.parsed_levels, max_pixels=options.max_pixels)
@@ -200,8 +206,8 @@ def predict_image(segmenter: Segmenter, options: ImageOptions, job: Job) -> Pred
     if options.void_transparent and picture.transparent is not None:
         result.classmap[picture.transparent] = VOID
     segmented = time.perf_counter()
-    write_classmap(job.classes, result.classmap, result.colours)
-    overlay = write_picture(job.overlay, result.overlay())
+    write_classmap(job.classes, result.classmap, drawing.palette(result))
+    overlay = write_picture(job.overlay, drawing.paint(result))
     written = time.perf_counter()
     return PredictedImage(
         image=job.image,

@@ -27,6 +27,7 @@ def overlay(
     *,
     opacity: float = 0.5,
     legend: bool = True,
+    only: Sequence[int] | None = None,
     out: NDArray[np.uint8] | None = None,
     threads: int = 1,
 ) -> NDArray[np.uint8]:
@@ -40,6 +41,7 @@ def overlay(
         opacity: Opacity of the colours, 0 (only the frame) to 1 (only the colours). Borders between classes get more.
         legend: Draw the classes present and their shares into the upper left corner. Frames with a side below
             LEGEND_MIN_SIDE get none.
+        only: Indices of the classes to paint and to list; None: all.
         out: H x W x 3 uint8 to write the picture to, C-contiguous; None: a new array.
         threads: Threads that the kernel may use.
 
@@ -68,8 +70,15 @@ def overlay(
     else:
         frame, classmap = np.ascontiguousarray(frame), np.ascontiguousarray(classmap)
         binding.paint(library, frame, classmap, palette, np.array([inside, border], np.uint8), out, threads)
+    plain = np.zeros(256, np.bool_)
+    if only is not None:
+        plain[:] = True
+        plain[list(only)] = False
+        np.copyto(out, frame, where=plain[classmap][..., None])
     if legend and min(classmap.shape) >= LEGEND_MIN_SIDE:
-        draw_legend(out, names, colours, share(classmap, len(names)))
+        shares = np.where(plain[: len(names)], 0, share(classmap, len(names)))
+        if shares.any():
+            draw_legend(out, names, colours, shares)
     return out
 
 

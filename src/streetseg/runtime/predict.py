@@ -14,6 +14,7 @@ from streetseg.errors import UsageError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable
 from streetseg.runtime.addresses import is_live
+from streetseg.runtime.drawing import Drawing
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.films import FailedVideo, PredictedVideo, plan_films, predict_films, split_films
 from streetseg.runtime.image_options import ImageOptions
@@ -89,7 +90,7 @@ Each: TypeAlias = Callable[[PredictedImage | FailedImage | PredictedVideo | Fail
 
 def predict(
     paths: str | Path | Sequence[str | Path],
-    out: str | Path,
+    out: str | Path | None,
     *,
     weights: str | Path | Segmenter | None = None,
     classmap: str | Path | None = None,
@@ -97,6 +98,8 @@ def predict(
     max_frames: int | None = None,
     images: ImageOptions | None = None,
     video: VideoOptions | None = None,
+    drawing: Drawing | None = None,
+    skip_existing: bool = False,
     size: int | None = None,
     options: EngineOptions | None = None,
     each: Each = lambda image: None,
@@ -112,15 +115,17 @@ def predict(
         paths: Images, videos, folders and patterns like "drive/*.png"; a camera ("0", "/dev/video0"); or a stream's
             address: "rtsp://...", "http://..." and so on. A folder without images gives its videos.
         out: The folder for the results, which mirrors the folders of the images; or NAME.jpg for one image, NAME.mp4
-            for one video.
+            for one video; None: no overlays, only what `classmap` and the window of `video` show.
         weights: NAME.onnx, NAME.pt2 or a name of weights; or an open Segmenter, which ignores `size` and `options`;
             None: the package's weights.
-        classmap: For a video: NAME.mkv (lossless) or a folder for PNGs; None: no class maps. "{name}" in it stands for
-            the video's name. Of several videos, each gets a folder of its own in a folder.
+        classmap: For a video: NAME.mkv (lossless), NAME.npz or a folder for PNGs; None: no class maps. "{name}" in it
+            stands for the video's name. Of several videos, each gets a folder of its own in a folder.
         every: For a video: segment every Nth frame; None: every frame.
         max_frames: For a video: stop after this number of segmented frames; None: at its end.
         images: Options of images; None: the defaults.
         video: Further options of videos and cameras; None: the defaults.
+        drawing: How overlays look; None: the defaults.
+        skip_existing: Leave out images and videos whose results are there.
         size: Pixels. Reduce frames to this short side; None: the card's.
         options: Engine, device and so on. `streams` is chosen here: one for a camera, else one a thread.
         each: Gets every image and video as soon as it is done, with its figures or its error. The others go on.
@@ -152,15 +157,31 @@ def predict(
     for name in reading.given() if not pictures else ():
         option = "no-recursive" if name == "recursive" else name.replace("_", "-")
         raise UsageError(f"--{option} is for images, but only videos are given; leave it out, or give an image")
+    drawing = drawing or Drawing()
+    if out is None and (pictures or not (classmap or video.show)):
+        raise UsageError("--out is missing; give a folder or a file (a video with --show or --classmap needs none)")
+    place = None if out is None else str(out)
     maps = None if classmap is None else str(classmap)
-    planned = plan_films(films, str(out), maps, alone=alone) if films else []
-    listed = list_images(pictures, Path(out), tell, recursive=reading.recursive, progress=progress) if pictures else []
-    jobs = plan(listed, str(out)) if listed else []
+    planned = plan_films(films, place, maps, video, alone=alone) if films else []
+    listed = (
+        list_images(pictures, Path(place or "."), tell, recursive=reading.recursive, progress=progress)
+        if pictures
+        else []
+    )
+    jobs = plan(listed, str(place)) if listed else []
+    if skip_existing:
+        left = [job for job in jobs if not job.is_done()], [film for film in planned if not film.is_done()]
+        if skipped := len(jobs) + len(planned) - len(left[0]) - len(left[1]):
+            tell(f"note: {skipped} skipped, for their results are there")
+        jobs, planned = left
+        if not jobs and not planned:
+            return Predictions()
     live = any(map(is_live, films))
     segmenter = open_segmenter(weights, size, options, 1 if live else options.cpu_threads if films else len(jobs))
+    drawing.check(segmenter.card.classes)
     start = time.perf_counter()
     pictured = []
-    for one in progress(predict_images(segmenter, jobs, reading, tell), "image", len(jobs)) if jobs else ():
+    for one in progress(predict_images(segmenter, jobs, reading, drawing, tell), "image", len(jobs)) if jobs else ():
         each(one)
         pictured.append(one)
     still = Predictions(
@@ -176,6 +197,7 @@ def predict(
         every=1 if every is None else every,
         max_frames=max_frames,
         options=video,
+        drawing=drawing,
         alone=alone,
         each=each,
         tell=tell,

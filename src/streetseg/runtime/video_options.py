@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from streetseg.errors import UsageError
 
 DEINTERLACE = ("auto", "always", "never")
+WORST_QUALITY = {"h264": 51, "hevc": 51, "av1": 63, "ffv1": None}  # the largest constant rate factor
 TRANSPORTS = ("tcp", "udp")
 
 
@@ -27,6 +28,10 @@ class VideoOptions:
         transport: "tcp" or "udp" for RTSP; None: TCP, and UDP if the camera refuses it.
         timeout: Seconds without a frame until a camera or a stream counts as stalled.
         reconnect: Connect again, as often as needed, when a camera or a stream stalls or breaks off.
+        codec: Codec of the overlay: "h264", "hevc", "av1" or "ffv1" (lossless, NAME.mkv only).
+        quality: Constant rate factor of the codec: 0 (best) to 51, for AV1 to 63; None: the codec's default here.
+        audio: Copy the sound of a file into its overlay.
+        show: Show the overlay in a window while it is made.
 
     Raises:
         UsageError: If a value is out of its range.
@@ -41,10 +46,20 @@ class VideoOptions:
     transport: str | None = None
     timeout: float = 10.0
     reconnect: bool = False
+    codec: str = "h264"
+    quality: int | None = None
+    audio: bool = False
+    show: bool = False
 
     def __post_init__(self) -> None:
         check_choice("deinterlace", self.deinterlace, DEINTERLACE)
         check_choice("transport", self.transport, (None, *TRANSPORTS))
+        check_choice("codec", self.codec, tuple(WORST_QUALITY))
+        worst = WORST_QUALITY[self.codec]
+        if self.quality is not None and worst is None:
+            raise UsageError(f"{self.codec} is lossless and takes no quality, got {self.quality}")
+        if self.quality is not None and worst is not None and not 0 <= self.quality <= worst:
+            raise UsageError(f"quality of {self.codec} is from 0 (best) to {worst}, got {self.quality}")
         if self.stream is not None and self.stream < 0:
             raise UsageError(f"stream must be at least 0, got {self.stream}")
         if not 0 < self.timeout < 86_400:

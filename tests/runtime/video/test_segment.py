@@ -22,11 +22,10 @@ from PIL import Image
 from streetseg.errors import OutputError, UsageError
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.video import segment as video_module
-from streetseg.runtime.video import writer as writer_module
 from streetseg.runtime.video.pixels import upright_rgb
 from streetseg.runtime.video.reader import VideoReader
 from streetseg.runtime.video.segment import segment_video
-from streetseg.runtime.video.writer import VideoWriter
+from streetseg.runtime.video.writer import CODECS, Codec, VideoWriter
 from streetseg.runtime.video_options import VideoOptions
 from tests.support.videos import frames_of, source_frames, steady, write_video
 
@@ -196,7 +195,7 @@ def small_disk() -> Iterator[None]:
 def test_a_full_disk_is_told_of_the_file_that_did_not_fit(
     ride: Path, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0"})
+    monkeypatch.setitem(CODECS, "h264", Codec("libx264", quality=0, options={"preset": "ultrafast"}))
     with pytest.raises(OutputError, match=r"o\.mkv cannot be written: File too large"):
         segment_video(segmenter, str(ride), tmp_path / "o.mkv", tmp_path / "c.mkv")
     assert list(tmp_path.iterdir()) == []
@@ -229,7 +228,7 @@ def test_what_a_camera_gave_before_the_disk_was_full_is_kept(
 ) -> None:
     source = write_video(tmp_path_factory.mktemp("camera") / "wide.mp4", steady(25), (96, 192))
     monkeypatch.setattr(video_module, "VideoReader", Camera)
-    monkeypatch.setattr(writer_module, "OVERLAY_OPTIONS", {"preset": "ultrafast", "crf": "0", "g": "2"})
+    monkeypatch.setitem(CODECS, "h264", Codec("libx264", quality=0, options={"preset": "ultrafast", "g": "2"}))
     with pytest.raises(OutputError) as told:
         segment_video(segmenter, str(source), tmp_path / overlay, tmp_path / "c.mkv")
     message = r"/o\.m.. cannot be written: File too large; choose another place; kept as far as written: (.*)"

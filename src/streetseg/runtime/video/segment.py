@@ -8,55 +8,32 @@ A file is segmented frame by frame. From a live source the newest frame is taken
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from streetseg.errors import OutputError, UsageError, VideoError
 from streetseg.progress import Progress, silent
 from streetseg.runtime.addresses import is_live
-from streetseg.runtime.files import make_folder, same_file
-from streetseg.runtime.frames import write_classmap
+from streetseg.runtime.drawing import Drawing
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import Newest, in_order
 from streetseg.runtime.video.endings import Ending
+from streetseg.runtime.video.outputs import Results, SegmentedFrame, check_outputs
 from streetseg.runtime.video.pixels import upright_rgb
 from streetseg.runtime.video.reader import VideoReader
-from streetseg.runtime.video.writer import VideoWriter
+from streetseg.runtime.video.window import Window, open_window
 from streetseg.runtime.video_options import VideoOptions
 
 if TYPE_CHECKING:
     import av
 
 MAX_EVERY = 1_000_000  # frames: over nine hours at 30 a second; beyond it the result's frame rate cannot be written
-OVERLAY_SUFFIXES = (".mp4", ".mkv", ".mov")
-
-
-@dataclass(frozen=True)
-class SegmentedFrame:
-    """A segmented frame of a video.
-
-    Attributes:
-        index: Index of the frame in its source, from 0.
-        pts: Its timestamp in the source, in steps of the time base.
-        overlay: H x W x 3 uint8 RGB.
-        classmap: H x W uint8, class indices.
-    """
-
-    index: int
-    pts: int
-    overlay: NDArray[np.uint8]
-    classmap: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -95,12 +72,13 @@ class VideoReport:
 def segment_video(
     segmenter: Segmenter,
     source: str,
-    overlay: Path,
+    overlay: Path | None,
     classmap: Path | None = None,
     *,
     every: int = 1,
     max_frames: int | None = None,
     options: VideoOptions | None = None,
+    drawing: Drawing | None = None,
     tell: Callable[[str], object] = lambda line: None,
     progress: Progress = silent,
 ) -> VideoReport:
@@ -113,11 +91,13 @@ def segment_video(
     Args:
         segmenter: The segmenter.
         source: A video file, /dev/videoN or rtsp://...
-        overlay: NAME.mp4, NAME.mkv or NAME.mov.
-        classmap: NAME.mkv, a lossless video whose grey values are class indices; or a folder, for a PNG a frame.
+        overlay: NAME.mp4, NAME.mkv or NAME.mov; None: no overlay.
+        classmap: NAME.mkv, a lossless video whose grey values are class indices; a folder, for a PNG a frame; NAME.npz,
+            for an array a frame; None: no class maps.
         every: Segment every Nth frame.
         max_frames: Stop after this number of segmented frames; None: at the end.
-        options: The stream, the camera's wishes and so on; None: the defaults.
+        options: The stream, the camera's wishes, the codec and so on; None: the defaults.
+        drawing: How overlays look; None: the defaults.
         tell: Gets a line about a choice that was made for the user.
         progress: Shows the progress.
 
@@ -131,11 +111,11 @@ def segment_video(
     """
     if not (is_live(source) or Path(source).exists()):
         raise VideoError(f"{source} is not there; give a video file, /dev/videoN or rtsp://...")
-    options = options or VideoOptions()
-    check_outputs(source, overlay, classmap, every, max_frames)
-    if options.absolute_times and overlay.suffix.lower() != ".mkv":
-        raise UsageError(f"--absolute-times needs Matroska, got {overlay}; give NAME.mkv")
-    interrupted = False
+    options, drawing = options or VideoOptions(), drawing or Drawing()
+    drawing.check(segmenter.card.classes)
+    if not 1 <= every <= MAX_EVERY or (max_frames is not None and max_frames < 1):
+        raise UsageError(f"--every takes 1 to {MAX_EVERY:,} and --max-frames at least 1, got {every} and {max_frames}")
+    check_outputs(source, overlay, classmap, options)
     start = time.perf_counter()
     with VideoReader(source, options, tell) as reader:
         if reader.note:
@@ -147,27 +127,29 @@ def segment_video(
         def work(item: tuple[int, av.VideoFrame]) -> SegmentedFrame:
             index, frame = item
             result = segmenter(upright_rgb(frame, reader.size))
-            return SegmentedFrame(index, frame.pts or 0, result.overlay(), result.classmap)
+            return SegmentedFrame(index, frame.pts or 0, drawing.paint(result), result)
 
-        results = Results(overlay, classmap, every, reader, segmenter.card.colours)
+        results = Results(overlay, classmap, every, reader, drawing)
         try:
             with closing(Newest(reader, reader.stop)) if reader.live else nullcontext() as newest, results:
                 chosen = islice(islice(enumerate(newest or reader), 0, None, every), max_frames)
-                with closing(in_order(work, chosen, segmenter.workers)) as done:
-                    interrupted = write_all(progress(done, "frame", total), results)
-                if results.frames == 0 and not interrupted:
+                with (
+                    open_window(reader.shown) if options.show else nullcontext() as window,
+                    closing(in_order(work, chosen, segmenter.workers)) as done,
+                ):
+                    ended = write_all(progress(done, "frame", total), results, window)
+                interrupted = ended == "interrupted"
+                if results.frames == 0 and not ended:
                     raise VideoError(f"{reader.shown} {no_frame(reader)}")
                 if not reader.live:
-                    for video in results.videos:  # all end before one gets its name: either all are there, or none
-                        video.finish()
+                    results.finish()
         except OutputError as error:
-            kept = [str(video.path) for video in results.videos if video.kept]
-            if not kept:
+            if not results.kept:
                 raise
-            raise OutputError(f"{error}; kept as far as written: {', '.join(kept)}") from None
+            raise OutputError(f"{error}; kept as far as written: {', '.join(map(str, results.kept))}") from None
     seconds = time.perf_counter() - start
     height, width = results.size
-    whole = not (interrupted or results.frames == max_frames)  # read to its end
+    whole = not (ended or results.frames == max_frames)  # read to its end
     return VideoReport(
         width=width,
         height=height,
@@ -175,81 +157,13 @@ def segment_video(
         seconds=seconds,
         decoded=reader.clock.frames,
         damaged=reader.tally.patched,
-        missing=reader.missing if whole else 0,
+        missing=reader.missing if whole else 0 if reader.live else reader.tally.lost,
         dropped=newest.dropped if newest else 0,
         stale=results.stale(),
         interrupted=interrupted,
         ending=reader.ending if reader.live and whole else Ending.ORDERLY,
         reconnections=reader.reconnections,
     )
-
-
-class Results:
-    """The result files of a video, opened with its first frame.
-
-    It is a context manager that leaves every file as `VideoWriter` does. A live source cannot be recorded again, so its
-    files are lasting.
-
-    Args:
-        overlay: As for `segment_video`, like `classmap` and `every`.
-        reader: The source.
-        colours: RGB of the classes, 0 to 255.
-
-    Attributes:
-        frames: Frames written.
-        size: H, W of the results, in pixels.
-    """
-
-    def __init__(
-        self,
-        overlay: Path,
-        classmap: Path | None,
-        every: int,
-        reader: VideoReader,
-        colours: Sequence[tuple[int, int, int]],
-    ) -> None:
-        self.folder = None if classmap is None or classmap.suffix else classmap
-        self.paths = [overlay] if classmap is None or self.folder else [overlay, classmap]
-        self.rate, self.reader, self.colours = reader.rate / every, reader, colours
-        self.files = ExitStack()
-        self.videos: list[VideoWriter] = []
-        self.frames, self.size, self.start = 0, (0, 0), 0
-
-    def add(self, frame: SegmentedFrame) -> None:
-        """Write a frame to all files."""
-        pictures = (frame.overlay, frame.classmap)[: len(self.paths)]
-        if not self.videos:
-            height, width = frame.classmap.shape
-            self.size = height, width
-            if self.reader.options.absolute_times:
-                self.start = self.reader.clock.start or 0
-            for path, picture in zip(self.paths, pictures, strict=True):
-                self.videos.append(self.files.enter_context(self.video(path, picture)))
-        for video, picture in zip(self.videos, pictures, strict=True):
-            video.add(picture, frame.pts + self.start)
-        if self.folder is not None:
-            write_classmap(self.folder / f"{frame.index:06d}.png", frame.classmap, self.colours)
-        self.frames += 1
-
-    def video(self, path: Path, picture: NDArray[np.uint8]) -> VideoWriter:
-        """Open a video file for pictures like this one."""
-        reader = self.reader
-        aspect = reader.aspect if picture.shape[:2] == reader.size else 1 / reader.aspect  # turned by a quarter
-        return VideoWriter(path, picture, self.rate, reader.time_base, aspect=aspect, lasting=reader.live)
-
-    def stale(self) -> int:
-        """Return the number of class maps in their folder that another run has left."""
-        if self.folder is None:
-            return 0
-        return sum(bool(re.fullmatch(r"\d{6,}", path.stem)) for path in self.folder.glob("*.png")) - self.frames
-
-    def __enter__(self) -> Results:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.files.__exit__(kind, error, trace)
 
 
 def no_frame(reader: VideoReader) -> str:
@@ -259,8 +173,8 @@ def no_frame(reader: VideoReader) -> str:
     return "holds no frame that can be decoded; give an undamaged video"
 
 
-def write_all(frames: Iterable[SegmentedFrame], results: Results) -> bool:
-    """Add all frames to the results; return True if Ctrl-C ended it early."""
+def write_all(frames: Iterable[SegmentedFrame], results: Results, window: Window | None) -> str:
+    """Add all frames to the results; return "interrupted", "closed" if the window was, or nothing at the end."""
     # Ctrl-C interrupts the main thread only. Another thread writes, so a frame is in all files and the count, or in
     # none.
     written: Future[None] | None = None
@@ -268,31 +182,14 @@ def write_all(frames: Iterable[SegmentedFrame], results: Results) -> bool:
         try:
             for frame in frames:
                 written = writer.submit(results.add, frame)
+                if window is not None and not window.show(frame.overlay):
+                    written.result()
+                    return "closed"
                 written.result()
         except KeyboardInterrupt:
             if written is not None and (
                 failure := written.exception()
             ):  # writing failed while the interrupt was on its way
                 raise failure from None
-            return True
-    return False
-
-
-def check_outputs(source: str, overlay: Path, classmap: Path | None, every: int, max_frames: int | None) -> None:
-    """Raise UsageError if a name or a number cannot work, before anything is opened; create the folders."""
-    if overlay.suffix.lower() not in OVERLAY_SUFFIXES:
-        raise UsageError(
-            f"{overlay} is not a name for a video; allowed are names ending in {', '.join(OVERLAY_SUFFIXES)}"
-        )
-    if classmap is not None and classmap.suffix not in ("", ".mkv"):
-        raise UsageError(f"--classmap {classmap} must be NAME.mkv, or a folder (no suffix) for PNGs")
-    if not 1 <= every <= MAX_EVERY or (max_frames is not None and max_frames < 1):
-        raise UsageError(f"--every takes 1 to {MAX_EVERY:,} and --max-frames at least 1, got {every} and {max_frames}")
-    for path in (overlay, classmap):
-        if path is not None and same_file(path, Path(source)):
-            raise UsageError(f"{path} is the video to segment; choose another name for the result")
-    if classmap is not None and classmap.resolve() == overlay.resolve():
-        raise UsageError(f"{overlay} cannot be the overlay and the class map at once; choose another name")
-    make_folder(overlay.parent)
-    if classmap is not None:
-        make_folder(classmap.parent if classmap.suffix else classmap)
+            return "interrupted"
+    return ""
