@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streetseg.measure.evaluate import evaluate
     from streetseg.measure.evaluation import Evaluation
     from streetseg.measure.evaluation_json import read_evaluation
+    from streetseg.measure.flicker import Flicker, measure_flicker
     from streetseg.measure.pool import pool
     from streetseg.measure.submission import Submission, write_submission
     from streetseg.models.networks import NetworkList, list_networks
@@ -75,6 +76,7 @@ __all__ = [
     "EngineOptions",
     "Evaluation",
     "Export",
+    "Flicker",
     "Fold",
     "Folds",
     "FoundClasses",
@@ -114,6 +116,7 @@ __all__ = [
     "list_networks",
     "list_recipes",
     "list_weights",
+    "measure_flicker",
     "open_dataset",
     "paper_sizes",
     "paper_tables",
@@ -145,6 +148,7 @@ HOMES = {
     "EngineOptions": "streetseg.runtime.engines.options",
     "Evaluation": "streetseg.measure.evaluation",
     "Export": "streetseg.export.targets",
+    "Flicker": "streetseg.measure.flicker",
     "Fold": "streetseg.training.folds",
     "Folds": "streetseg.training.folds",
     "FoundClasses": "streetseg.data.init",
@@ -184,6 +188,7 @@ HOMES = {
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",
     "list_weights": "streetseg.runtime.shelf.shelf",
+    "measure_flicker": "streetseg.measure.flicker",
     "open_dataset": "streetseg.data.datasets",
     "paper_sizes": "streetseg.papers.sizes",
     "paper_tables": "streetseg.papers.tables",

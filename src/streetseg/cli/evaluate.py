@@ -63,6 +63,11 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--submission", type=path, metavar="DIR", help="folder for a test server's files; computes no scores"
     )
+    verb.add_argument(
+        "--flicker", action="store_true",
+        help="measure how much the class maps of --data, a film or a folder of its frames, flicker; needs no labels",
+    )  # fmt: skip
+    verb.add_argument("--steady", action="store_true", help="with --flicker: smooth the class maps over time")
     add_json(verb)
 
     verb = add_verb(verbs, "pool", pool, "pool evaluations of different frames into one")
@@ -94,6 +99,8 @@ def evaluate(options: argparse.Namespace) -> int:
     from streetseg.measure.views import Views
 
     refuse_mixed_options(options)
+    if options.flicker:
+        return flicker(options)
     shared: dict[str, Any] = {
         "data": options.data,
         "dataset": options.dataset,
@@ -130,10 +137,32 @@ def evaluate(options: argparse.Namespace) -> int:
     return code
 
 
+def flicker(options: argparse.Namespace) -> int:
+    """Print how much the class maps of a film flicker."""
+    from streetseg.measure.flicker import measure_flicker
+
+    measured = measure_flicker(
+        options.artefact,
+        film=options.data,
+        steady=options.steady,
+        options=engine_options(options),
+        progress=progress,
+    )
+    say(measured.to_json() if options.json else measured.table())
+    return DONE
+
+
 def refuse_mixed_options(options: argparse.Namespace) -> None:
     """Raise UsageError if an option needs another one that is not given, or has no use with another."""
     if options.overlap is not None and options.window is None:
         raise UsageError("--overlap needs --window H W; add it, or leave --overlap out")
+    if options.steady and not options.flicker:
+        raise UsageError("--steady needs --flicker; add it, or leave --steady out")
+    for option in ("submission", "report", "trimap", "map", "partial", "scale", "flip", "window", "dataset"):
+        if options.flicker and getattr(options, option):
+            raise UsageError(
+                f"--flicker looks at a film without labels, so it takes no --{option}; leave one of them out"
+            )
     for option in ("report", "trimap", "json", "map", "partial"):
         if options.submission is not None and getattr(options, option):
             raise UsageError(f"--submission computes no scores, so it takes no --{option}; leave one of them out")

@@ -183,14 +183,7 @@ class Segmenter:
             values = self.run(prepared)
             ran = time.perf_counter()
             self.sizes_met.add(prepared.padded_size)
-        classes = class_map(
-            values,
-            (pixels.shape[0], pixels.shape[1]),
-            content_size=prepared.content_size,
-            padded_size=prepared.padded_size,
-            align_corners=self.card.align_corners,
-            threads=self.threads,
-        )
+        classes = self.class_map(values, (pixels.shape[0], pixels.shape[1]))
         done = time.perf_counter()
         milliseconds = {"network": (preparing + ran - start) * 1e3, "class map": (done - ran) * 1e3}
         return Result(
@@ -202,6 +195,26 @@ class Segmenter:
             first_of_size=first,
             logits=values if logits else None,
             remarks=(*picture.assumed, *picture.tolerated),
+        )
+
+    def class_map(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return the class map of a frame's logits.
+
+        Args:
+            logits: h x w x C float32, as `logits` gives them.
+            size: H, W of the frame in pixels.
+
+        Returns:
+            H x W uint8, class indices.
+        """
+        content = self.content_size_of(size)
+        return class_map(
+            logits,
+            size,
+            content_size=content,
+            padded_size=self.padded_size_of(content),
+            align_corners=self.card.align_corners,
+            threads=self.threads,
         )
 
     def with_short_side(self, short_side: int) -> Segmenter:
@@ -277,8 +290,7 @@ class Segmenter:
             UsageError: If `frame` is not such an array.
         """
         content = self.content_size(frame)
-        multiple = self.card.size_multiple
-        padded = -content[0] // multiple * -multiple, -content[1] // multiple * -multiple
+        padded = self.padded_size_of(content)
         resized = resize(frame, content)
         if padded != content:
             below, right = padded[0] - content[0], padded[1] - content[1]
@@ -321,6 +333,29 @@ class Segmenter:
             UsageError: If `frame` is not such an array.
         """
         check_frame(frame)
-        height, width = frame.shape[:2]
+        return self.content_size_of((frame.shape[0], frame.shape[1]))
+
+    def content_size_of(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the size to which a frame of a size is resized.
+
+        Args:
+            size: H, W in pixels.
+
+        Returns:
+            H, W in pixels.
+        """
+        height, width = size
         ratio = min(1.0, self.short_side / min(height, width)) * self.card.operating_scale
         return max(1, round(height * ratio)), max(1, round(width * ratio))
+
+    def padded_size_of(self, content: tuple[int, int]) -> tuple[int, int]:
+        """Return the size to which a resized frame is padded.
+
+        Args:
+            content: H, W in pixels of the resized frame.
+
+        Returns:
+            H, W in pixels, multiples of the card's size_multiple.
+        """
+        multiple = self.card.size_multiple
+        return -content[0] // multiple * -multiple, -content[1] // multiple * -multiple

@@ -1,0 +1,51 @@
+"""streetseg evaluate --flicker: a figure of a film or a folder of frames, without labels."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
+from tests.support.command_line import ONNXRUNTIME, Run, refusal
+from tests.support.videos import TICK, street, write_video
+
+EVALUATE = ("evaluate", DEFAULT_WEIGHTS, "--flicker", "--data")
+
+
+@pytest.mark.slow
+def test_the_flicker_of_a_film_and_of_its_frames(tmp_path: Path, run: Run) -> None:
+    step = int(1 / 25 / TICK)
+    film = write_video(tmp_path / "drive.mp4", [step * i for i in range(6)])
+    code, (line,), errors = run(*EVALUATE, film, *ONNXRUNTIME)
+    assert (code, errors) == (0, [])
+    assert re.match(rf"{re.escape(str(film))}: [\d.]+% of the pixels flicker \(.*; 6 frames, \d+% of the pixels", line)
+
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for i in range(6):
+        Image.fromarray(np.ascontiguousarray(street()[:48, 2 * i : 2 * i + 64])).save(folder / f"{i}.png")
+    shares = []
+    for steady in ((), ("--steady",)):
+        code, lines, errors = run(*EVALUATE, folder, *steady, "--json", *ONNXRUNTIME)
+        assert (code, errors) == (0, [])
+        facts = json.loads("\n".join(lines))
+        assert facts["frames"] == 6
+        assert facts["steady"] is bool(steady)
+        assert 0.5 < facts["followed"] <= 1
+        shares.append(facts["share"])
+    assert shares[1] <= shares[0]
+
+
+def test_mistakes_with_flicker(drive: Path, tmp_path: Path, run: Run) -> None:
+    one = tmp_path / "one"
+    one.mkdir()
+    Image.fromarray(street()[:48, :64]).save(one / "a.png")
+    assert "1 frames; flicker needs two or more" in refusal(run(*EVALUATE, one, *ONNXRUNTIME))
+    assert "takes no --report" in refusal(run(*EVALUATE, drive, "--report", tmp_path / "report"))
+    message = refusal(run("evaluate", DEFAULT_WEIGHTS, "--data", drive, "--steady"))
+    assert "--steady needs --flicker" in message
