@@ -18,7 +18,7 @@ from streetseg.streets.datasets import (
 )
 from streetseg.streets.scene import render_surfaces
 from streetseg.streets.world import SURFACES
-from tests.support.mask_data import HEIGHT, SPLITS, WIDTH, classes, frame, pairs_of_files, reads, save, write
+from tests.support.mask_data import HEIGHT, SPLITS, WIDTH, classes, frame, label, pairs_of_files, reads, save, write
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +64,16 @@ def test_own_classes_in_cityscapes_folders_count(above: str, city: str, tmp_path
     assert dataset.labels.names == ("sky", "road", "car")
     assert "Cityscapes" not in dataset.terms
     assert dataset.server_values == ()
+
+
+def test_cvats_task_without_a_subset(tmp_path: Path) -> None:
+    own(tmp_path, "x/{split}/f{i}.png", "x/{split}/f{i}_mask.png", np.array([1, 2, 3], np.uint8))
+    for i in range(6):
+        save(frame(i), tmp_path / f"imgsFine/leftImg8bit/default/task/f{i}_leftImg8bit.png")
+        save(label() + np.uint8(1), tmp_path / f"gtFine/default/task/f{i}_gtFine_labelIds.png")
+    dataset = reads(tmp_path, "cityscapes")
+    assert dataset.pairs("val")[0].name == "val/f4"
+    assert "the last fifth of the images" in dataset.note
 
 
 def test_own_classes_contradicted_by_classes_yaml_are_refused(tmp_path: Path) -> None:

@@ -127,6 +127,24 @@ def test_masks_beside_their_images(folder: str, tmp_path: Path) -> None:
     compare(dataset)
 
 
+def test_jpegs_and_pngs_of_the_same_names_in_a_folder(tmp_path: Path) -> None:
+    for i in range(6):
+        save(frame(i), tmp_path / f"f{i}.jpg")
+        save(label(), tmp_path / f"f{i}.png")
+    classes(tmp_path)
+    reads(tmp_path, "mask-folders")
+    (tmp_path / "f3.png").unlink()  # then the PNGs may as well be frames
+    with pytest.raises(DatasetError, match="is not a known dataset"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["labelTrainIds", "trainIds", "train_id"])
+def test_names_of_train_ids_tell_their_values(ending: str, tmp_path: Path) -> None:
+    values = np.array([10, 0, 13], np.uint8)
+    pairs_of_files(tmp_path, "images/{split}/f{i}.jpg", f"labels/{{split}}/f{{i}}_{ending}.png", values)
+    assert "the masks are called *trainIds" in reads(tmp_path, "mask-folders").note
+
+
 def test_letters_and_accents_stored_apart(tmp_path: Path) -> None:
     """A Mac stores them apart (NFD), other systems as they come (NFC)."""
     for i in range(6):

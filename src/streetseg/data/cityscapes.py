@@ -18,7 +18,7 @@ import numpy as np
 from streetseg.data.cityscapes_classes import CLASSES, LABEL_IDS, LABELS, TRAIN_IDS, VALUES_BY_LABEL
 from streetseg.data.class_files import find_classes
 from streetseg.data.folder_names import meaning_of
-from streetseg.data.frame_lists import sequence_of
+from streetseg.data.frame_lists import LAST_FIFTH, sequence_of
 from streetseg.data.mask_dataset import Publisher, named_dataset
 from streetseg.data.mask_folders import as_stored, files_by_name, folders_in, holds_image
 from streetseg.data.own_classes import OwnClasses, plain, published
@@ -83,10 +83,16 @@ def open_cityscapes(root: Path) -> Dataset:
             pairs.append(Pair(name, path, label, "/".join(below.parts[1:]) or sequence_of(stem)))
         if pairs:
             splits[split] = splits.get(split, ()) + tuple(pairs)
+    note = ""
+    if not any(meaning_of(folder.name).split for folder in folders_in(images)):  # CVAT calls a task `default`
+        pairs = list(splits.get("train", ()))
+        cut = len(pairs) - (-(-len(pairs) // 5) if len(pairs) > 1 else 0)
+        val = [dataclasses.replace(pair, name=pair.name.replace("train", "val", 1)) for pair in pairs[cut:]]
+        splits, note = {"train": tuple(pairs[:cut]), "val": tuple(val)}, LAST_FIFTH
     classes = published(LABEL_IDS if kind == "labelIds" else TRAIN_IDS, LABELS)
     publisher = Publisher("cityscapes", classes, TERMS, LIMITS, agrees=is_official)
     places, values = [root, root / "gtFine", images], dict(VALUES_BY_LABEL)
-    dataset = named_dataset(root, splits, places, publisher=publisher)
+    dataset = named_dataset(root, splits, places, publisher=publisher, note=note)
     if dataset.class_file is not None:
         own = find_classes(places, [])
         values = {entry.name.lower(): entry.indices[0] for entry in own.entries} if own else {}

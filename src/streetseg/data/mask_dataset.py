@@ -22,11 +22,12 @@ from streetseg.data.frame_lists import below, sequence_of, split_names
 from streetseg.data.mask_contents import contents_of, describe_colours, describe_values
 from streetseg.data.mask_folders import FolderPair, images_and_masks
 from streetseg.data.mask_names import match
-from streetseg.data.own_classes import OwnClasses, decoder, label_space_of, mask_reader, published
+from streetseg.data.own_classes import OwnClasses, decoder, label_space_of, mask_reader, plain, published
 from streetseg.data.pairs import Dataset, LabelSpace, Pair, from_file
 from streetseg.errors import DatasetError
 
 LOOKED_AT = 24  # masks that tell what colours or values are to be named
+CITYSCAPES_ENDINGS = ((("labelids",), LABEL_IDS, "labelIds"), (("trainids", "trainid"), TRAIN_IDS, "trainIds"))
 TERMS = "Trained on its maker's own data; ask them for its terms."
 
 
@@ -188,9 +189,9 @@ def named_dataset(
 
 def by_names_of(masks: list[Path]) -> OwnClasses | None:
     """Return Cityscapes' classes if the masks are called by its kinds of values; None otherwise."""
-    for ending, values in (("labelIds", LABEL_IDS), ("labelTrainIds", TRAIN_IDS)):
-        if masks and all(path.stem.casefold().endswith(ending.casefold()) for path in masks):
-            note = f"the masks are called *{ending}, so their values are read as Cityscapes' 19 classes"
+    for endings, values, kind in CITYSCAPES_ENDINGS:
+        if masks and all(plain(path.stem).endswith(endings) for path in masks):
+            note = f"the masks are called *{kind}, so their values are read as Cityscapes' 19 classes"
             return published(values, LABELS, note=f"{note}; a {CLASSES_FILE} could say otherwise")
     return None
 

@@ -2,11 +2,12 @@
 
 - images/ and masks/, labels/, annotations/, gt/, ..., with splits in them (images/train/) or around (train/images/)
 - train/ and train_labels/, trainannot/, train_masks/
-- masks beside their images, with an ending of their own: frame_1.jpg and frame_1_mask.png
+- masks beside their images: frame_1.jpg and frame_1_mask.png, or frame_1.jpg and frame_1.png
 """
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from streetseg.data.mask_names import without_words
 from streetseg.errors import DatasetError
 from streetseg.runtime.inputs import SUFFIXES, images_below, natural_key
 
+TWINS = ([".jpg", ".png"], [".jpeg", ".png"])  # suffixes of an image and its mask in one folder
 DEPTH = 3  # folders of images and masks are looked for this deep
 
 
@@ -111,7 +113,9 @@ def meaningful(folder: Path, above: str | None = None, before: str = "", rest: t
 def folders_in(folder: Path) -> list[Path]:
     """Return the folders in a folder without hidden ones, sorted."""
     try:
-        return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return [folder / name for name in names]
     except OSError as error:
         raise unsearchable(folder, error) from None
 
@@ -149,10 +153,19 @@ def beside(folder: Path, before: str = "", deep: int = DEPTH) -> list[FolderPair
 
 
 def apart(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the images and the masks among the images of a folder: a mask has a word for it and its image's name."""
+    """Return the images and the masks among the images of a folder.
+
+    A mask has a word for it and its image's name. Or every JPEG has a PNG of the same name, which is its mask.
+    """
     files = [path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
-    images = {without_words(composed(path.stem)) for path in files if not is_mask(path)}
-    masks = [path for path in files if is_mask(path) and without_words(composed(path.stem)) in images]
+    suffixes: defaultdict[str, list[str]] = defaultdict(list)
+    for path in files:
+        suffixes[composed(path.stem)].append(path.suffix.lower())
+    if len(suffixes) > 1 and all(sorted(each) in TWINS for each in suffixes.values()):
+        masks = [path for path in files if path.suffix.lower() == ".png"]
+    else:
+        images = {without_words(composed(path.stem)) for path in files if not is_mask(path)}
+        masks = [path for path in files if is_mask(path) and without_words(composed(path.stem)) in images]
     return [path for path in files if path not in {*masks}], masks
 
 
