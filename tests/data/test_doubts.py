@@ -51,6 +51,11 @@ def test_masks_of_0_and_255_with_other_classes(tmp_path: Path, classes: str, say
     assert says in found(own_data(tmp_path, ROAD * np.uint8(255), classes), "error")[0]
 
 
+def test_masks_of_black_and_white_in_three_channels(tmp_path: Path) -> None:
+    mask = np.stack([ROAD * np.uint8(255)] * 3, -1)
+    assert "write - {name: road, index: 255}" in found(own_data(tmp_path, mask, TWO), "error")[0]
+
+
 def test_void_beside_several_classes_is_no_error(tmp_path: Path) -> None:
     mask = np.where(street() == 2, np.uint8(255), street())
     assert found(own_data(tmp_path, mask, "- sky\n- road\n"), "error") == []
@@ -80,10 +85,32 @@ def test_train_ids_that_are_called_label_ids_are_named(tmp_path: Path) -> None:
         save(np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4), np.ones((8, 16), np.uint8)) % 8, path)
     messages = found(tmp_path, "error")
     assert [message.split(":")[0] for message in messages] == ["train", "val"]
-    assert "hold train ids (values 0 to 7); rename them to *_labelTrainIds.png" in messages[0]
+    assert "hold train ids (values 0 to 7); rename the files to *_labelTrainIds.png" in messages[0]
     for path in tmp_path.glob("gtFine/*/*/*_labelIds.png"):
         path.rename(path.with_name(path.name.replace("labelIds", "labelTrainIds")))
     assert found(tmp_path, "error") == []
+
+
+def test_label_ids_that_are_called_train_ids_are_named(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, {"train": 2, "val": 1}, size=(32, 64))
+    for path in tmp_path.glob("gtFine/*/*/*_labelIds.png"):
+        path.rename(path.with_name(path.name.replace("labelIds", "labelTrainIds")))
+    (warning,) = [message for message in found(tmp_path, "warning") if message.startswith("likely cause")]
+    assert "read as train ids but hold label ids (values" in warning
+    assert warning.endswith("call the files *_labelIds.png")
+
+
+def test_masks_of_half_the_size_are_told_once(tmp_path: Path) -> None:
+    root = own_data(tmp_path, street()[::2, ::2])
+    assert len(found(root, "error")) == 6
+    (warning,) = [message for message in found(root, "warning") if message.startswith("likely cause")]
+    assert warning.endswith("masks have 0.5 of their images' height and 0.5 of their width; export them in one size")
+    (warning,) = [
+        message
+        for message in found(own_data(tmp_path / "turned", street().T.copy()), "warning")
+        if message.startswith("likely cause")
+    ]
+    assert "masks lie on their side" in warning
 
 
 def test_a_shifted_order_of_classes_is_doubted(tmp_path: Path) -> None:

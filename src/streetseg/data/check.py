@@ -6,8 +6,9 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from streetseg.data.causes import likely_causes, sizes_cause
 from streetseg.data.datasets import find_dataset
-from streetseg.data.doubts import SplitLabels, doubts, likely_causes
+from streetseg.data.doubts import SplitLabels, doubts
 from streetseg.data.findings import Finding, Severity, told
 from streetseg.data.misspelt import name_hints
 from streetseg.data.pairs import IGNORE, SHOWN, Dataset
@@ -119,9 +120,14 @@ def check_dataset(
 
 
 def causes(dataset: Dataset, samples: list[Sample]) -> list[Finding]:
-    """Return the likely cause if at least half of the labels hold what is no class."""
-    failing = [sample.pair for sample in samples if any(problem.kind == "value" for problem in sample.problems)]
-    return likely_causes(dataset, failing) if failing and 2 * len(failing) >= len(samples) else []
+    """Return the likely cause if at least half of the labels hold what is no class, or have another size."""
+    of_kind = {
+        kind: [sample for sample in samples if any(problem.kind == kind for problem in sample.problems)]
+        for kind in ("value", "size")
+    }
+    values, sizes = (members if 2 * len(members) >= len(samples) else [] for members in of_kind.values())
+    found = likely_causes(dataset, [sample.pair for sample in values]) if values else []
+    return found + (sizes_cause(dataset, [(sample.pair, sample.size) for sample in sizes]) if sizes else [])
 
 
 def split_labels(dataset: Dataset, split: str, samples: list[Sample]) -> SplitLabels:

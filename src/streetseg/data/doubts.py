@@ -6,13 +6,13 @@ Each function looks at the pixels that the classes of a split have. It names the
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from shlex import quote
 
 import numpy as np
 
+from streetseg.data.cityscapes_classes import LABELS as CITYSCAPES
 from streetseg.data.classes_yaml import CLASSES_FILE
 from streetseg.data.findings import Finding, Severity
 from streetseg.data.mask_contents import Contents, contents_of, describe_colours, describe_values, value_ranges
@@ -150,17 +150,29 @@ def doubts(labels: SplitLabels) -> list[Finding]:
 
 def train_ids_as_label_ids(labels: SplitLabels) -> list[Finding]:
     """Return an error if train ids are read as Cityscapes' label ids, most of which do not count."""
-    first = next((pair.label for pair in labels.pairs if pair.label is not None), None)
-    if first is None or not first.name.endswith("_labelIds.png") or labels.void < MUCH_VOID:
+    if labels.void < MUCH_VOID or not reads_label_ids(labels.dataset):
         return []
     values = labels.stored.only_values
     if not values or not values <= TRAIN_IDS:
         return []
+    called = any(pair.label is not None and pair.label.stem.endswith("_labelIds") for pair in labels.pairs)
+    listed = "put a classes.yaml with the 19 classes in Cityscapes' order beside the data"
     message = (
-        f"{labels.split}: {percent(labels.void)} of the pixels are void, because the files are called *_labelIds.png "
-        f"but hold train ids (values {value_ranges(values)}); rename them to *_labelTrainIds.png"
+        f"{labels.split}: {percent(labels.void)} of the pixels are void, because the masks are read as Cityscapes' "
+        f"label ids but hold train ids (values {value_ranges(values)}); "
+        f"{'rename the files to *_labelTrainIds.png' if called else listed}"
     )
     return [Finding("error", message)]
+
+
+def reads_label_ids(dataset: Dataset) -> bool:
+    """Return True if masks are decoded as Cityscapes' label ids: 7 is road, and 0 does not count."""
+    if dataset.labels.names != CITYSCAPES.names:
+        return False
+    try:
+        return dataset.decode(np.array([[7, 0]], np.uint8)).ravel().tolist() == [0, IGNORE]
+    except ValueError:
+        return False
 
 
 def binary_masks(labels: SplitLabels) -> list[Finding]:
@@ -176,7 +188,7 @@ def binary_masks(labels: SplitLabels) -> list[Finding]:
     line = f"- {{name: {meant or 'NAME'}, index: {IGNORE}}}"
     learned = f"training would learn {present[0]!r} alone" if present else "there is nothing to learn"
     message = (
-        f"{labels.split}: masks hold {describe_values(labels.stored.values)} alone, and 255 is read as void, so "
+        f"{labels.split}: masks hold {describe_values(labels.stored.greys)} alone, and 255 is read as void, so "
         f"{learned}; if 255 means {repr(meant) if meant else 'a class'}, write {line} in {labels.class_file}"
     )
     return [Finding("error", message)]
@@ -272,52 +284,3 @@ def inverted(labels: SplitLabels) -> list[Finding]:
 def plain(name: str) -> str:
     """Return a class's name without case, blanks and signs, composed."""
     return "".join(letter for letter in unicodedata.normalize("NFC", name).casefold() if letter.isalpha())
-
-
-def likely_causes(dataset: Dataset, failing: Iterable[Pair]) -> list[Finding]:
-    """Return a warning with the likely cause if labels hold what is no class.
-
-    Args:
-        dataset: The dataset.
-        failing: Pairs whose labels cannot be decoded.
-    """
-    stored, names = contents_of(dataset, spread(tuple(failing), RAW_SAMPLE)), dataset.labels.names
-    where = str(dataset.class_file or "the class file")
-    cause = colours_cause(stored, where) if stored.colours else values_cause(stored.only_values, names, where)
-    return [Finding("warning", f"likely cause: {cause}")] if cause else []
-
-
-def colours_cause(stored: Contents, where: str) -> str:
-    """Return why colours are no classes; "" if it is not plain."""
-    if len(stored.colours) > 1000:
-        return (
-            f"the masks hold {len(stored.colours)} colours, as smoothed borders, resizing or lossy compression make "
-            "them; save them without smoothing, or let streetseg data init --nearest write the classes"
-        )
-    if all(red == green == blue for red, green, blue in stored.colours):
-        grey = {red: count for (red, _, _), count in stored.colours.items()}
-        return f"the masks hold grey values in three channels: {describe_values(grey)}; save them with one channel"
-    return f"the masks hold {describe_colours(stored.colours)}; give the classes in {where} these colours"
-
-
-def values_cause(values: frozenset[int], names: tuple[str, ...], where: str) -> str:
-    """Return why values of one channel are no classes; "" if it is not plain."""
-    rest, number = sorted(values - {IGNORE}), len(names)
-    if not rest:
-        return ""
-    if len(rest) > max(64, 2 * number) and rest[-1] > 200:
-        return (
-            f"the masks hold {len(rest)} values, as photographs, smoothed borders or lossy compression make them; "
-            "save masks as PNG without smoothing"
-        )
-    if rest[0] == 1 and rest[-1] == number:
-        return f"the masks count from 1 to {number}; give the classes in {where} index: 1, index: 2 and so on"
-    if rest[0] == 0 and rest[-1] == number:
-        return (
-            f"the masks hold {number + 1} values for {number} classes; if 0 is background, put "
-            f"- {{name: background, ignore: true}} first in {where}"
-        )
-    step = rest[1] - rest[0] if len(rest) > 1 else 0
-    if step > 1 and rest[0] == 0 and all(value % step == 0 for value in rest):
-        return f"the values are multiples of {step}; give the classes in {where} index: 0, index: {step} and so on"
-    return f"the masks hold {value_ranges(rest)}; give the classes in {where} their index"

@@ -38,9 +38,16 @@ class Contents:
             self.colours.update(count_colours(pixels))
 
     @property
+    def greys(self) -> Counter[int]:
+        """Value -> number of pixels, grey colours of three channels among them; nothing if there are other colours."""
+        if any(len(set(colour)) > 1 for colour in self.colours):
+            return Counter()
+        return self.values + Counter({grey: count for (grey, _, _), count in self.colours.items()})
+
+    @property
     def only_values(self) -> frozenset[int]:
-        """The values, if all masks have one channel; otherwise nothing."""
-        return frozenset(self.values) if not self.colours else frozenset()
+        """The values of `greys`."""
+        return frozenset(self.greys)
 
 
 def count_colours(pixels: np.ndarray) -> Counter[Colour]:

@@ -13,7 +13,7 @@ from streetseg.data.pairs import Dataset
 from streetseg.data.sheet.page import page
 from streetseg.data.sheet.poster import poster
 from streetseg.data.sheet.sheet import Sheet, make_sheet
-from streetseg.errors import DatasetError, MissingExtraError, UsageError
+from streetseg.errors import DatasetError, ImageError, MissingExtraError, UsageError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable
 from streetseg.runtime.files import write_file
@@ -114,16 +114,15 @@ def with_batch(sheet: Sheet, dataset: Dataset, recipe: str) -> Sheet:
             raise
         missing = MissingExtraError("PyTorch", "showing the augmented batch", "train")
         return dataclasses.replace(sheet, notes=(*sheet.notes, str(missing)))
-    from streetseg.training.recipe import resolve
-    from streetseg.training.recipe_fields import replace_fields
+    from streetseg.training.plan import make_plan
     from streetseg.training.recipes.recipes import recipe_named
 
     named = recipe_named(recipe)
     settings = {"init": "", **({} if named.network else {"network": NETWORK})}
     try:
-        planned = resolve(replace_fields(named, settings))
+        planned = make_plan(named, dataset, settings=settings).recipe
         batch = first_batch(dataset, planned)
-    except DatasetError as error:
+    except (DatasetError, ImageError) as error:
         return dataclasses.replace(sheet, notes=(*sheet.notes, f"there is no augmented batch: {error}"))
     height, width = planned.crop
     title = (
