@@ -62,7 +62,7 @@ def test_a_name_starts_the_artefact_s_own_function(tmp_path: Path, monkeypatch: 
 def test_what_cannot_be_started_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for given in ("", "no_name", "a.safetensors", str(tmp_path)):
         assert unfolded_weights(given) == given
-    with pytest.raises(TrainingError, match=f"cannot be trained on here.*there are: .*{NAME}"):
+    with pytest.raises(TrainingError, match=f"cannot be trained on here: they are int8; there are: .*{NAME}"):
         unfolded_weights(f"{NAME}_int8")
     monkeypatch.setattr(shelf, "CHECKOUT", tmp_path / "none")
     with pytest.raises(TrainingError, match=f"there are: {NAME}; or give NAME.safetensors"):

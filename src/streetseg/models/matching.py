@@ -75,6 +75,8 @@ def match_checkpoint(theirs: Mapping[str, Tensor], network: str, origin: Origin)
     left_over = left_over if layout.aux is not None else []
     shapes = []
     for name, shape in wanted.items():
+        if layout.aux is None and name.startswith("head."):
+            continue  # their number of classes is unknown
         shape = (heads[0], *shape[1:]) if heads and name in layout.by_class else shape
         if name in ours and tuple(ours[name].shape) != shape:
             shapes.append(f"theirs {keys.get(name, name)} {tuple(ours[name].shape)}, ours {name} {shape}")

@@ -141,8 +141,9 @@ def unfolded_weights(init: str) -> str:
     if norms is None or artefact is None:
         startable = ", ".join(name for name, one in known_weights().items() if one.unfolded() or one.norms())
         raise TrainingError(
-            f"the weights {init} cannot be trained on here: their unfolded file is not on this machine; there are: "
-            f"{startable}; or give NAME.safetensors"
+            f"the weights {init} cannot be trained on here: "
+            + ("they are int8" if init.endswith("int8") else "their unfolded file is not on this machine")
+            + f"; there are: {startable}; or give NAME.safetensors"
         )
     from streetseg.export.unfold import unfold  # it needs onnx
 
