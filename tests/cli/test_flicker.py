@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
+from streetseg.measure.flicker import frames_of
+from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
+from streetseg.runtime.steady import Steady
 from tests.support.command_line import ONNXRUNTIME, Run, refusal
 from tests.support.videos import TICK, street, write_video
 
@@ -49,3 +51,27 @@ def test_mistakes_with_flicker(drive: Path, tmp_path: Path, run: Run) -> None:
     assert "takes no --report" in refusal(run(*EVALUATE, drive, "--report", tmp_path / "report"))
     message = refusal(run("evaluate", DEFAULT_WEIGHTS, "--data", drive, "--steady"))
     assert "--steady needs --flicker" in message
+
+
+@pytest.mark.slow
+def test_predict_smooths_a_film(tmp_path: Path, run: Run) -> None:
+    """The class maps of --steady are those of smoothing frame by frame, in order."""
+    step = int(1 / 25 / TICK)
+    film = write_video(tmp_path / "drive.mp4", [step * i for i in range(9)])
+    maps = {}
+    for name, steady in (("plain", ()), ("steady", ("--steady",))):
+        place = tmp_path / f"{name}.npz"
+        code, _, errors = run(
+            "predict", film, "--out", tmp_path / f"{name}.mp4", "--classmap", place, *steady, *ONNXRUNTIME
+        )
+        assert (code, errors) == (0, [])
+        with np.load(place) as arrays:
+            maps[name] = [arrays[each] for each in sorted(arrays.files) if arrays[each].ndim == 2]
+    segmenter = Segmenter.open(engine="onnxruntime")
+    smooth = Steady(segmenter)
+    expected = [smooth(segmenter(frame, logits=True)).classmap for frame in frames_of(film)]
+    assert len(maps["steady"]) == 9
+    for got, wanted in zip(maps["steady"], expected, strict=True):
+        assert (got == wanted).mean() > 0.999  # another number of threads may round otherwise
+    np.testing.assert_array_equal(maps["steady"][0], maps["plain"][0])
+    assert any((a != b).any() for a, b in zip(maps["steady"], maps["plain"], strict=True))

@@ -36,6 +36,7 @@ def add_video_options(verb: argparse.ArgumentParser) -> None:
     )
     video.add_argument("--audio", action="store_true", help="copy the sound into the overlay")
     video.add_argument("--show", action="store_true", help="show the overlay in a window; q closes it and ends")
+    video.add_argument("--steady", action="store_true", help="smooth the class maps over time, along the motion")
     camera = verb.add_argument_group("for a camera or a stream")
     camera.add_argument("--camera-size", type=size, metavar="WxH", help="width and height to ask a camera for")
     camera.add_argument("--camera-fps", type=float, metavar="N", help="frames a second to ask a camera for")

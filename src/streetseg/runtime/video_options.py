@@ -32,6 +32,7 @@ class VideoOptions:
         quality: Constant rate factor of the codec: 0 (best) to 51, for AV1 to 63; None: the codec's default here.
         audio: Copy the sound of a file into its overlay.
         show: Show the overlay in a window while it is made.
+        steady: Smooth the class maps over time.
 
     Raises:
         UsageError: If a value is out of its range.
@@ -50,6 +51,7 @@ class VideoOptions:
     quality: int | None = None
     audio: bool = False
     show: bool = False
+    steady: bool = False
 
     def __post_init__(self) -> None:
         check_choice("deinterlace", self.deinterlace, DEINTERLACE)

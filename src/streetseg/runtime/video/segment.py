@@ -9,19 +9,21 @@ A file is segmented frame by frame. From a live source the newest frame is taken
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from streetseg.errors import OutputError, UsageError, VideoError
 from streetseg.progress import Progress, silent
 from streetseg.runtime.addresses import is_live
 from streetseg.runtime.drawing import Drawing
+from streetseg.runtime.result import Result
 from streetseg.runtime.segmenter import Segmenter
+from streetseg.runtime.steady import Steady
 from streetseg.runtime.stream import Newest, in_order
 from streetseg.runtime.video.endings import Ending
 from streetseg.runtime.video.outputs import Results, SegmentedFrame, check_outputs
@@ -32,6 +34,8 @@ from streetseg.runtime.video_options import VideoOptions
 
 if TYPE_CHECKING:
     import av
+
+Segmented: TypeAlias = tuple[int, int, Result]  # index and timestamp of a frame, and its result
 
 MAX_EVERY = 1_000_000  # frames: over nine hours at 30 a second; beyond it the result's frame rate cannot be written
 
@@ -124,10 +128,14 @@ def segment_video(
         if max_frames is not None:
             total = min(total or max_frames, max_frames)
 
-        def work(item: tuple[int, av.VideoFrame]) -> SegmentedFrame:
+        smooth = Steady(segmenter) if options.steady else None
+
+        def segment(item: tuple[int, av.VideoFrame]) -> Segmented:
             index, frame = item
-            result = segmenter(upright_rgb(frame, reader.size))
-            return SegmentedFrame(index, frame.pts or 0, drawing.paint(result), result)
+            return index, frame.pts or 0, segmenter(upright_rgb(frame, reader.size), logits=options.steady)
+
+        def work(item: tuple[int, av.VideoFrame]) -> SegmentedFrame:
+            return paint(drawing, segment(item))
 
         results = Results(overlay, classmap, every, reader, drawing)
         try:
@@ -135,7 +143,11 @@ def segment_video(
                 chosen = islice(islice(enumerate(newest or reader), 0, None, every), max_frames)
                 with (
                     open_window(reader.shown) if options.show else nullcontext() as window,
-                    closing(in_order(work, chosen, segmenter.workers)) as done,
+                    closing(
+                        in_order(work, chosen, segmenter.workers)
+                        if smooth is None
+                        else smoothed(smooth, drawing, in_order(segment, chosen, segmenter.workers))
+                    ) as done,
                 ):
                     ended = write_all(progress(done, "frame", total), results, window)
                 interrupted = ended == "interrupted"
@@ -164,6 +176,23 @@ def segment_video(
         ending=reader.ending if reader.live and whole else Ending.ORDERLY,
         reconnections=reader.reconnections,
     )
+
+
+def paint(drawing: Drawing, segmented: Segmented) -> SegmentedFrame:
+    """Draw the overlay of a segmented frame."""
+    index, pts, result = segmented
+    return SegmentedFrame(index, pts, drawing.paint(result), result)
+
+
+def smoothed(smooth: Steady, drawing: Drawing, frames: Generator[Segmented]) -> Generator[SegmentedFrame]:
+    """Yield segmented frames with smoothed class maps, drawn; a thread smooths and draws the next one meanwhile."""
+
+    def each(segmented: Segmented) -> SegmentedFrame:
+        index, pts, result = segmented
+        return paint(drawing, (index, pts, smooth(result)))
+
+    with closing(frames), closing(in_order(each, frames, 1)) as done:  # one worker: the frames come in order
+        yield from done
 
 
 def no_frame(reader: VideoReader) -> str:
