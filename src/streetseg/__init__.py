@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from streetseg.runtime.video_options import VideoOptions
     from streetseg.streets.datasets import RenderedStreets, render_streets
     from streetseg.training.folds import Fold, Folds, train_folds
+    from streetseg.training.rate_finder import LearningRates, find_learning_rate
     from streetseg.training.recipe import Recipe
     from streetseg.training.recipes.recipes import RecipeList, list_recipes
     from streetseg.training.result import TrainingResult
@@ -82,6 +83,7 @@ __all__ = [
     "FoundClasses",
     "FrameSpeed",
     "ImageOptions",
+    "LearningRates",
     "ModelCard",
     "NetworkList",
     "PaperSizes",
@@ -112,6 +114,7 @@ __all__ = [
     "dataset_stats",
     "evaluate",
     "export",
+    "find_learning_rate",
     "init_classes",
     "list_networks",
     "list_recipes",
@@ -154,6 +157,7 @@ HOMES = {
     "FoundClasses": "streetseg.data.init",
     "FrameSpeed": "streetseg.bench.speed",
     "ImageOptions": "streetseg.runtime.image_options",
+    "LearningRates": "streetseg.training.rate_finder",
     "ModelCard": "streetseg.runtime.card",
     "NetworkList": "streetseg.models.networks",
     "PaperSizes": "streetseg.papers.sizes",
@@ -184,6 +188,7 @@ HOMES = {
     "dataset_stats": "streetseg.data.stats",
     "evaluate": "streetseg.measure.evaluate",
     "export": "streetseg.export.targets",
+    "find_learning_rate": "streetseg.training.rate_finder",
     "init_classes": "streetseg.data.init",
     "list_networks": "streetseg.models.networks",
     "list_recipes": "streetseg.training.recipes.recipes",

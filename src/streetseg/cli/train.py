@@ -18,10 +18,14 @@ from streetseg.cli.options import (
     path,
     size,
 )  # fmt: skip
-from streetseg.cli.output import DONE, INTERRUPTED, complain, say
+from streetseg.cli.output import DONE, INTERRUPTED, complain, progress, say
+from streetseg.errors import UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
+
+
+OF_A_RUN = ("epochs", "resume", "log")  # options that say how long a run is, or what it leaves behind
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -34,7 +38,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="NAME.safetensors or a name of weights to start from, '' for initial weights (default: the recipe's)",
     )  # fmt: skip
     add_map(verb)
-    verb.add_argument("--out", required=True, type=path, metavar="DIR", help="folder of the run")
+    verb.add_argument("--out", type=path, metavar="DIR", help="folder of the run")
     verb.add_argument(
         "--epochs", type=float, metavar="N",
         help="how often the run sees each frame; sets the recipe's iterations",
@@ -48,6 +52,10 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--folds", choices=["drive"],
         help="leave each drive out in turn, evaluate on it, and pool the figures",
+    )  # fmt: skip
+    verb.add_argument(
+        "--find-learning-rate", action="store_true",
+        help="take 100 steps at rising rates, print the losses and a rate; writes no files",
     )  # fmt: skip
     verb.add_argument(
         "--resume", action="store_true",
@@ -92,6 +100,10 @@ def train(options: argparse.Namespace) -> int:
         "device": options.device,
         "log": options.log,
     }
+    if options.find_learning_rate:
+        return find_rate(options, shared)
+    if options.out is None:
+        raise UsageError("a run needs a folder: --out DIR")
     run = train_folds if options.folds else train_once
     try:
         said = run(options.recipe, options.data, options.out, **shared)
@@ -105,6 +117,18 @@ def train(options: argparse.Namespace) -> int:
         return INTERRUPTED
     if first:
         say(said)
+    return DONE
+
+
+def find_rate(options: argparse.Namespace, shared: dict[str, Any]) -> int:
+    """Print the losses at rising learning rates."""
+    from streetseg.training.rate_finder import find_learning_rate
+
+    without_use = {"out": options.out, "folds": options.folds, **{name: shared[name] for name in OF_A_RUN}}
+    if given := [name for name, value in without_use.items() if value]:
+        raise UsageError(f"--find-learning-rate makes no run, so it takes no --{given[0]}; leave one of them out")
+    left = {name: value for name, value in shared.items() if name not in OF_A_RUN}
+    say(find_learning_rate(options.recipe, options.data, **left, progress=progress).table())
     return DONE
 
 
