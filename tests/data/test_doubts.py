@@ -9,7 +9,7 @@ import pytest
 
 from streetseg.data.check import check_dataset
 from streetseg.data.datasets import find_dataset
-from streetseg.data.doubts import quick_warnings
+from streetseg.data.doubts import SAMPLE, quick_warnings
 from streetseg.errors import DatasetError
 from streetseg.streets.datasets import write_cityscapes
 from tests.support.own_data import COLOURS, own_data, save, street
@@ -165,6 +165,15 @@ def test_the_cause_of_values_that_are_no_class_is_named(
     root = own_data(tmp_path, mask, classes)
     (warning,) = [message for message in found(root, "warning") if message.startswith("likely cause: ")]
     assert cause.format(file=root / "classes.yaml") in warning
+
+
+def test_a_rare_class_that_a_sample_misses_is_no_error(tmp_path: Path) -> None:
+    root = own_data(tmp_path, np.zeros_like(ROAD), TWO, frames=120)
+    assert len(find_dataset(root).pairs("train")) > SAMPLE
+    with pytest.raises(DatasetError, match="'background' has every pixel that counts"):
+        quick_warnings(find_dataset(root), "train")
+    save(ROAD, root / "masks" / "drive_003.png")  # the sample takes every second label
+    assert quick_warnings(find_dataset(root), "train") == []
 
 
 def test_a_quick_look_gives_warnings_and_refuses_what_is_senseless(tmp_path: Path) -> None:

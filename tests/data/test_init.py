@@ -90,7 +90,7 @@ def test_borders_that_are_smoothed_are_void_or_take_the_nearest_class(tmp_path: 
 
 def test_photographs_are_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    with pytest.raises(DatasetError, match="colours, as pictures or lossy compression have them"):
+    with pytest.raises(DatasetError, match="colours or more, as pictures or lossy compression have them"):
         init_classes(own_data(tmp_path, noise, ""))
     assert not (tmp_path / "classes.yaml").exists()
 

@@ -6,6 +6,7 @@ Each function looks at the pixels that the classes of a split have. It names the
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from shlex import quote
@@ -119,15 +120,23 @@ def quick_warnings(dataset: Dataset, split: str) -> list[str]:
         DatasetError: Training on these labels would be senseless, or there is no such split.
     """
     pairs = tuple(pair for pair in dataset.pairs(split) if pair.label is not None)
-    counts, bands = np.zeros(256, np.int64), np.zeros((BANDS, 256), np.int64)
-    for label in read_ahead(lambda pair: label_or_none(dataset, pair), spread(pairs, SAMPLE)):
-        if label is not None:
-            counts += np.bincount(label.ravel(), minlength=256)
-            bands += band_counts(label)
-    found = doubts(SplitLabels(dataset, split, pairs, counts, bands))
+    found = doubts(count_labels(dataset, split, spread(pairs, SAMPLE)))
+    if len(pairs) > SAMPLE and any(finding.severity == "error" for finding in found):
+        found = doubts(count_labels(dataset, split, pairs))  # a rare class may be in none of the sample
     if errors := [finding.message for finding in found if finding.severity == "error"]:
         raise DatasetError(f"{dataset.root}, split {errors[0]}")
     return [f"{dataset.root}, split {finding.message}" for finding in found]
+
+
+def count_labels(dataset: Dataset, split: str, pairs: Iterable[Pair]) -> SplitLabels:
+    """Return the labels of some pairs of a split, counted; those that cannot be read are left out."""
+    pairs = tuple(pairs)
+    counts, bands = np.zeros(256, np.int64), np.zeros((BANDS, 256), np.int64)
+    for label in read_ahead(lambda pair: label_or_none(dataset, pair), pairs):
+        if label is not None:
+            counts += np.bincount(label.ravel(), minlength=256)
+            bands += band_counts(label)
+    return SplitLabels(dataset, split, pairs, counts, bands)
 
 
 def label_or_none(dataset: Dataset, pair: Pair) -> np.ndarray | None:

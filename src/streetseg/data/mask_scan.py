@@ -17,6 +17,7 @@ from streetseg.progress import Progress
 from streetseg.runtime.overlay import Colour
 
 FEW_COLOURS = 256  # colours that can all be classes
+MOST_COLOURS = 50_000  # with mixtures; the search ends beyond
 FLAT = 0.02  # a mixture at a border has at most this share of pixels whose neighbours have its colour
 SMALL = 0.05  # a mixture has at most this share of all pixels
 BETWEEN = 8.0  # a mixture lies this near, in values of 0 to 255, to the line between two classes' colours
@@ -41,7 +42,7 @@ class MaskScan:
 
 
 def scan_masks(paths: Iterable[Path], progress: Progress) -> MaskScan:
-    """Read masks once."""
+    """Read masks once; DatasetError if they hold so many colours that they are pictures."""
     paths, scan, contradicted = list(paths), MaskScan(), set()
     for path, read in zip(progress(paths, "mask"), read_ahead(read_mask, paths), strict=True):
         if read is None:
@@ -51,6 +52,8 @@ def scan_masks(paths: Iterable[Path], progress: Progress) -> MaskScan:
         scan.contents.add(pixels)
         if pixels.ndim == 3:
             scan.inside.update(inside_counts(pixels))
+        if len(scan.contents.colours) > MOST_COLOURS:
+            raise too_many(scan)
         for value, colour in palette.items():
             if scan.palette.setdefault(value, colour) != colour:
                 contradicted.add(value)
@@ -120,11 +123,16 @@ def split_mixtures(scan: MaskScan, known: Iterable[Colour]) -> tuple[list[Colour
         (mixtures if mixed else classes).append(colour)
     share = sum(colours[colour] for colour in mixtures) / max(1, total)
     if len(classes) > FEW_COLOURS - 1 or share > MOST_MIXED:
-        raise DatasetError(
-            f"the masks hold {len(colours)} colours, as pictures or lossy compression have them; save masks without "
-            "smoothing, as PNG, with one colour for each class"
-        )
+        raise too_many(scan)
     return classes, mixtures
+
+
+def too_many(scan: MaskScan) -> DatasetError:
+    """Return the error about pictures in place of masks."""
+    return DatasetError(
+        f"the masks hold {len(scan.contents.colours)} colours or more, as pictures or lossy compression have them; "
+        "save masks without smoothing, as PNG, with one colour for each class"
+    )
 
 
 def between(colour: Colour, classes: list[Colour]) -> bool:

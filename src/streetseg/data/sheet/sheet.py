@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,8 @@ def make_sheet(dataset: Dataset, frames: int, progress: Progress = silent) -> Sh
     for split, members in of_split.items():
         pairs = tuple(sample.pair for sample in members if sample.labels.any())
         labels = SplitLabels(dataset, split, pairs[:RAW_SAMPLE], class_counts(members), split_bands(members))
-        findings += doubts(labels)
+        part = f" (of {len(members)} frames counted)" if len(members) < len(dataset.splits[split]) else ""
+        findings += [replace(finding, message=f"{finding.message}{part}") for finding in doubts(labels)]
     return Sheet(
         title=dataset.name,
         place=str(dataset.root),
