@@ -188,3 +188,13 @@ def test_epochs_are_for_every_recipe(own: Path, tmp_path: Path) -> None:
 def test_patience_without_evaluations_is_refused(own: Path, tmp_path: Path) -> None:
     with pytest.raises(StreetsegError, match="patience 2 counts evaluations, but evaluate_every is 0"):
         train("ddrnet_23_slim_camvid", own, tmp_path, settings={"patience": 2}, progress=False)
+
+
+@pytest.mark.slow
+def test_without_evaluations_a_recipe_needs_no_patience(own: Path, tmp_path: Path) -> None:
+    """Neither at its start nor when it is resumed."""
+    settings = {"iterations": 1, "batch": 2, "crop": (64, 64), "evaluate_every": 0, "checkpoint_every": 1}
+    run = train("finetune", own, tmp_path, init=SHIPPED, settings=settings, progress=False)
+    assert run.best == {}
+    assert train("finetune", own, tmp_path, resume=True, progress=False).steps == 1
+    assert train(None, None, tmp_path, resume=True, progress=False).steps == 1

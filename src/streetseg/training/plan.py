@@ -74,6 +74,8 @@ def make_plan(
     if epochs is not None:
         check_epochs(epochs, settings)
     base = base_recipe(recipe, begun)
+    if base.patience and str(settings.get("evaluate_every")) == "0":  # who wants no evaluation need not say it twice
+        settings.setdefault("patience", 0)
 
     def advice(value: object) -> str:
         return advise_steps(value, base, settings, data, dataset)
