@@ -39,6 +39,7 @@ FOLDERS = [
     ("leftImg8bit/{split}/town", "gt/{split}/town"),
     ("{split}/images", "{split}/labels"),
     ("{split}/img", "{split}/mask"),
+    ("img/{split}", "lbl/{split}"),
     ("{split}", "{split}_labels"),
     ("{split}", "{split}_masks"),
     ("{split}_images", "{split}_masks"),

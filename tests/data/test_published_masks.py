@@ -128,6 +128,11 @@ def test_a2d2(tmp_path: Path) -> None:
     (tmp_path / "class_list.json").unlink()
     with pytest.raises(DatasetError, match=r"class_list\.json is missing; take it from the dataset's archive"):
         open_dataset(tmp_path)
+    lines = [f"- {{name: {name}, colour: {colour}}}\n" for name, colour in zip(NAMES, colours.tolist(), strict=True)]
+    write("".join(lines), tmp_path / "classes.yaml")
+    dataset = open_dataset(tmp_path)
+    compare(dataset)
+    assert "A2D2" not in dataset.terms
 
 
 def test_ade20k(tmp_path: Path) -> None:
@@ -148,6 +153,21 @@ def test_ade20k(tmp_path: Path) -> None:
     found = dataset.read_label(dataset.pairs("val")[0])
     assert found[0, 0] == 255
     assert {dataset.labels.names[i] for i in np.unique(found[1:])} == {*NAMES}
+
+
+def test_own_data_in_cocostuffs_folders(tmp_path: Path) -> None:
+    """Folders as mmsegmentation converts COCO-Stuff: masks of other names, or a classes.yaml, are other data."""
+    pairs_of_files(tmp_path, "images/{split}2014/f{i}.jpg", "annotations/{split}2014/f{i}.png")
+    classes(tmp_path)
+    reads(tmp_path, "mask-folders")
+    for i, folder in ((0, "train2014"), (4, "test2014")):
+        save(frame(i), tmp_path / f"coco/images/{folder}/f{i}.jpg")
+        save(label(), tmp_path / f"coco/annotations/{folder}/f{i}_labelTrainIds.png")
+    assert open_dataset(tmp_path / "coco").name == "cocostuff"
+    classes(tmp_path / "coco")
+    dataset = open_dataset(tmp_path / "coco")
+    compare(dataset)
+    assert "COCO" not in dataset.terms
 
 
 def test_own_data_in_ade20ks_folders_needs_classes(tmp_path: Path) -> None:

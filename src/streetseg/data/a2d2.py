@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streetseg.data.class_files import class_files
 from streetseg.data.class_json import read_structured
 from streetseg.data.mask_dataset import Publisher, folders_dataset
 from streetseg.data.mask_folders import FolderPair, folders_in
@@ -34,7 +35,9 @@ def open_a2d2(root: Path) -> Dataset:
     """Open the dataset at `root`; a frame's sequence is its drive and camera."""
     folders = [FolderPair(place / "camera", place / "label", f"{place.name}/") for place in drives(root)]
     path = root / CLASSES
-    if not path.is_file():
+    if not path.is_file() and not class_files([root]):
         raise DatasetError(f"{path} is missing; take it from the dataset's archive, or write classes.yaml")
-    publisher = Publisher("a2d2", read_structured(path), TERMS, LIMITS, agrees=lambda classes: classes.path == path)
+    publisher = None
+    if path.is_file():
+        publisher = Publisher("a2d2", read_structured(path), TERMS, LIMITS, agrees=lambda classes: classes.path == path)
     return folders_dataset(root, folders, publisher=publisher)

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from streetseg.data.classes_yaml import CLASSES_FILE, read_classes
+from streetseg.data.mask_dataset import TERMS as OWN_TERMS
 from streetseg.data.mask_files import read_pixels
+from streetseg.data.own_classes import decoder, label_space_of
 from streetseg.data.pairs import (
     IGNORE,
     Dataset,
@@ -59,6 +62,7 @@ TERMS = (
 LIMITS = ("Photos of every kind of scene, few of them taken from a car.",)
 
 LAYOUT = "images/*.jpg with annotations/*.mat (or .png) and imageLists/; or mmsegmentation's train2014/ and test2014/"
+CONVERTED = "_labelTrainIds.png"
 LISTS = {"train": "train.txt", "val": "test.txt"}
 SEQUENCE = "photos"  # photos form no sequences
 FOLDERS = {"train": "train2014", "val": "test2014"}
@@ -66,7 +70,12 @@ FOLDERS = {"train": "train2014", "val": "test2014"}
 
 def recognises(root: Path) -> bool:
     """Return True if `root` has one of the two layouts."""
-    return (root / "annotations").is_dir() and ((root / "imageLists").is_dir() or (root / "images/train2014").is_dir())
+    if not (root / "annotations").is_dir():
+        return False
+    converted = (root / "images/train2014").is_dir() and (root / "annotations/train2014").is_dir()
+    return (root / "imageLists").is_dir() or (
+        converted and any((root / "annotations/train2014").glob(f"[!.]*{CONVERTED}"))
+    )
 
 
 def open_cocostuff(root: Path) -> Dataset:
@@ -76,6 +85,11 @@ def open_cocostuff(root: Path) -> Dataset:
     else:
         splits, meaning = converted_layout(root), BY_TRAIN_ID
     load = from_file(read_label_file)
+    own = root / CLASSES_FILE
+    if own.is_file():  # other data in these folders
+        classes, load, name = read_classes(own), from_file(read_label_file), root.resolve().name
+        labels, decode = label_space_of(classes), decoder(classes)
+        return Dataset(name, root, labels, splits, decode, OWN_TERMS, load=load, class_file=own)
     return Dataset("cocostuff", root, LABELS, splits, indexed_labels(meaning), TERMS, LIMITS, load)
 
 
@@ -109,7 +123,7 @@ def converted_layout(root: Path) -> dict[str, tuple[Pair, ...]]:
             Pair(
                 f"{split}/{frame.stem}",
                 frame,
-                root / "annotations" / folder / f"{frame.stem}_labelTrainIds.png",
+                root / "annotations" / folder / f"{frame.stem}{CONVERTED}",
                 SEQUENCE,
             )
             for frame in sorted((root / "images" / folder).glob("[!.]*.jpg"))

@@ -21,9 +21,9 @@ IMAGE_WORDS = {
     "input", "inputs", "camera", "leftimg8bit",
 }  # fmt: skip
 MASK_WORDS = {
-    "mask", "masks", "label", "labels", "annotation", "annotations", "annot", "annots", "ann", "anns", "gt", "gts",
-    "groundtruth", "truth", "segmentation", "segmentations", "seg", "segs", "segmap", "segmaps", "semantic",
-    "semantics", "labelmap", "labelmaps", "target", "targets", "gtfine",
+    "mask", "masks", "msk", "msks", "label", "labels", "lbl", "lbls", "annotation", "annotations", "annot", "annots",
+    "anno", "annos", "ann", "anns", "gt", "gts", "groundtruth", "truth", "segmentation", "segmentations", "seg", "segs",
+    "segmap", "segmaps", "semantic", "semantics", "labelmap", "labelmaps", "target", "targets", "gtfine",
 }  # fmt: skip
 # Words that say nothing about the role or the split.
 FILLERS = {
