@@ -20,7 +20,7 @@ from typing import Any
 from streetseg.data.drawn import Drawing, Shapes, constant, drawn_dataset, split_word
 from streetseg.data.folder_names import meaning_of
 from streetseg.data.image_index import ImageIndex
-from streetseg.data.json_files import HEAD, head, read_json, records, size_of, some_json
+from streetseg.data.json_files import HEAD, head, many_objects, read_json, records, size_of, some_json
 from streetseg.data.own_classes import OwnClass
 from streetseg.data.pairs import Dataset
 from streetseg.data.polygons import Area, Faulty, Parts, polygon
@@ -38,6 +38,7 @@ def recognises(root: Path) -> bool:
     return bool(label_files(root))
 
 
+@many_objects()
 def open_coco(root: Path) -> Dataset:
     """Open the dataset at `root`; DatasetError for a file that is wrong as a whole, or that has boxes only."""
     files = [CocoFile.read(path) for path in label_files(root)]

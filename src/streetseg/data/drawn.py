@@ -107,7 +107,8 @@ def drawn_dataset(
     used = {name for members in splits.values() for name in members}
     undrawn = len(bare - used)
     left_out = f"{undrawn} of {len(names)} frames have no shape and are left out" * (undrawn > 0)
-    text = "; ".join(filter(None, [note, left_out, *notes, ORDER, classes.note]))
+    decisions = "; ".join(filter(None, [note, left_out, *notes]))
+    text = "; ".join(filter(None, [decisions, ORDER, classes.note]))
     pairs = {
         split: tuple(pair_of(split, name, by_name[name]) for name in members)
         for split, members in splits.items()
@@ -125,7 +126,7 @@ def drawn_dataset(
             raise DatasetError(f"{pair.label_place}: {error}") from None
 
     return Dataset(
-        root.resolve().name, root, classes.labels, pairs, as_loaded, TERMS, (text,),
+        root.resolve().name, root, classes.labels, pairs, as_loaded, TERMS, (decisions,) if decisions else (),
         load=load, class_file=classes.path, note=text, sources=tuple(sources),
     )  # fmt: skip
 

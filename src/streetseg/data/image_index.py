@@ -40,9 +40,9 @@ class ImageIndex:
                 f"{error.filename} cannot be searched: {error.strerror}; give a folder that can be read"
             ) from None
         left_out = set(without)
-        self.images = [
-            path for path in images if not (labels and labels.match(path.name)) and left_out.isdisjoint(path.parents)
-        ]
+        if left_out:
+            images = [path for path in images if left_out.isdisjoint(path.parents)]
+        self.images = [path for path in images if not (labels and labels.match(path.name))]
         for path in self.images:
             self.by_name[key(path.name)].append(path)
             self.by_stem[key(path.stem)].append(path)
@@ -88,6 +88,8 @@ class ImageIndex:
             return []
         name = parts[-1]
         candidates = self.by_name.get(name) or (self.by_stem.get(name) if not name.endswith(SUFFIXES) else None) or []
+        if len(candidates) < 2:
+            return list(candidates)
         agreement: dict[Path, int] = {}
         for file in candidates:
             own = [key(part) for part in self.relative(file).parts[:-1]]

@@ -75,7 +75,7 @@ def guess(root: Path, folders: list[Path], files: list[Path], suffixes: Counter[
     if not images:
         return "there is no image in it: give the folder with images and labels"
     if suffixes[".xml"]:
-        return ".xml files are boxes (Pascal VOC): label polygons or masks and export those"
+        return ".xml files are boxes (Pascal VOC) or CVAT's own: export polygons or masks, as COCO 1.0 for example"
     if suffixes[".json"] or suffixes[".txt"] or suffixes[".csv"]:
         return "its images have labels in no known format: export them as COCO, labelme or masks"
     if set(suffixes) <= {*SUFFIXES}:
