@@ -270,7 +270,7 @@ def foreign_model() -> bytes:
         ("text.onnx", lambda: b"hello\n", "is not a weights file of streetseg, or is damaged"),
         ("empty.onnx", lambda: b"", "is empty"),
         ("weights.safetensors", lambda: b"\x02" + bytes(7) + b"{}", "without a card"),
-        ("weights.pt", lambda: b"PK", "it takes NAME.onnx, NAME.pt2 and NAME.safetensors"),
+        ("weights.pt", lambda: b"PK", "first: streetseg convert"),
     ],
 )
 def test_weights_that_cannot_be_used(
