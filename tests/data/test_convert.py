@@ -16,6 +16,7 @@ from streetseg.data.pairs import IGNORE, Dataset
 from streetseg.data.targets.targets import TARGETS
 from streetseg.errors import DatasetError, OutputError, UsageError
 from streetseg.runtime.frames import read_frame
+from streetseg.streets.datasets import write_cityscapes
 from tests.support.command_line import files_below
 from tests.support.own_data import own_data, photo, save, street
 
@@ -162,3 +163,14 @@ def test_odd_names_are_kept_and_never_collide(tmp_path: Path) -> None:
     result = open_dataset(tmp_path / "out")
     assert result.labels.names == ("Himmel", "no", "Fußgänger, groß")
     assert sum(len(pairs) for pairs in result.splits.values()) == 8
+
+
+def test_published_names_of_cityscapes_are_kept(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path / "data", {"train": 1, "val": 1}, size=(32, 64))
+    convert_dataset(tmp_path / "data", tmp_path / "out", to="cityscapes")
+    before, after = (files_below(tmp_path / folder / "leftImg8bit") for folder in ("data", "out"))
+    assert before == after == {f"{split}/aachen/aachen_000000_000019_leftImg8bit.png" for split in ("train", "val")}
+    convert_dataset(tmp_path / "data", tmp_path / "split", val=0.5)  # two frames of one name, of two splits
+    assert files_below(tmp_path / "split" / "images") == {
+        "train/aachen_000000_000019.png", "val/aachen_000000_000019.png",
+    }  # fmt: skip

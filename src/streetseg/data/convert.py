@@ -186,13 +186,13 @@ def write_frames(
 ) -> None:
     """Write the frames that can be used; count them, and list the others."""
     work = [(split, pair) for split, pairs in splits.items() for pair in pairs]
-    taken: set[str] = set()
+    taken: dict[str, set[str]] = {split: set() for split in splits}  # a name may be in two splits
     read = read_ahead(lambda item: read_pair(dataset, item[1]), work)
     for (split, pair), (frame, label, problems) in zip(progress(work, "pair"), read, strict=True):
         if problems or frame is None:
             left_out += problems[:1]
             continue
-        name = free_name(dataset, pair, taken)
+        name = free_name(dataset, pair, taken[split])
         label = None if label is None else renaming.table[label]
         try:
             target.add(CleanFrame(split, name, pair.sequence, pair.image, frame, label))
@@ -202,7 +202,7 @@ def write_frames(
 
 
 def free_name(dataset: Dataset, pair: Pair, taken: set[str]) -> str:
-    """Return a name for a pair without folders that no pair before it has, whatever the case; it is then taken."""
+    """Return a name for a pair without folders that is not taken, whatever the case; then it is."""
     split = next((split for split in dataset.splits if pair.name.startswith(f"{split}/")), "")
     name = pair.name.removeprefix(f"{split}/") if split else pair.name
     name = name.replace("/", "_").lstrip(".") or "frame"

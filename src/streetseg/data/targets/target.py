@@ -23,7 +23,7 @@ class CleanFrame:
 
     Attributes:
         split: The split that it belongs to.
-        name: Its name, unique in the dataset, without suffix and folders.
+        name: Its name, unique in the split, without suffix and folders.
         drive: The drive that it was taken from.
         image: Its file.
         frame: Its pixels, H x W x 3 uint8.
