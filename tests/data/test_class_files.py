@@ -145,6 +145,14 @@ def test_files_of_tools_must_not_call_a_value_differently(tmp_path: Path) -> Non
     reads(tmp_path)
 
 
+def test_data_yaml_counts_alone_only(tmp_path: Path) -> None:
+    """Beside another class file it is of a detector, whose classes are others."""
+    pairs_of_files(tmp_path, "images/{split}/f{i}.jpg", "masks/{split}/f{i}.png")
+    write("names: [car, person]\n", tmp_path / "data.yaml")
+    classes(tmp_path)
+    reads(tmp_path, "images-masks")
+
+
 def test_a_class_file_may_lie_beside_the_masks(tmp_path: Path) -> None:
     pairs_of_files(tmp_path, "images/{split}/f{i}.jpg", "masks/{split}/f{i}.png")
     path = write("sky\nroad\ncar\n", tmp_path / "masks/classes.txt")

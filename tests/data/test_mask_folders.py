@@ -187,6 +187,18 @@ def test_cityscapes_kinds_of_masks_tell_their_values(tmp_path: Path) -> None:
         compare(open_dataset(tmp_path))
 
 
+def test_several_drives_and_a_copy_further_down(tmp_path: Path) -> None:
+    for i in range(3):
+        for drive in ("a", "b"):
+            save(frame(i), tmp_path / f"{drive}/images/f{i}.jpg")
+            save(label(), tmp_path / f"{drive}/labels/f{i}.png")
+            save(label(), tmp_path / f"{drive}/old/labels/f{i}.png")
+            save(frame(i), tmp_path / f"{drive}/old/images/f{i}.jpg")
+    classes(tmp_path)
+    dataset = reads(tmp_path, "mask-folders")
+    assert {pair.sequence for pair in dataset.pairs("trainval")} == {"a/f", "b/f"}
+
+
 def test_what_is_ambiguous_is_refused(tmp_path: Path) -> None:
     pairs_of_files(tmp_path, "images/{split}/f{i}.jpg", "labels/{split}/f{i}.png")
     pairs_of_files(tmp_path, "images/{split}/f{i}.jpg", "gt/{split}/f{i}.png")

@@ -69,7 +69,9 @@ def class_files(places: Iterable[Path]) -> list[Path]:
                 order = [i for i, name in enumerate(NAMES) if re.fullmatch(name, path.name, re.IGNORECASE)]
                 if order and path.is_file():
                     found.append((order[0], path))
-    return [path for _, path in sorted(found, key=lambda item: item[0])]
+    files = [path for _, path in sorted(found, key=lambda item: item[0])]
+    others = [path for path in files if path.stem.lower() != "data"]
+    return others or files  # data.yaml may be of a detector for the same images
 
 
 def read_class_file(path: Path) -> OwnClasses:

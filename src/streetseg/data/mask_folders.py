@@ -75,8 +75,11 @@ def find_folders(root: Path) -> list[FolderPair]:
     groups: defaultdict[tuple[tuple[str, ...], str | None], list[Found]] = defaultdict(list)
     for each in images:
         groups[each.rest, each.meaning.split].append(each)
+    nearest = min((len(rest) for rest, _ in groups if any(each.rest == rest for each in masks)), default=0)
     pairs, alone = [], []
     for (rest, split), group in groups.items():
+        if len(rest) > nearest:
+            continue  # a copy of the data further down, or other data
         fitting = [each for each in masks if each.rest == rest and each.meaning.split == split]
         fitting = fitting or [each for each in masks if each.rest == rest and each.meaning.split is None]
         if fitting:
