@@ -108,6 +108,16 @@ def test_the_hierarchy_of_idd_has_all_labels() -> None:
     assert sorted({value for value in IDD_LABELS.values() if 0 <= value < 255}) == list(range(26))
 
 
+@pytest.mark.parametrize("drives", [("0", "17"), ("aachen", "munster")])
+def test_class_files_beside_polygons_win(tmp_path: Path, drives: tuple[str, str]) -> None:
+    root = write(tmp_path, drives)
+    (root / "classes.yaml").write_text("- car\n- road\n- sky\n- {name: bonnet, ignore: true}\n")
+    dataset = assert_street(root, train=3, val=2)
+    assert dataset.labels.names == ("car", "road", "sky")
+    assert "maker's own data" in dataset.terms
+    assert dataset.name == root.name
+
+
 def test_groups_deleted_and_hidden_objects(tmp_path: Path) -> None:
     objects: list[dict[str, Any]] = [
         {"label": "road", "polygon": [[0, 0], [63, 0], [63, 47], [0, 47]]},

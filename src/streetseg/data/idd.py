@@ -2,17 +2,20 @@
 
 Its labels form a hierarchy. The 26 classes are its level 3, on which its benchmark is held: rare labels are merged into
 their neighbours. Where the publisher's scripts have written *_labellevel3Ids.png, a frame without polygons has that.
+Class files beside the data that name other classes count; then it is not IDD, and its terms do not hold.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-import numpy as np
-
-from streetseg.data.cityscapes import FRAME, has_numbered_drives
-from streetseg.data.pairs import IGNORE, Dataset, LabelSpace, Pair, indexed_labels, read_label_file
-from streetseg.data.polygon_files import DRAWN, ENDING, load_polygons
+from streetseg.data.cityscapes import FRAME, has_numbered_drives, with_polygons
+from streetseg.data.class_files import find_classes
+from streetseg.data.mask_dataset import Publisher, named_dataset
+from streetseg.data.own_classes import OwnClasses, plain, published
+from streetseg.data.pairs import IGNORE, Dataset, LabelSpace, Pair
+from streetseg.data.polygon_files import ENDING
 from streetseg.runtime.inputs import SUFFIXES
 
 # The classes of level 3 in the order of their ids: labels that are one class, and its colour. The first is its name.
@@ -84,13 +87,15 @@ def open_idd(root: Path) -> Dataset:
             pairs.append(Pair(f"{split}/{drive}_{stem}", frame, None if withheld else label, drive))
         if pairs:
             splits[split] = tuple(pairs)
-    decode = indexed_labels({index: index for index in range(len(CLASSES))} | {IGNORE: IGNORE})
-    note = f"{MERGED}; {DRAWN}"
-    return Dataset("idd", root, LABELS, splits, decode, TERMS, LIMITS, load=load_label, note=note)
+    classes = published(dict(enumerate(range(len(CLASSES)))) | {IGNORE: IGNORE}, LABELS)
+    publisher = Publisher("idd", classes, TERMS, LIMITS, agrees=is_official)
+    places = [root, root / "gtFine", root / "leftImg8bit"]
+    dataset = named_dataset(root, splits, places, publisher=publisher)
+    if dataset.class_file is not None and (own := find_classes(places, [])):
+        return with_polygons(dataset, {entry.name.lower(): entry.indices[0] for entry in own.entries})
+    return with_polygons(dataclasses.replace(dataset, note=MERGED), VALUES_BY_LABEL)
 
 
-def load_label(pair: Pair) -> np.ndarray:
-    """Return the class indices of a label, from polygons or from a PNG."""
-    if pair.label is not None and pair.label.name.endswith(ENDING):
-        return load_polygons(pair, VALUES_BY_LABEL)
-    return read_label_file(pair)
+def is_official(classes: OwnClasses) -> bool:
+    """Return True if the classes are the 26 of level 3."""
+    return [plain(entry.name) for entry in classes.counted] == [plain(name) for name in LABELS.names]
