@@ -93,15 +93,17 @@ def test_cityscapes_own_classes_in_a_file_are_cityscapes(tmp_path: Path) -> None
     assert reads(tmp_path, "cityscapes").labels == cityscapes_classes.LABELS
 
 
-def test_own_classes_name_the_values_of_polygons(tmp_path: Path) -> None:
+@pytest.mark.parametrize("city", ["a", "7"])
+def test_own_classes_name_the_values_of_polygons(city: str, tmp_path: Path) -> None:
+    """A number for a city alone would be IDD's folders."""
     outline = {"sky": [[0, 0], [32, 0], [32, 10], [0, 10]], "road": [[0, 10], [32, 10], [32, 24], [0, 24]]}
     outline["car"] = [[5, 12], [17, 12], [17, 20], [5, 20]]
     objects = [{"label": name, "polygon": points} for name, points in outline.items()]
     text = json.dumps({"imgHeight": HEIGHT, "imgWidth": WIDTH, "objects": objects})
     for split, numbers in SPLITS.items():
         for i in numbers:
-            save(frame(i), tmp_path / f"leftImg8bit/{split}/a/f{i}_leftImg8bit.png")
-            write(text, tmp_path / f"gtFine/{split}/a/f{i}_gtFine_polygons.json")
+            save(frame(i), tmp_path / f"leftImg8bit/{split}/{city}/f{i}_leftImg8bit.png")
+            write(text, tmp_path / f"gtFine/{split}/{city}/f{i}_gtFine_polygons.json")
     classes(tmp_path, ("car", "sky", "road"))
     dataset = open_dataset(tmp_path)
     label_map = dataset.read_label(dataset.pairs("train")[0])

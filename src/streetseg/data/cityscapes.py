@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from streetseg.data.cityscapes_classes import CLASSES, LABEL_IDS, LABELS, TRAIN_IDS, VALUES_BY_LABEL
-from streetseg.data.class_files import find_classes
+from streetseg.data.class_files import class_files, find_classes
 from streetseg.data.folder_names import meaning_of
 from streetseg.data.frame_lists import LAST_FIFTH, sequence_of
 from streetseg.data.mask_dataset import Publisher, named_dataset
@@ -51,11 +51,11 @@ def recognises(root: Path) -> bool:
 
 
 def has_numbered_drives(root: Path) -> bool:
-    """Return True for IDD's folders: drives have numbers where Cityscapes has cities, and none of our PNGs."""
+    """Return True for IDD's folders: drives have numbers, not cities, and there are none of our PNGs or class files."""
     folders = sorted(path for path in (root / "leftImg8bit").glob("*/[!.]*") if path.is_dir())
     if not folders or not folders[0].name.isdecimal():
         return False
-    return not any((root / "gtFine").glob("*/*/*_gtFine_label[IT]*.png"))
+    return not any((root / "gtFine").glob("*/*/*_gtFine_label[IT]*.png")) and not class_files([root])
 
 
 def image_folder(root: Path) -> Path:
