@@ -74,6 +74,36 @@ def test_unknown_colours_get_numbers_and_black_does_not_count(tmp_path: Path) ->
     assert "- {name: void, colour: [0, 0, 0], ignore: true}  # 41.7%, black; a class? then delete ignore" in text
 
 
+def test_one_colour_beside_black_makes_two_classes(tmp_path: Path) -> None:
+    white = np.array([(0, 0, 0), (255, 255, 255)], np.uint8)[(street() > 0).astype(int)]
+    red = white * np.array([1, 0, 0], np.uint8)
+    found = init_classes(own_data(tmp_path, red, ""))
+    assert [(each.name, each.ignore) for each in found.classes] == [("class_1", False), ("background", False)]
+    assert shares(tmp_path) == pytest.approx({"class_1": 0.5833, "background": 0.4167}, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (np.full((48, 64), 255, np.uint8), r"fewer than two classes: 255 \(100.0%\)"),
+        (street().astype(np.uint16) * 1000, r"1000 \(49.2%\), .* has room for values from 0 to 255"),
+    ],
+)
+def test_masks_without_two_classes_are_refused(tmp_path: Path, mask: Bytes, says: str) -> None:
+    with pytest.raises(DatasetError, match=says):
+        init_classes(own_data(tmp_path, mask, ""))
+    assert not (tmp_path / "classes.yaml").exists()
+
+
+def test_the_reason_is_told_where_no_mask_can_be_read(tmp_path: Path) -> None:
+    root = own_data(tmp_path, street(), "")
+    for path in (root / "masks").iterdir():
+        path.unlink()
+        Image.fromarray(STREET_COLOURS).save(path.with_suffix(".jpg"))
+    with pytest.raises(DatasetError, match=r"drive_000\.jpg: it is a JPEG, whose compression may change the labels"):
+        init_classes(root)
+
+
 def test_borders_that_are_smoothed_are_void_or_take_the_nearest_class(tmp_path: Path) -> None:
     mask = smoothed(STREET_COLOURS)
     assert len(np.unique(mask.reshape(-1, 3), axis=0)) > 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streetseg.data.mask_scan import MaskScan
@@ -40,7 +40,7 @@ class Suggestion:
     remark: list[str] = field(default_factory=list)
 
 
-def suggest(scan: MaskScan, colours: list[Colour], given: Iterable[OwnClass]) -> tuple[list[Suggestion], str]:
+def suggest(scan: MaskScan, colours: list[Colour], given: Sequence[OwnClass]) -> tuple[list[Suggestion], str]:
     """Return the classes of what masks hold, and the name of the published palette that names them, if one does.
 
     Args:
@@ -59,6 +59,10 @@ def suggest(scan: MaskScan, colours: list[Colour], given: Iterable[OwnClass]) ->
         add_colours(suggestions, scan, colours, names, only_hint=not tells)
     if scan.contents.values:
         add_values(suggestions, scan, names if tells else {})
+    counted = [each for each in suggestions if not each.ignore]
+    black = next((each for each in suggestions if each.ignore and each.colours == (BLACK,)), None)
+    if len(counted) == 1 and black is not None and not given:  # a mask of one thing and the rest
+        black.name, black.ignore, black.remark = "background", False, ["black beside one other colour"]
     return suggestions, known.palette if known and tells else ""
 
 

@@ -13,7 +13,9 @@ from streetseg.data.class_files import read_class_file
 from streetseg.data.class_suggestions import Suggestion, suggest, twins
 from streetseg.data.classes_yaml import CLASSES_FILE
 from streetseg.data.datasets import find_dataset
+from streetseg.data.mask_contents import describe_colours, describe_values
 from streetseg.data.mask_dataset import UnnamedClassesError
+from streetseg.data.mask_files import read_pixels
 from streetseg.data.mask_scan import MaskScan, scan_masks, split_mixtures
 from streetseg.data.own_classes import OwnClass
 from streetseg.data.pairs import IGNORE, Dataset
@@ -131,7 +133,7 @@ def init_classes(
     present = [mask for mask in masks if mask.is_file()]
     scan = scan_masks(present, progress)
     if not scan.contents.masks:
-        raise DatasetError(f"{root} holds no mask that can be read ({len(masks)} looked for); save masks as PNG")
+        raise DatasetError(f"{root} holds no mask that can be read: {why_unreadable(masks)}")
     published_as = "" if given or not opened.labels.names else opened.name
     given = given or publishers(opened, scan)
     known = {colour for entry in given for colour in entry.colours}
@@ -139,6 +141,11 @@ def init_classes(
     colours, mixtures = split_mixtures(scan, known | (published if len(scan.contents.colours) < 256 else set()))
     suggestions, palette = suggest(scan, colours, given)
     palette = "" if given else palette
+    if sum(not each.ignore for each in suggestions) < 2:
+        raise DatasetError(
+            f"the masks of {root} hold fewer than two classes: {held(scan)}; {CLASSES_FILE} has room for values from 0 "
+            "to 255 and needs two classes that count"
+        )
     hints = [*doubtful(scan, mixtures, nearest, palette, len(masks) - len(present)), *twins(suggestions)]
     if published_as:
         hints.append(
@@ -175,6 +182,25 @@ def open_unnamed(root: Path, dataset: str | None) -> tuple[Dataset, list[OwnClas
             f"({some(opened.labels.names)}); a {CLASSES_FILE} is needed only to change their order or to leave some out"
         )
     return opened, list(read_class_file(opened.class_file).entries) if opened.class_file else []
+
+
+def why_unreadable(masks: Sequence[Path]) -> str:
+    """Return why the first of some masks cannot be read."""
+    if not masks:
+        return "there are none"
+    try:
+        read_pixels(masks[0])
+    except FileNotFoundError:
+        return f"{masks[0]} is missing, as all {len(masks)} are" if len(masks) > 1 else f"{masks[0]} is missing"
+    except Exception as error:  # damaged files make decoders raise any kind of error
+        return f"{masks[0]}: {' '.join(str(error).split())}"
+    return f"{masks[0]} is of a kind that holds no classes; save masks as PNG of 8 bits"
+
+
+def held(scan: MaskScan) -> str:
+    """Return what masks hold as text."""
+    found = [describe_colours(scan.contents.colours)] if scan.contents.colours else []
+    return "; ".join([*found, *([describe_values(scan.contents.values)] if scan.contents.values else [])])
 
 
 def some(names: Sequence[str]) -> str:
