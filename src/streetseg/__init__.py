@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from streetseg.training.recipes.recipes import RecipeList, list_recipes
     from streetseg.training.result import TrainingResult
     from streetseg.training.show import DatasetSheet, show_dataset
+    from streetseg.training.sweep import Sweep, Trial, sweep
     from streetseg.training.train import train
 
     __version__: str
@@ -100,8 +101,10 @@ __all__ = [
     "Segmenter",
     "StreetsegError",
     "Submission",
+    "Sweep",
     "TrainingResult",
     "TrainingSpeed",
+    "Trial",
     "VideoOptions",
     "WeightList",
     "bench",
@@ -131,6 +134,7 @@ __all__ = [
     "read_frame",
     "render_streets",
     "show_dataset",
+    "sweep",
     "train",
     "train_folds",
     "write_submission",
@@ -174,8 +178,10 @@ HOMES = {
     "Segmenter": "streetseg.runtime.segmenter",
     "StreetsegError": "streetseg.errors",
     "Submission": "streetseg.measure.submission",
+    "Sweep": "streetseg.training.sweep",
     "TrainingResult": "streetseg.training.result",
     "TrainingSpeed": "streetseg.bench.training",
+    "Trial": "streetseg.training.sweep",
     "VideoOptions": "streetseg.runtime.video_options",
     "WeightList": "streetseg.runtime.shelf.shelf",
     "bench": "streetseg.bench.frames",
@@ -205,6 +211,7 @@ HOMES = {
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",
     "show_dataset": "streetseg.training.show",
+    "sweep": "streetseg.training.sweep",
     "train": "streetseg.training.train",
     "train_folds": "streetseg.training.folds",
     "write_submission": "streetseg.measure.submission",

@@ -167,7 +167,7 @@ def test_epochs_are_steps_and_a_line_says_so(own: Path, tmp_path: Path, capsys: 
     options = ["--epochs", "1", "--batch", "4", "--crop", "64x64", "--threads", "1"]
     assert main(command("--recipe", "finetune", "--init", SHIPPED, "--data", own, "--out", tmp_path, *options)) == 0
     output, errors = capsys.readouterr()
-    assert "streetseg: 1 epochs of 4 frames in batches of 4 are 1 steps" in errors
+    assert "streetseg: --epochs 1: 4 frames in batches of 4 make 1 steps" in errors
     assert "finetune: 4 frames of 48 x 64 give an evaluation every 1 steps; to choose otherwise: " in errors
     assert "streetseg: step 1 of 1: mIoU " in errors
     best = tmp_path / "finetune_best.safetensors"

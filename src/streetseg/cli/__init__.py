@@ -22,7 +22,7 @@ VERBS = {
     "evaluate": ("evaluate", "pool", "compare"),
     "bench": ("bench",),
     "tables": ("tables", "models"),
-    "train": ("train", "recipes"),
+    "train": ("train", "sweep", "recipes"),
     "card": ("card",),
     "weights": ("convert", "export", "quantize"),
     "data": ("data",),

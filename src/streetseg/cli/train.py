@@ -1,4 +1,4 @@
-"""`streetseg train` and `streetseg recipes`."""
+"""`streetseg train`, `streetseg sweep` and `streetseg recipes`."""
 
 from __future__ import annotations
 
@@ -29,26 +29,9 @@ OF_A_RUN = ("epochs", "resume", "log")  # options that say how long a run is, or
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add train and recipes."""
+    """Add train, sweep and recipes."""
     verb = add_verb(verbs, "train", train, "train a network by a recipe")
-    verb.add_argument("--recipe", help="a recipe's name; or a TOML file, a whole recipe or one that names its base")
-    add_data_options(verb, required=False)
-    verb.add_argument(
-        "--init", metavar="FILE",
-        help="NAME.safetensors or a name of weights to start from, '' for initial weights (default: the recipe's)",
-    )  # fmt: skip
-    add_map(verb)
     verb.add_argument("--out", type=path, metavar="DIR", help="folder of the run")
-    verb.add_argument(
-        "--epochs", type=float, metavar="N",
-        help="how often the run sees each frame; sets the recipe's iterations",
-    )  # fmt: skip
-    verb.add_argument("--batch", type=int, metavar="N", help="frames a step (default: the recipe's)")
-    verb.add_argument("--crop", type=size, metavar="HxW", help="size that the network sees (default: the recipe's)")
-    verb.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE",
-        help="replace a field of the recipe; can be repeated",
-    )  # fmt: skip
     verb.add_argument(
         "--folds", choices=["drive"],
         help="leave each drive out in turn, evaluate on it, and pool the figures",
@@ -60,6 +43,43 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--resume", action="store_true",
         help="continue the run in --out; nothing else needs to be given again",
+    )  # fmt: skip
+    add_run_options(verb)
+
+    verb = add_verb(verbs, "sweep", sweep, "search settings of a recipe with Optuna")
+    verb.add_argument("--out", required=True, type=path, metavar="DIR", help="folder of the trials, a run each")
+    verb.add_argument(
+        "--range", action="append", default=[], metavar="FIELD=RANGE",
+        help="values to try, LOW..HIGH or A/B/C; can be repeated",
+    )  # fmt: skip
+    verb.add_argument("--trials", type=int, metavar="N", help="number of runs (default: 20)")
+    verb.add_argument(
+        "--resume", action="store_true", help="continue the sweep in --out, with the same recipe, ranges and settings"
+    )
+    add_run_options(verb)
+
+    verb = add_verb(verbs, "recipes", recipes, "list the recipes, or print one as TOML")
+    verb.add_argument("name", nargs="?", metavar="NAME", help="print this recipe as TOML that --recipe takes")
+
+
+def add_run_options(verb: argparse.ArgumentParser) -> None:
+    """Add what a run is made of, for `run_options`."""
+    verb.add_argument("--recipe", help="a recipe's name; or a TOML file, a whole recipe or one that names its base")
+    add_data_options(verb, required=False)
+    verb.add_argument(
+        "--init", metavar="FILE",
+        help="NAME.safetensors or a name of weights to start from, '' for initial weights (default: the recipe's)",
+    )  # fmt: skip
+    add_map(verb)
+    verb.add_argument(
+        "--epochs", type=float, metavar="N",
+        help="how often the run sees each frame; sets the recipe's iterations",
+    )  # fmt: skip
+    verb.add_argument("--batch", type=int, metavar="N", help="frames a step (default: the recipe's)")
+    verb.add_argument("--crop", type=size, metavar="HxW", help="size that the network sees (default: the recipe's)")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE",
+        help="replace a field of the recipe; can be repeated",
     )  # fmt: skip
     verb.add_argument(
         "--cache", type=path, metavar="DIR",
@@ -75,17 +95,12 @@ def add_verbs(verbs: Verbs) -> None:
     )  # fmt: skip
     verb.add_argument("--device", help="cpu, cuda, cuda:N or mps (default: a CUDA GPU if there is one)")
 
-    verb = add_verb(verbs, "recipes", recipes, "list the recipes, or print one as TOML")
-    verb.add_argument("name", nargs="?", metavar="NAME", help="print this recipe as TOML that --recipe takes")
 
-
-def train(options: argparse.Namespace) -> int:
-    """Run a recipe on a dataset, or on the drives of one that are left out in turn."""
-    need_torch("streetseg train")
+def run_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_run_options` parsed, but recipe and data, and --resume."""
     from streetseg.training.recipe_fields import read_settings
 
-    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes, one speaks for all
-    shared: dict[str, Any] = {
+    return {
         "dataset": options.dataset,
         "init": options.init,
         "mapping": class_mapping(options),
@@ -100,6 +115,13 @@ def train(options: argparse.Namespace) -> int:
         "device": options.device,
         "log": options.log,
     }
+
+
+def train(options: argparse.Namespace) -> int:
+    """Run a recipe on a dataset, or on the drives of one that are left out in turn."""
+    need_torch("streetseg train")
+    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes, one speaks for all
+    shared = run_options(options)
     if options.find_learning_rate:
         return find_rate(options, shared)
     if options.out is None:
@@ -146,6 +168,20 @@ def train_folds(recipe: str | None, data: Path | None, out: Path, **shared: Any)
     from streetseg.training.folds import train_folds
 
     return train_folds(recipe, data, out, **shared).table()
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Search settings of a recipe; print the trials."""
+    need_torch("streetseg sweep")
+    from streetseg.training.sweep import TRIALS, read_ranges, sweep
+
+    if options.recipe is None or options.data is None:
+        raise UsageError("a sweep needs a recipe and data: --recipe NAME, --data DIR")
+    trials = TRIALS if options.trials is None else options.trials
+    ranges = read_ranges(options.range)
+    said = sweep(options.recipe, options.data, options.out, ranges=ranges, trials=trials, **run_options(options))
+    say(said.table())
+    return DONE
 
 
 def recipes(options: argparse.Namespace) -> int:

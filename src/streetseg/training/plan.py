@@ -88,7 +88,7 @@ def make_plan(
     if epochs is not None:
         number = len(frame_paths(opened, changed.split))
         steps = steps_of(epochs, number, changed.batch)
-        notes.append(f"{epochs:g} epochs of {number:,} frames in batches of {changed.batch} are {steps:,} steps")
+        notes.append(f"--epochs {epochs:g}: {number:,} frames in batches of {changed.batch} make {steps:,} steps")
         changed = replace_fields(changed, {"iterations": steps})
         given = (*given, "iterations")
     if changed.left_to_data:
