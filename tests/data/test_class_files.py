@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,16 @@ def test_files_of_tools_must_not_call_a_value_differently(tmp_path: Path) -> Non
         open_dataset(tmp_path)
     classes(tmp_path)
     reads(tmp_path)
+
+
+def test_names_may_be_stored_composed_or_apart(tmp_path: Path) -> None:
+    pairs_of_files(tmp_path, "images/{split}/f{i}.jpg", "masks/{split}/f{i}.png", COLOURS)
+    apart, composed = (unicodedata.normalize(form, "straße größe") for form in ("NFD", "NFC"))
+    write(f"name,r,g,b\nsky,70,130,180\n{apart},128,64,128\ncar,0,0,142\n", tmp_path / "class_dict.csv")
+    classes(tmp_path, ("sky", composed, "car"))
+    reads(tmp_path, None, ("sky", composed, "car"))
+    classes(tmp_path, ("sky", apart, "car"))
+    reads(tmp_path, None, ("sky", composed, "car"))
 
 
 def test_data_yaml_counts_alone_only(tmp_path: Path) -> None:

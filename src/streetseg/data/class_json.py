@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from streetseg.data.class_tables import VOID, merged
+from streetseg.data.folder_names import composed
 from streetseg.data.own_classes import Colour, OwnClass, OwnClasses, distinct, plain
 from streetseg.errors import DatasetError
 
@@ -77,7 +78,7 @@ def own_class(name: str, value: int, colour: Colour | None, placed: bool = False
     """Return a class; one whose name says so does not count."""
     if not isinstance(name, str) or not 0 <= value <= 255:
         raise ValueError(name)
-    return OwnClass(name, (value,), (colour,) if colour else (), ignore=plain(name) in VOID, placed=placed)
+    return OwnClass(composed(name), (value,), (colour,) if colour else (), ignore=plain(name) in VOID, placed=placed)
 
 
 def rgb(values: Any) -> Colour:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from streetseg.data.folder_names import composed
 from streetseg.data.own_classes import Colour, OwnClass, OwnClasses, distinct, plain
 from streetseg.data.pairs import IGNORE, distinct_colours, read_lines
 from streetseg.errors import DatasetError
@@ -109,7 +110,7 @@ def own_class(name: str, index: int, colour: Colour | None, is_placed: bool) -> 
     """Return a class; one whose name says so does not count."""
     if not name.strip():
         raise ValueError("a class without a name")
-    name = name.strip().strip('"')
+    name = composed(name.strip().strip('"'))
     return OwnClass(name, (index,), (colour,) if colour else (), ignore=plain(name) in VOID, placed=is_placed)
 
 

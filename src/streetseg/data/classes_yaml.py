@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from streetseg.data.folder_names import composed
 from streetseg.data.own_classes import OwnClass, OwnClasses, distinct
 from streetseg.errors import DatasetError
 
@@ -80,7 +81,11 @@ def read_class(entry: Any, place: int, where: str) -> OwnClass:
         if not isinstance(value, bool):
             raise DatasetError(f"{where} has {key}: {value!r}; give true or false")
     return OwnClass(
-        name.strip(), tuple(indices), tuple((r, g, b) for r, g, b in colours), placed="index" not in fields, **flags
+        composed(name.strip()),
+        tuple(indices),
+        tuple((r, g, b) for r, g, b in colours),
+        placed="index" not in fields,
+        **flags,
     )
 
 

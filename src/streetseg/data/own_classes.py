@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streetseg.data.folder_names import composed
 from streetseg.data.mask_files import open_mask, read_pixels
 from streetseg.data.pairs import IGNORE, LabelSpace, coloured_labels, distinct_colours, indexed_labels
 from streetseg.errors import DatasetError
@@ -84,7 +85,7 @@ def published(
 
 def plain(name: str) -> str:
     """Return a class's name without case, spaces, hyphens and underscores, to compare names."""
-    return re.sub(r"[\W_]+", "", name).casefold()
+    return re.sub(r"[\W_]+", "", composed(name)).casefold()
 
 
 def label_space_of(classes: OwnClasses) -> LabelSpace:
