@@ -73,6 +73,7 @@ def write_film(
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = size
         stream.pix_fmt = pixels
+        stream.codec_context.thread_count = 1  # for the same bytes on every run
         stream.time_base = stream.codec_context.time_base = base = tick or Fraction(1, rate)
         for index, at in enumerate(times):
             picture = np.roll(street(), -index, 1)[: size[0], : size[1]]

@@ -74,3 +74,30 @@ def test_odd_times_are_no_damage(name: str, times: Sequence[int], tmp_path: Path
         seen = [round((frame.pts or 0) * reader.time_base * 25) for frame in reader]
     assert seen == [at - times[0] for at in times]
     assert (reader.tally.patched, reader.missing) == (0, 0)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ts", "libx264"), ("a.vob", "mpeg2video")])
+def test_films_put_one_behind_the_other(name: str, codec: str, tmp_path: Path) -> None:
+    """Recorders do so: the clock starts anew in the middle."""
+    path = write_film(tmp_path / name, range(50), codec=codec, options={"g": "10"})
+    path.write_bytes(path.read_bytes() * 2)
+    with VideoReader(str(path)) as reader:
+        seen = [round((frame.pts or 0) * reader.time_base * 25) for frame in reader]
+    assert seen == list(range(100))
+    assert (reader.tally.patched, reader.missing) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.avi", "mpeg4", {"bf": "2"}),
+        ("a.h264", "libx264", {"bf": "2"}),
+        ("a.mkv", "libx264", {"x264-params": "open-gop=1:keyint=10:bframes=3"}),
+        ("a.mp4", "libx265", {"x265-params": "log-level=none:open-gop=1:keyint=10"}),
+    ],
+)
+def test_frames_that_are_stored_out_of_order(name: str, codec: str, options: dict[str, str], tmp_path: Path) -> None:
+    with VideoReader(str(write_film(tmp_path / name, range(50), codec=codec, options=options))) as reader:
+        seen = [round((frame.pts or 0) * reader.time_base * 25) for frame in reader]
+    assert seen == list(range(50))
+    assert (reader.tally.patched, reader.missing) == (0, 0)

@@ -119,7 +119,7 @@ def hlg_code(light: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(scene <= 1 / 12, np.sqrt(3 * scene), HLG_A * np.log(np.maximum(12 * scene - HLG_B, 1e-9)) + HLG_C)
 
 
-def write_hdr(path: Path, picture: NDArray[np.uint8], transfer: int, codec: str) -> Path:
+def write_hdr(path: Path, picture: NDArray[np.uint8], transfer: int, codec: str, turn: int = 0) -> Path:
     """Write a plain picture as an HDR film, white at 203 cd/m2 as BT.2408 has it."""
     light = (picture / 255.0) ** 2.4 * 203 @ np.linalg.inv(BT2020_TO_BT709).T
     code = pq_code(light) if transfer == PQ else hlg_code(light)
@@ -129,6 +129,8 @@ def write_hdr(path: Path, picture: NDArray[np.uint8], transfer: int, codec: str)
         )
         assert isinstance(stream, av.VideoStream)
         (stream.height, stream.width), stream.pix_fmt = picture.shape[:2], "yuv420p10le"
+        if turn:
+            stream.set_display_rotation(turn)
         context = stream.codec_context
         context.color_trc, context.color_primaries, context.colorspace, context.color_range = transfer, 9, 9, 1
         frame = av.VideoFrame.from_ndarray(np.round(code * 65535).astype(np.uint16), "rgb48le")
@@ -149,6 +151,15 @@ def test_hdr_is_mapped_to_plain_brightness(transfer: int, codec: str, segmenter:
     assert np.abs(frames[0].astype(int) - picture).mean() < 8
     assert abs(frames[0].mean() - picture.mean()) < 6
     assert agreement(segmenter, picture, frames[2]) > 0.96
+
+
+def test_a_turned_hdr_film_comes_out_upright(tmp_path: Path) -> None:
+    """As phones record it."""
+    picture = render(5, (96, 128)).frame
+    straight = read(write_hdr(tmp_path / "a.mov", picture, HLG, "libx265"))
+    turned = read(write_hdr(tmp_path / "b.mov", picture, HLG, "libx265", turn=90))
+    assert turned[0].shape == (128, 96, 3)
+    np.testing.assert_array_equal(turned[0], np.rot90(straight[0], 1))
 
 
 def test_the_curves_are_those_of_the_standards() -> None:

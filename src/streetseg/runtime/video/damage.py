@@ -11,7 +11,11 @@ from streetseg.runtime.video.clock import Clock
 from streetseg.runtime.video.ebml import is_broken
 from streetseg.runtime.video.opening import open_file
 
-HIDING = ("vp8", "vp9")  # codecs with packets that are not shown
+# Codecs of which every packet gives a frame. Others have packets that are not shown, or that repeat the last picture.
+COUNTED = (
+    "h264", "hevc", "vvc", "av1", "libdav1d", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "ffv1", "prores", "dnxhd",
+    "rawvideo", "huffyuv", "ffvhuff", "utvideo", "png",
+)  # fmt: skip
 REPEAT_BYTES = 16  # an MPEG-4 packet up to this length says "the last picture again"
 SPLIT = ("mpegts", "mpeg")  # formats in which the two fields of a picture may come in two packets
 
@@ -33,7 +37,7 @@ class Tally:
         packets: Packets among them that should each give a frame.
         lost: Packets that the decoder refused.
         patched: Frames that the decoder patched.
-        broken: True if the source could not be read further.
+        broken: True if the source could not be read further, or ends within a packet.
     """
 
     def __init__(self, path: Path | None, container: av.container.InputContainer, stream: av.VideoStream) -> None:
@@ -51,14 +55,15 @@ class Tally:
         leading = self.first_key is None or (packet.pts is not None and packet.pts < self.first_key)
         repeats = self.stream.codec_context.name == "mpeg4" and packet.size <= REPEAT_BYTES
         self.read += not packet.is_discard
+        # The file ends within this packet. A transport stream may have such packets where a recording begins.
+        self.broken |= packet.is_corrupt and not self.format.startswith(SPLIT)
         self.packets += not (leading or repeats or packet.is_discard)
 
     def missing(self, clock: Clock) -> int:
         """Return the number of frames that are missing, once all packets are read."""
-        wanted = self.packets + max(0, self.unread())
-        if self.format.startswith(SPLIT) or self.stream.codec_context.name in HIDING:
-            wanted = 0
-        missing = max(wanted - clock.frames, self.lost, int(self.broken))
+        counted = self.stream.codec_context.name in COUNTED and not self.format.startswith(SPLIT)
+        silent = self.packets - clock.frames if counted else 0
+        missing = max(silent, self.lost, int(self.broken)) + max(0, self.unread())
         if self.format.startswith("matroska") and self.path is not None:
             claimed = self.claimed(clock)
             if (missing or clock.gaps or claimed > clock.frames) and is_broken(self.path):

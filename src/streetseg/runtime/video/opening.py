@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -60,7 +61,7 @@ def open_source(source: str, options: VideoOptions) -> Opened:
         if is_address(source):
             return open_address(source, options)
         return Opened(open_camera(source, options) if camera else open_file(source))
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, ValueError, HTTPException) as error:
         why = cause(error, options.timeout)
         if is_address(source):
             raise VideoError(f"{shown} does not answer: {why}; check the address, and that the camera is on") from None
@@ -72,12 +73,12 @@ def open_source(source: str, options: VideoOptions) -> Opened:
         ) from None
 
 
-def cause(error: av.FFmpegError | OSError, timeout: float) -> str:
+def cause(error: Exception, timeout: float) -> str:
     """Return why a source could not be opened."""
     inner = getattr(error, "reason", error)  # of an HTTP request
     if isinstance(inner, av.ExitError | TimeoutError):
         return f"no answer within {timeout:g} s"
-    text = getattr(inner, "strerror", None) or str(inner)
+    text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
     return f"{text} ({error.code})" if isinstance(error, HTTPError) else text
 
 

@@ -133,6 +133,8 @@ class VideoReader:
                 self.tally.broken = True
                 self.ending = Ending.STALLED if isinstance(error, av.ExitError) else Ending.BROKEN
                 break
+            if not packet.size and packet.dts is not None:  # it repeats the last picture; only the last one ends all
+                continue
             if packet.size and not self.live:
                 self.tally.count(packet)
             try:
