@@ -170,6 +170,13 @@ def test_published_names_of_cityscapes_are_kept(tmp_path: Path) -> None:
     convert_dataset(tmp_path / "data", tmp_path / "out", to="cityscapes")
     before, after = (files_below(tmp_path / folder / "leftImg8bit") for folder in ("data", "out"))
     assert before == after == {f"{split}/aachen/aachen_000000_000019_leftImg8bit.png" for split in ("train", "val")}
+    (ids,) = (tmp_path / "out").glob("gtFine/val/aachen/*_labelIds.png")
+    ids.unlink()
+    for path in (tmp_path / "out").glob("gtFine/train/aachen/*_labelIds.png"):
+        path.unlink()
+    as_ids, as_train_ids = open_dataset(tmp_path / "data"), open_dataset(tmp_path / "out")
+    label = as_train_ids.read_label(as_train_ids.splits["val"][0])
+    np.testing.assert_array_equal(label, as_ids.read_label(as_ids.splits["val"][0]))
     convert_dataset(tmp_path / "data", tmp_path / "split", val=0.5)  # two frames of one name, of two splits
     assert files_below(tmp_path / "split" / "images") == {
         "train/aachen_000000_000019.png", "val/aachen_000000_000019.png",

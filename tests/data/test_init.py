@@ -172,6 +172,18 @@ def test_a_class_file_names_colours_and_its_misspelt_twins_are_hinted_at(tmp_pat
     assert shares(root)["Raod"] == pytest.approx(4 / 48, abs=1e-3)
 
 
+def test_names_without_colours_get_those_that_are_known(tmp_path: Path) -> None:
+    root = own_data(tmp_path / "known", STREET_COLOURS, "")
+    (root / "classes.txt").write_text("sky\nroad\ncar\n")
+    assert names(init_classes(root)) == ["sky", "road", "car"]
+    assert shares(root) == pytest.approx(SHARES, abs=1e-3)
+    root = own_data(tmp_path / "unknown", np.array([(1, 9, 9), (9, 250, 9), (250, 9, 9)], np.uint8)[street()], "")
+    (root / "classes.txt").write_text("sky\nroad\ncar\n")
+    found = init_classes(root)
+    assert names(found) == ["sky", "road", "car", "class_1", "class_2", "class_3"]
+    assert any("known to be sky, road, car; give these classes those of class_N" in hint for hint in found.hints)
+
+
 def test_camvids_32_colours_are_known(tmp_path: Path) -> None:
     write_camvid_original(tmp_path / "camvid", {"train": 2}, size=(72, 96))
     (tmp_path / "own").mkdir()

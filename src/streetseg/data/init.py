@@ -147,6 +147,12 @@ def init_classes(
             "to 255 and needs two classes that count"
         )
     hints = [*doubtful(scan, mixtures, nearest, palette, len(masks) - len(present)), *twins(suggestions)]
+    unmatched = [each.name for each in suggestions if not each.pixels and not each.colours and not each.ignore]
+    if unmatched and any(each.name.startswith("class_") for each in suggestions):
+        hints.append(
+            f"no colour or value in the masks is known to be {some(unmatched)}; give these classes those of class_N "
+            "and delete the lines of class_N"
+        )
     if published_as:
         hints.append(
             f"{path.name} counts more than the folder's layout, so that cards of weights no longer state the terms of "

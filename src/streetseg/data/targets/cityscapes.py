@@ -1,4 +1,4 @@
-"""Cityscapes' published layout: leftImg8bit/SPLIT/CITY/ and gtFine/SPLIT/CITY/ with labelIds.
+"""Cityscapes' published layout: leftImg8bit/SPLIT/CITY/ and gtFine/SPLIT/CITY/ with labelIds and labelTrainIds.
 
 A drive becomes a city. Frames get names as Cityscapes' own tools expect them, CITY_SEQUENCE_FRAME; names.csv says what
 each was called.
@@ -33,7 +33,7 @@ class CityscapesTarget(Target):
         self.values[: len(CLASSES)] = [value for value, _, _ in CLASSES]
 
     def add(self, frame: CleanFrame) -> None:
-        """Write the image, and its class map as label ids."""
+        """Write the image, and its class map as label ids and as train ids."""
         published = PUBLISHED.fullmatch(frame.name)
         city = published["city"] if published else city_of(frame.drive)
         stem = frame.name if published else f"{city}_000000_{self.frames_of_city[city]:06d}"
@@ -42,7 +42,9 @@ class CityscapesTarget(Target):
         place = Path(frame.split, city)
         save_png(frame.frame, self.root / "leftImg8bit" / place / f"{stem}_leftImg8bit.png")
         if frame.label is not None:
-            save_png(self.values[frame.label], self.root / "gtFine" / place / f"{stem}_gtFine_labelIds.png")
+            labels = self.root / "gtFine" / place
+            save_png(self.values[frame.label], labels / f"{stem}_gtFine_labelIds.png")
+            save_png(frame.label, labels / f"{stem}_gtFine_labelTrainIds.png")  # mmsegmentation reads these
 
     def finish(self) -> None:
         """Write names.csv."""
