@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,11 @@ def test_the_page_is_one_file_and_names_are_escaped(tmp_path: Path) -> None:
     assert name not in text
     assert "&lt;b&gt;Fußgänger &amp; &#x27;Co&#x27;&lt;/b&gt;" in text
     assert "<i>town" not in text
-    assert "http" not in text  # nothing is loaded
+    sources = re.findall(r"(?:src|href)=['\"]?([^'\" >]+)", text)
+    assert sources
+    assert all(source.startswith("data:image/") for source in sources)
+    assert "url(" not in text
+    assert "http" not in text
     assert "width=device-width" in text
     assert "color-scheme: light dark" in text
     assert text.count("data:image/jpeg;base64,") == 2

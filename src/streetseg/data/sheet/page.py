@@ -28,7 +28,7 @@ th:first-child, td:first-child { text-align: left; }
 .bar { background: linear-gradient(to right, var(--bar) 0 var(--share), transparent var(--share)); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1rem; }
 figure { margin: 0; } img { display: block; width: 100%; height: auto; }
-figcaption { font-size: .85rem; } figcaption span { display: inline-block; margin-right: .7em; }
+figcaption { font-size: .9rem; } figcaption span { display: inline-block; margin-right: .7em; }
 """
 
 
