@@ -25,7 +25,7 @@ from streetseg.data.own_classes import OwnClass
 from streetseg.data.pairs import Dataset
 from streetseg.data.polygons import Area, Faulty, Parts, polygon
 from streetseg.data.runs import runs
-from streetseg.data.shape_classes import shape_classes
+from streetseg.data.shape_classes import shape_classes, shown
 from streetseg.errors import DatasetError
 
 LAYOUT = "COCO JSON with polygons or RLE, annotations/instances_train.json or train/_annotations.coco.json, and images"
@@ -196,14 +196,11 @@ class CocoFile:
     def classes(self) -> list[OwnClass]:
         """Return the categories as classes, without those that only group others."""
         used = {str(entry.get("category_id")) for entries in self.objects.values() for entry in entries}
-        used |= {
-            str(segment.get("category_id"))
-            for entries in self.objects.values()
-            for entry in entries
-            for segment in entry.get("segments_info") or ()
-            if isinstance(segment, dict)
-        }
-        groups = {entry.get("supercategory") for entry in self.categories.values()}
+        for entry in (entry for entries in self.objects.values() for entry in entries):
+            segments = entry.get("segments_info")
+            for segment in segments if isinstance(segments, list) else ():
+                used.add(str(segment.get("category_id")) if isinstance(segment, dict) else "")
+        groups = {str(entry.get("supercategory")) for entry in self.categories.values()}
         return [
             OwnClass(entry["name"], (0,), colours_of(entry.get("color")))
             for number, entry in self.categories.items()
@@ -248,7 +245,7 @@ def drawings_of(file: CocoFile, split: str | None, index: ImageIndex, counts: Co
             continue
         shapes = Shapes(size_of(entry, "height", "width"), areas)
         label = None if withheld else file.path
-        yield Drawing(image, label, constant(shapes), split, f"image {number} ({name})", empty=not areas)
+        yield Drawing(image, label, constant(shapes), split, f"image {number} ({shown(name)})", empty=not areas)
     astray = sum(len(objects) for number, objects in file.objects.items() if number not in drawn)
     counts.objects += astray
     counts.astray += astray

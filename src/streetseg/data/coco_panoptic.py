@@ -50,7 +50,9 @@ def open_panoptic(root: Path) -> Dataset:
                 continue
             objects = file.objects.get(number, [])
             given = objects[0].get("file_name") if objects else None
-            mask = folders[file.path] / (given if isinstance(given, str) else f"{Path(name).stem}.png")
+            mask = folders[file.path] / (
+                given if isinstance(given, str) and given.isprintable() else f"{Path(name).stem}.png"
+            )
             segments = objects[0].get("segments_info") if objects else None
             read = partial(read_shapes, mask, segments, names)
             drawings.append(Drawing(image, mask if objects else None, read, splits[file.path]))

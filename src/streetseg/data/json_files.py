@@ -14,6 +14,7 @@ from streetseg.errors import DatasetError
 
 LARGEST = 4 * 2**30  # bytes of a JSON file
 HEAD = 4096  # characters that are looked at to recognise a format
+HUGE = 10**9  # pixels: larger sizes are taken as this
 SOME = 40  # files that are looked at, at most
 
 
@@ -79,9 +80,10 @@ def some_json(folders: Iterable[Path]) -> list[Path]:
 
 def size_of(content: dict[str, Any], height: str, width: str) -> tuple[int, int] | None:
     """Return the size that two fields of an object give; None if they are not whole numbers above 0."""
-    values = (content.get(height), content.get(width))
-    if all(isinstance(value, int | float) and value > 0 and value == value // 1 for value in values):
-        return int(values[0]), int(values[1])  # type: ignore[arg-type]
+    tall, wide = content.get(height), content.get(width)
+    if isinstance(tall, int | float) and isinstance(wide, int | float) and tall > 0 and wide > 0:
+        whole = int(min(tall, HUGE)), int(min(wide, HUGE))
+        return whole if whole == (min(tall, HUGE), min(wide, HUGE)) else None
     return None
 
 

@@ -27,7 +27,7 @@ from streetseg.data.mask_files import read_pixels
 from streetseg.data.own_classes import OwnClass
 from streetseg.data.pairs import Dataset
 from streetseg.data.polygons import Area, Bitmap, Faulty, Polygon, corners, ellipse, polygon
-from streetseg.data.shape_classes import shape_classes
+from streetseg.data.shape_classes import shape_classes, shown
 from streetseg.errors import DatasetError
 from streetseg.runtime.inputs import SUFFIXES
 
@@ -74,7 +74,7 @@ def open_label_studio(root: Path) -> Dataset:
         if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
             raise DatasetError(f"{path} is not a list of tasks; export the project as JSON again")
         for number, task in enumerate(tasks, 1):
-            entry = f"task {task.get('id', number)}"
+            entry = f"task {shown(str(task.get('id', number)))}"
             given = addresses(task)
             image = next(filter(None, (index.find(address) for address in given)), None)
             if image is None:
@@ -126,15 +126,19 @@ def results_of(task: dict[str, Any]) -> tuple[list[dict[str, Any]] | None, int]:
             if isinstance(region, dict)
         ]
         return (regions or None), 1
-    annotations = task.get("annotations", task.get("completions")) or []
-    made = [one for one in annotations if isinstance(one, dict) and not one.get("was_cancelled")]
+    annotations = task.get("annotations", task.get("completions"))
+    made = [one for one in listed(annotations) if isinstance(one, dict) and not one.get("was_cancelled")]
     if not made:
         return None, 0
     best = max(made, key=lambda one: (bool(one.get("ground_truth")), str(one.get("updated_at") or "")))
     if len({str(one.get("updated_at")) for one in made}) == 1 and not best.get("ground_truth"):
         best = made[-1]
-    regions = best.get("result") or []
-    return [region for region in regions if isinstance(region, dict)], len(made)
+    return [region for region in listed(best.get("result")) if isinstance(region, dict)], len(made)
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list from a JSON; an empty one for what is none."""
+    return value if isinstance(value, list) else []
 
 
 def shapes_of(results: list[dict[str, Any]]) -> Shapes:
@@ -151,10 +155,10 @@ def shapes_of(results: list[dict[str, Any]]) -> Shapes:
             continue  # a choice, a text, a relation, or the outline of a region whose label is an entry of its own
         area = area_of(value, size)
         if isinstance(area, Faulty):
-            area = Faulty(f"region {region.get('id', labels[0])}: {area.reason}")
+            area = Faulty(f"region {shown(str(region.get('id', labels[0])))}: {area.reason}")
         elif region.get("image_rotation"):
             area = Faulty(
-                f"the image was turned by {region['image_rotation']} degrees for labelling; turn it back there"
+                f"the image was turned by {region['image_rotation']!r} degrees for labelling; turn it back there"
             )
         if area is not None:
             areas.append((labels[0], area))
@@ -179,7 +183,7 @@ def area_of(value: dict[str, Any], size: Size | None) -> Area | None:
             return ellipse(x * width, y * height, across * width, down * height, float(value.get("rotation") or 0))
         if "width" in value:
             x, y, across, down = (float(value[key]) / 100 for key in ("x", "y", "width", "height"))
-            turn = np.radians(float(value.get("rotation") or 0))
+            turn = np.radians(float(value.get("rotation") or 0) % 360)
             right = np.array([np.cos(turn), np.sin(turn)]) * across * width
             below = np.array([-np.sin(turn), np.cos(turn)]) * down * height
             corner = np.array([x * width, y * height])

@@ -26,7 +26,7 @@ from streetseg.data.json_files import folders_to, head, parse_json, size_of, som
 from streetseg.data.own_classes import OwnClass
 from streetseg.data.pairs import Dataset, read_lines
 from streetseg.data.polygons import Area, Bitmap, Faulty, Parts, Polygon, box, corners, ellipse, polygon
-from streetseg.data.shape_classes import shape_classes
+from streetseg.data.shape_classes import shape_classes, shown
 from streetseg.errors import DatasetError
 from streetseg.runtime.files import make_folder, write_file
 from streetseg.runtime.inputs import SUFFIXES, files_below, natural_key
@@ -152,11 +152,19 @@ def shapes_of(content: dict[str, Any]) -> Shapes:
         if not isinstance(label, str) or not label.strip():
             label, area = "", Faulty(f"shape {number} has no label")
         else:
-            found = area_of(entry, size)
-            area = Faulty(f"shape {number} ({label}): {found.reason}") if isinstance(found, Faulty) else found
+            found = tried(entry, size)
+            area = Faulty(f"shape {number} ({shown(label)}): {found.reason}") if isinstance(found, Faulty) else found
         if area is not None:
             areas.append((label, area))
     return Shapes(size, tuple(areas))
+
+
+def tried(entry: dict[str, Any], size: Size | None) -> Area | None:
+    """Return the area of a shape (see `area_of`); a `Faulty` one if its numbers make none."""
+    try:
+        return area_of(entry, size)
+    except ValueError as error:
+        return Faulty(str(error))
 
 
 def area_of(entry: dict[str, Any], size: Size | None) -> Area | None:

@@ -18,6 +18,7 @@ import numpy as np
 from streetseg.data.pairs import IGNORE
 
 CIRCLE_CORNERS = 128
+FAR = 1e9  # pixels: corners beyond it are moved there
 MAX_SIDE = 65535  # pixels: longer sides are nonsense
 MAX_PIXELS = 2**28  # of a label map; more is nonsense, or an attack
 
@@ -93,8 +94,10 @@ def fill(label: np.ndarray, rings: Sequence[np.ndarray], value: int) -> None:
         value: The new value.
     """
     height, width = label.shape
-    start = np.concatenate(rings)
-    end = np.concatenate([np.roll(ring, -1, 0) for ring in rings])
+    if not all(np.isfinite(ring).all() for ring in rings):
+        raise ValueError("a polygon has a corner that is no number")
+    start = np.concatenate(rings).clip(-FAR, FAR)
+    end = np.concatenate([np.roll(ring, -1, 0) for ring in rings]).clip(-FAR, FAR)
     low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
     first = np.ceil(np.clip(low, 0, height) - 0.5).astype(np.int64)  # an edge crosses the middle of `rows` rows
     rows = np.ceil(np.clip(high, 0, height) - 0.5).astype(np.int64) - first
@@ -179,7 +182,7 @@ def corners(points: object, to_border: tuple[int, int] | None = None) -> np.ndar
     if to_border is not None and ring.size:
         height, width = to_border
         ring = np.where(ring >= (width - 1, height - 1), np.maximum(ring, (width, height)), ring)
-    return ring.reshape(-1, 2)
+    return ring.reshape(-1, 2).clip(-FAR, FAR)
 
 
 def box(left: float, top: float, right: float, bottom: float) -> Polygon:
@@ -189,6 +192,8 @@ def box(left: float, top: float, right: float, bottom: float) -> Polygon:
 
 def ellipse(x: float, y: float, radius_x: float, radius_y: float, degrees: float = 0) -> Polygon:
     """Return an ellipse, turned clockwise about its middle."""
+    if not np.isfinite([x, y, radius_x, radius_y, degrees]).all() or max(map(abs, (x, y, radius_x, radius_y))) > FAR:
+        raise ValueError("an ellipse has a number that is none")
     turns = np.linspace(0, 2 * np.pi, CIRCLE_CORNERS, endpoint=False)
     across, down = radius_x * np.cos(turns), radius_y * np.sin(turns)
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))

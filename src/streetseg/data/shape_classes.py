@@ -127,8 +127,13 @@ def too_few(root: Path, counted: Sequence[OwnClass], found: Sequence[str]) -> Da
 
 
 def suggest(name: str, names: Sequence[str]) -> str:
-    """Return the nearest class, or where classes are listed."""
+    """Return the nearest class, or which classes there are."""
     near = difflib.get_close_matches(name, names, n=1)
-    return (
-        f"did you mean {near[0]}?" if near else f"there are {', '.join(names[:NAMED])}" + ", ..." * (len(names) > NAMED)
-    )
+    if near:
+        return f"did you mean {shown(near[0])}?"
+    return f"there are {', '.join(map(shown, names[:NAMED]))}" + ", ..." * (len(names) > NAMED)
+
+
+def shown(name: str) -> str:
+    """Return a name for a message: as it is, or quoted if it would break the line."""
+    return name if name.isprintable() else repr(name)
