@@ -104,4 +104,10 @@ def test_what_cannot_be_left_out_is_said_before_training(drives: Path, tmp_path:
         Image.fromarray(np.full((48, 64), 255, np.uint8)).save(path)
     with pytest.raises(DatasetError, match="has no labelled pixel in split 'only:by night'"):
         train_folds("finetune", unlabelled, tmp_path / "run", **QUICK)
+    single = Path(shutil.copytree(drives, tmp_path / "single"))
+    for number, path in enumerate(sorted((single / "images").iterdir())):
+        for part in (path, *(single / "masks").glob(f"{path.stem}.*")):
+            part.rename(part.with_name(f"{'abcde'[number]}_street{part.suffix}"))
+    with pytest.raises(DatasetError, match="has 5 drives for 5 frames by their names; a drive needs two"):
+        train_folds("finetune", single, tmp_path / "run", **QUICK)
     assert not (tmp_path / "run").exists()

@@ -283,6 +283,11 @@ def labelled_drives(data: Dataset) -> dict[str, int]:
             f"{data.root} has one drive, {next(iter(drives))!r}; folds need two or more: the frames of a drive "
             "lie in a folder of their own, or their names differ only in the number at the end (garage_001.jpg)"
         )
+    if 2 * len(drives) > len(pairs):
+        raise DatasetError(
+            f"{data.root} has {len(drives)} drives for {len(pairs)} frames by their names; a drive needs two frames or "
+            "more: put the frames of each into a folder of their own, or number them (garage_001.jpg, garage_002.jpg)"
+        )
     for drive in drives:
         if all((data.read_label(pair) == IGNORE).all() for pair in pairs if pair.sequence == drive):
             raise data.unlabelled(f"only:{drive}")

@@ -151,7 +151,7 @@ def sweep(
     asked = {"recipe": recipe_as_toml(plan.asked), "ranges": dict(ranges)}
     if study.user_attrs.get("asked", asked) != asked:
         raise TrainingError(
-            f"{out} holds a sweep with other settings or ranges; go on with the same, or choose another"
+            f"{out} holds a sweep with other settings or ranges; go on with the same, or choose another --out"
         )
     study.set_user_attr("asked", asked)
     begun = [one for one in study.trials if not one.state.is_finished()]  # cut off: their runs go on
