@@ -105,7 +105,7 @@ def test_a_video_comes_back_with_its_figures(tmp_path: Path, segmenter: Segmente
     done = predict([source], tmp_path / "out", weights=segmenter, classmap=str(tmp_path / "maps"), every=2)
     assert (done.images, done.failed) == ((), ())
     (video,) = done.videos
-    assert (video.video, video.overlay, video.live) == (str(source), tmp_path / "out" / "ride_overlay.mp4", False)
+    assert (video.video, video.overlay) == (str(source), tmp_path / "out" / "ride_overlay.mp4")
     assert (video.report.frames, video.report.decoded, video.report.interrupted) == (2, 4, False)
     assert len(list((tmp_path / "maps").iterdir())) == 2
     (facts,) = json.loads(done.to_json())["videos"]

@@ -90,7 +90,7 @@ def predict(options: argparse.Namespace) -> int:
 def show_problems(done: PredictedVideo, classmap: str | None, timeout: float) -> int:
     """Print what is wrong with a video; return the exit code."""
     video, report, out = done.video, done.report, done.overlay or classmap or "the window"
-    damaged = not done.live and (report.damaged or report.missing)
+    damaged = not report.live and (report.damaged or report.missing)
     if damaged:
         complain(
             f"{video} is damaged: the decoder patched {report.damaged} of {report.decoded} frames, and "

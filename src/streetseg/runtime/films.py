@@ -43,13 +43,11 @@ class PredictedVideo(Printable):
         video: The source, without a user and password in it.
         overlay: The file of the overlay; None if none was wished.
         report: Size, frames and seconds; and the damaged, missing and dropped frames.
-        live: True if the source is a camera or a network stream.
     """
 
     video: str
     overlay: Path | None
     report: VideoReport
-    live: bool
 
     @property
     def frames_per_second(self) -> float:
@@ -80,7 +78,7 @@ class PredictedVideo(Printable):
             One line: size, frames, seconds, frames a second, overlay.
         """
         report = self.report
-        dropped = f", {report.dropped} late ones dropped" if self.live else ""
+        dropped = f", {report.dropped} late ones dropped" if report.live else ""
         return (
             f"{self.video}: {report.width} x {report.height}; {report.frames} frames in {report.seconds:.1f} s, "
             f"{self.frames_per_second:.1f} a second{dropped}" + (f"; {self.overlay}" if self.overlay else "")
@@ -270,7 +268,7 @@ def predict_films(
                 tell=tell,
                 progress=progress,
             )
-            done.append(PredictedVideo(shown, film.overlay, report, is_live(film.source)))
+            done.append(PredictedVideo(shown, film.overlay, report))
         except StreetsegError as error:
             if alone:
                 raise

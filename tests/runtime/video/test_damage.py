@@ -111,7 +111,7 @@ def test_a_file_that_breaks_off_is_told(name: str, tmp_path: Path) -> None:
         tmp_path / name, range(40), codec=codec, options={"g": "10"}, container_options={"movflags": "faststart"}
     )
     data = path.read_bytes()
-    path.write_bytes(data[: len(data) * 7 // 10])
+    path.write_bytes(data[: len(data) * 6 // 10])
     reader = read(path)
     assert 0 < reader.clock.frames < 40
     assert reader.missing or reader.tally.patched

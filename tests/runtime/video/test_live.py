@@ -75,9 +75,11 @@ def test_reading_can_be_stopped_while_nothing_comes() -> None:
     with serving(RtspCamera("stall", frames=3)) as camera:
         reader = VideoReader(f"rtsp://{camera.place}", VideoOptions(timeout=15))
         with reader:
-            threading.Timer(1.0, reader.stop).start()
+            timer = threading.Timer(1.0, reader.stop)
+            timer.start()
             start = time.monotonic()
             frames = list(reader)
+            timer.join()
         assert len(frames) == 3
         assert time.monotonic() - start < 10
 

@@ -75,7 +75,9 @@ class Filters:
         if self.fields:
             if not frame.interlaced_frame:
                 chain.append(graph.add("setfield", mode="tff"))
-            chain.append(graph.add("bwdif", mode="send_frame", deint="interlaced"))
+            chain.append(
+                graph.add("bwdif", mode="send_frame", deint="all" if self.deinterlace == "always" else "interlaced")
+            )
         with tempfile.TemporaryDirectory() as folder:
             if tone is not None:
                 table = Path(folder, "tone.cube")

@@ -51,6 +51,8 @@ class Opened:
         if self.link is not None:
             self.link.close()
         self.container.close()
+        if isinstance(self.link, Relay):
+            self.link.join()
 
 
 def open_source(source: str, options: VideoOptions) -> Opened:
@@ -125,6 +127,7 @@ def open_watched(source: str, options: VideoOptions) -> Opened:
         return Opened(open_rtsp(relay.address, "tcp", options), relay)
     except BaseException:
         relay.close()
+        relay.join()
         raise
 
 

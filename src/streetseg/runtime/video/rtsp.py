@@ -39,6 +39,7 @@ class Relay:
         self.camera = socket.create_connection((host, port), timeout)
         self.camera.settimeout(None)
         self.server = socket.create_server(("127.0.0.1", 0))
+        self.server.settimeout(timeout)
         self.player: socket.socket | None = None
         own = f"127.0.0.1:{self.server.getsockname()[1]}"
         user = parts.netloc.rpartition("@")[0]
@@ -77,6 +78,11 @@ class Relay:
                 ]
                 self.camera.sendall(b"\r\n".join(lines))
         shut(self.camera)
+
+    def join(self) -> None:
+        """Wait until all connections are closed."""
+        for thread in self.threads:
+            thread.join()
 
     def close(self) -> None:
         """Close all connections, which ends what waits for them."""

@@ -57,6 +57,7 @@ class VideoReport:
         interrupted: True if Ctrl-C ended it early.
         ending: "ended"; "stalled" or "broke off" if a camera or a stream was lost.
         reconnections: How often a camera or a stream was connected again.
+        live: True if frames came at their own pace and late ones were dropped.
     """
 
     width: int
@@ -71,6 +72,7 @@ class VideoReport:
     interrupted: bool
     ending: str = Ending.ORDERLY
     reconnections: int = 0
+    live: bool = False
 
 
 def segment_video(
@@ -175,6 +177,7 @@ def segment_video(
         interrupted=interrupted,
         ending=reader.ending if reader.live and whole else Ending.ORDERLY,
         reconnections=reader.reconnections,
+        live=reader.live,
     )
 
 
