@@ -58,6 +58,16 @@ def test_one_drive_becomes_blocks_with_a_frame_between_them_left_out() -> None:
     assert "2 frames between blocks left out" in division.note
 
 
+def test_a_random_split_is_put_in_order_again() -> None:
+    mixed = [
+        Pair(f"{split}/a_{n:04d}", Path(f"images/{split}/a_{n:04d}.png"), Path("m"), "a")
+        for n, split in enumerate(["train", "val", "train", "train"] * 5)
+    ]
+    division = divide(mixed, {"val": 0.2})
+    assert [pair.name.rpartition("_")[2] for pair in division.splits["val"]] == ["0016", "0017", "0018", "0019"]
+    assert [pair.name.rpartition("_")[2] for pair in division.splits["train"]] == [f"{n:04d}" for n in range(15)]
+
+
 def test_drives_of_unfit_sizes_become_blocks() -> None:
     division = divide(frames(a=100, b=60), {"val": 0.1})
     assert sizes(division) == {"train": 142, "val": 16}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from streetseg.data.pairs import Pair
 from streetseg.errors import UsageError
@@ -43,7 +44,8 @@ def divide(pairs: Iterable[Pair], shares: Mapping[str, float]) -> Division:
     Raises:
         UsageError: The shares leave nothing for train, or there are too few frames.
     """
-    ordered = sorted(pairs, key=lambda pair: natural_key(pair.image.with_name(pair.name.rpartition("/")[2])))
+    # By name without the split that it begins with: an earlier split may have torn a drive apart.
+    ordered = sorted(pairs, key=lambda pair: natural_key(Path(pair.name.partition("/")[2] or pair.name)))
     given = ", ".join(f"{split} {share:g}" for split, share in shares.items())
     if any(not 0 < share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
         raise UsageError(f"shares {given} leave no share for each split; give each a number above 0, below 1 together")
