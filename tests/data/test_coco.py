@@ -97,6 +97,17 @@ def test_cvat_writes_one_subset_as_default(tmp_path: Path) -> None:
     assert "the last fifth" in dataset.note
 
 
+@pytest.mark.parametrize(
+    "place", ["{}.json", "labels_{}.json", "coco_annotations/{}.json", "json/my_{}_v2.json", "{}/annotations/a.json"]
+)
+def test_jsons_lie_where_people_put_them(tmp_path: Path, place: str) -> None:
+    for split, numbers in (("train", range(3)), ("val", range(3, 5))):
+        for i in numbers:
+            save(photo(i), tmp_path / "photos" / f"f{i}.jpg")
+        write_json(content(numbers, POLYGONS, "f{}.jpg"), tmp_path / place.format(split))
+    assert_street(tmp_path, train=3, val=2)
+
+
 def test_roboflow_writes_a_json_into_each_split_and_a_category_for_the_group(tmp_path: Path) -> None:
     group = {"id": 0, "name": "streets-and-cars", "supercategory": "none"}
     for folder, numbers in (("train", range(3)), ("valid", range(3, 5)), ("test", range(5, 6))):

@@ -30,6 +30,7 @@ from streetseg.errors import DatasetError
 
 LAYOUT = "COCO JSON with polygons or RLE, annotations/instances_train.json or train/_annotations.coco.json, and images"
 FIRST_KEY = re.compile(r'^\{\s*"(info|licenses|categories|images|annotations|contributor|type)"')
+OF_LABELS = re.compile("annotation|coco|label|json")  # in the names of folders that may hold the JSON
 OTHER_TASKS = ("captions", "person_keypoints", "image_info", "stuff", "panoptic")  # COCO's files without instances
 
 
@@ -47,7 +48,7 @@ def open_coco(root: Path) -> Dataset:
     index = ImageIndex(root)
     drawings: list[Drawing] = []
     counts = Counts()
-    splits = split_of_files([file.path for file in files])
+    splits = split_of_files(root, [file.path for file in files])
     for file in files:
         drawings += drawings_of(file, splits[file.path], index, counts)
     counts.refuse(root, files)
@@ -65,9 +66,9 @@ def json_files(root: Path) -> list[Path]:
 def label_folders(root: Path) -> list[Path]:
     """Return the folder itself, its folders of labels and of splits, and folders of labels in these."""
     folders = [path for path in sorted(root.glob("[!.]*")) if path.is_dir()]
-    said = {path: meaning_of(path.name) for path in folders}
-    inner = [path / "annotations" for path in folders if said[path].split]
-    return [root, *(path for path in folders if said[path].split or said[path].role == "masks"), *inner]
+    splits = [path for path in folders if meaning_of(path.name).split]
+    labels = [path for path in folders if meaning_of(path.name).role == "masks" or OF_LABELS.search(path.name.lower())]
+    return list(dict.fromkeys([root, *splits, *labels, *(path / "annotations" for path in splits)]))
 
 
 def begins_like_coco(text: str) -> bool:
@@ -94,11 +95,11 @@ def is_panoptic(path: Path) -> bool:
         return b'"segments_info"' in content + file.read()
 
 
-def split_of_files(paths: list[Path]) -> dict[Path, str | None]:
-    """Return the split that each file's or its folder's name says; a file that says none is train beside others."""
+def split_of_files(root: Path, paths: list[Path]) -> dict[Path, str | None]:
+    """Return the split that each file's or its folders' names say; a file that says none is train beside others."""
     splits: dict[Path, str | None] = {}
     for path in paths:
-        words = [*re.findall(r"[A-Za-z]+", path.stem), path.parent.name]
+        words = [*re.findall(r"[A-Za-z]+", path.stem), *reversed(path.relative_to(root).parts[:-1])]
         splits[path] = next(filter(None, map(split_word, words)), None)
     if any(splits.values()):
         return {path: split or "train" for path, split in splits.items()}

@@ -35,7 +35,7 @@ def open_panoptic(root: Path) -> Dataset:
         raise DatasetError(f"{root} holds no panoptic JSON; looked for {LAYOUT}")
     folders = {file.path: folder_of_masks(root, file.path) for file in files}
     index = ImageIndex(root, without=folders.values())
-    splits = split_of_files([file.path for file in files])
+    splits = split_of_files(root, [file.path for file in files])
     drawings: list[Drawing] = []
     counts = Counts()
     for file in files:
