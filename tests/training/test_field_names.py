@@ -40,6 +40,8 @@ def hint(name: str, value: object = 5) -> str:
         ("criterion", "loss"), ("ohem_thresh", "ohem_threshold"), ("aux_loss_weight", "aux_weights"),
         ("beta1", "momentum"), ("random_seed", "seed"), ("val_split", "evaluate_split"), ("torch_compile", "compile"),
         ("max_batch", "batch"), ("checkpoint_frequency", "checkpoint_every"), ("base_learning_rate", "learning_rate"),
+        ("batch_size_train", "batch"), ("use_lr", "learning_rate"), ("input_res", "crop"), ("val", "evaluate_split"),
+        ("freeze_backbone", "learning_rate_factors"),
     ],
 )  # fmt: skip
 def test_names_of_other_codes(name: str, field: str) -> None:
@@ -53,7 +55,8 @@ def test_names_of_other_codes(name: str, field: str) -> None:
         ("warmup_epochs", "did you mean warmup_iterations, counted in steps?"),
         ("bs", "did you mean batch (--batch N)?"), ("img_size", "did you mean crop (--crop HxW)?"),
         ("num_workers", "give it as --workers N"), ("device", "give it as --device; "), ("resume", "add --resume; "),
-        ("num_classes", "the dataset's class file says it"), ("mosaic", "there is no such augmentation; there are "),
+        ("num_classes", "the dataset's class file says it"), ("gamma", "the schedule says how the rate falls"),
+        ("mosaic", "there is no such augmentation; there are "),
         ("quux", "`streetseg recipes NAME` prints"),
     ],
 )  # fmt: skip

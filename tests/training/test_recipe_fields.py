@@ -57,6 +57,7 @@ def test_a_networks_arguments_are_what_they_look_like() -> None:
         ("crop_area=0.5,1", "crop_area is for classification; segmentation has scale"),
         ("crop_aspect=2", "crop_aspect is for classification; segmentation has aspect"),
         ("warmup=exponential", "needs warmup_start above 0"),
+        ("warmup=500", "takes one of linear, exponential, got '500'; the number of steps is warmup_iterations"),
         ("weight_decay=-1", "must be 0 or more"),
         ("seed=4294967296", "seed is 4294967296; it must be 0 to 4294967295"),
         ("momentum=1", "AdamW needs a momentum below 1"),

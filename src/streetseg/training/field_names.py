@@ -16,7 +16,8 @@ MEANINGS: dict[str, str] = {
     "finetune_from init_weights init_from load load_weights start_from restore model_path weights_path init_checkpoint "
     "from_pretrained resume_weights",
     "split": "train_split train_set train_list training_split train_subset",
-    "evaluate_split": "val_split valid_split validation_split eval_split test_split evaluation_split val_set val_list",
+    "evaluate_split": "val_split valid_split validation_split eval_split test_split evaluation_split val_set val_list "
+    "val valid validation",
     "native_short_side": "short_side short_edge shortest_edge smaller_side min_size min_side resize resize_to "
     "short_size resize_short shorter_side shorter_edge",
     "operating_scale": "test_scale input_scale eval_scale scale_factor infer_scale inference_scale resize_factor",
@@ -25,7 +26,7 @@ MEANINGS: dict[str, str] = {
     "crop": "img_size imgsz image_size imsize img_sz input_size size resolution crop_size train_size height width "
     "input_shape patch_size random_crop train_crop train_crop_size base_size img_height img_width image_height "
     "image_width input_height input_width h w img_shape image_shape res crop_h crop_w crop_height crop_width "
-    "train_resolution input_resolution im_size",
+    "train_resolution input_resolution im_size input_res image_res img_res",
     "scale": "random_scale scale_range scales multi_scale multiscale scale_jitter ratio_range random_resize "
     "scale_min scale_max min_scale max_scale zoom rescale",
     "scale_list": "scale_choices discrete_scales",
@@ -44,7 +45,8 @@ MEANINGS: dict[str, str] = {
     "learning_rate": "lr lr0 base_lr init_lr initial_lr max_lr peak_lr lrate rate eta eta0 learningrate "
     "initial_learning_rate base_learning_rate start_lr lr_init lr_max lr_base lr_peak",
     "learning_rate_factors": "lr_mult lr_multiplier lr_mults paramwise lr_factors head_lr head_lr_mult backbone_lr "
-    "backbone_lr_mult lr_factor encoder_lr decoder_lr",
+    "backbone_lr_mult lr_factor encoder_lr decoder_lr freeze freeze_backbone freeze_encoder frozen frozen_stages "
+    "layer_decay layerwise_decay",
     "momentum": "mom beta1 beta_1 betas beta adam_beta1 sgd_momentum adam_betas",
     "nesterov": "use_nesterov",
     "weight_decay": "wd l2 decay l2_reg l2_regularization weight_decay_rate regularization reg weightdecay "
@@ -122,6 +124,7 @@ ELSEWHERE: dict[str, str] = {
     "augmentation; there are scale, aspect, flip, jitter, blur, noise and shade",
     "dropout dropout_ratio drop drop_path drop_rate drop_path_rate": "it is part of the network; `streetseg models` "
     "lists the networks",
+    "gamma decay_rate lr_gamma lr_decay_rate t_max t_0 t_mult eta_max "
     "min_lr lrf final_lr lr_min eta_min end_lr lr_end final_learning_rate": "the schedule says how the rate falls "
     "(schedule, poly_power, step_at)",
     "beta2 beta_2 adam_beta2 eps adam_eps adam_epsilon amsgrad dampening": "AdamW's second beta is 0.999, its epsilon "
@@ -187,8 +190,10 @@ def field_meant(key: str, fields: list[str]) -> str | None:
     """Return the field that a plain name means: by a table, else by its letters or parts; None if there is none."""
     aliases = {alias: field for field, names in MEANINGS.items() for alias in names.split()}
     known = {field: field for field in fields} | aliases
-    if key in known:
-        return known[key]
+    bare = "_".join(part for part in key.split("_") if part not in FILLERS.split())
+    for name in (key, bare):
+        if name in known:
+            return known[name]
     for names, cutoff in ((fields, 0.75), ([alias for alias in aliases if len(alias) > 4], 0.85)):
         if close := difflib.get_close_matches(key, names, n=1, cutoff=cutoff):
             return known[close[0]]

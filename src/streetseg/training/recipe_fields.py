@@ -79,7 +79,8 @@ def read_field(name: str, value: object, kind: Any) -> object:
     try:
         return read_value(value, kind)
     except (ValueError, TypeError, AttributeError):
-        raise RecipeError(f"field {name} takes {describe_type(kind)}, got {value!r}") from None
+        hint = "; the number of steps is warmup_iterations" if name == "warmup" else ""
+        raise RecipeError(f"field {name} takes {describe_type(kind)}, got {value!r}{hint}") from None
 
 
 def read_value(value: Any, kind: Any) -> object:
