@@ -132,6 +132,14 @@ def test_images_without_objects_are_left_out_unless_background_counts(tmp_path: 
     assert (dataset.read_label(dataset.pairs("train")[1]) == 0).all()
 
 
+def test_a_split_without_any_label_is_told(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    for path in (root / "labels" / "val").iterdir():
+        path.unlink()
+    with pytest.raises(DatasetError, match=r"f4\.jpg has no label: .*f4\.txt is missing \(2 missing in all\)"):
+        open_dataset(root)
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

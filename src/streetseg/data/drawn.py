@@ -66,6 +66,7 @@ class Drawing:
         split: train, val or test; None: its folder may say so.
         entry: The frame's entry in `label` if frames share that file.
         empty: True if it is known that no shape is drawn.
+        expected: The suffix of the file beside the image that would have its shapes, for messages.
     """
 
     image: Path
@@ -74,6 +75,7 @@ class Drawing:
     split: str | None = None
     entry: str = ""
     empty: bool = False
+    expected: str = ".json"
 
 
 def drawn_dataset(
@@ -139,7 +141,7 @@ def value_of(name: str, area: Area, classes: ShapeClasses) -> int:
 def pair_of(split: str, name: str, drawing: Drawing) -> Pair:
     """Return the pair of a drawing."""
     bare = split == "test" and drawing.label is None
-    label = None if bare else drawing.label or drawing.image.with_suffix(".json")
+    label = None if bare else drawing.label or drawing.image.with_suffix(drawing.expected)
     return Pair(below(split, name), drawing.image, label, sequence_of(name), drawing.entry)
 
 

@@ -79,7 +79,14 @@ def open_yolo(root: Path) -> Dataset:
     refuse_boxes([label for label in labels.values() if label])
     read = partial(read_shapes, names)
     drawings = [
-        Drawing(image, label, partial(read, label), split, empty=label is not None and label.stat().st_size == 0)
+        Drawing(
+            image,
+            label,
+            partial(read, label),
+            split,
+            empty=label is not None and not label.stat().st_size,
+            expected=".txt",
+        )
         for (image, split), label in zip(members.items(), labels.values(), strict=True)
     ]
     unlisted = len(set(index.images) - set(members))
