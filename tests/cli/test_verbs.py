@@ -37,5 +37,6 @@ def test_a_command_imports_its_own_verb_only() -> None:
         "print(*sorted(name for name in sys.modules if name.startswith('streetseg')))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    rooms = ["streetseg.cli", "streetseg.cli.options", "streetseg.cli.output", "streetseg.cli.predict"]
+    files = ["drawing", "images", "options", "output", "predict", "video"]
+    rooms = ["streetseg.cli", *(f"streetseg.cli.{file}" for file in files)]
     assert run.stdout.split() == ["streetseg", *rooms, "streetseg.errors"]
