@@ -30,7 +30,10 @@ VERBS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return its exit code: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted."""
+    """Run a command; return its exit code.
+
+    0 done, 1 a check failed, 2 the user's mistake, 3 a camera stalled, 4 it broke off, 130 interrupted.
+    """
     warnings.showwarning = lambda message, *_, **__: complain(message)
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)

@@ -25,7 +25,8 @@ def upright_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8
     It is resized to `size` (H, W as stored), then turned or mirrored by its display matrix (phones, rear cameras).
     """
     matrix = Colorspace.ITU709 if frame.colorspace == UNSPECIFIED and size[0] >= HD_HEIGHT else None
-    rgb = frame.to_ndarray(format="rgb24", height=size[0], width=size[1], src_colorspace=matrix)
+    # One thread: several frames are converted at once, and each conversion would start threads of its own.
+    rgb = frame.to_ndarray(format="rgb24", height=size[0], width=size[1], src_colorspace=matrix, threads=1)
     return upright(np.asarray(rgb, np.uint8), *display_turn(frame))
 
 

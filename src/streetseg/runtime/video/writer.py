@@ -135,7 +135,7 @@ class VideoWriter:
         if self.padding is not None:
             picture = np.pad(picture, self.padding, mode="edge")
         frame = av.VideoFrame.from_ndarray(picture, format=self.format)
-        frame = frame.reformat(format=self.stream.pix_fmt, dst_colorspace=self.matrix)
+        frame = frame.reformat(format=self.stream.pix_fmt, dst_colorspace=self.matrix, threads=1)
         frame.pts, frame.time_base = pts, self.time_base
         with self.translated_errors():
             self.container.mux(self.stream.encode(frame))
