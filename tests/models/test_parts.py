@@ -72,6 +72,48 @@ def test_modules_around_modules_are_taken_off_inside_names() -> None:
     assert value(recognised(inside)) == LAST
 
 
+@pytest.mark.parametrize("around", ["", "net.", "module."])
+def test_a_network_that_is_wrapped_in_part_is_taken(around: str) -> None:
+    """DataParallel around the encoder alone, around some layers' names, or inside the names."""
+    whole = filled(LAST)
+    first = {f"module.{name}" if name.startswith("base.") else name: one for name, one in whole.items()}
+    mixed = {f"module.{name}" if at % 2 else name: one for at, (name, one) in enumerate(whole.items())}
+    inside = {name.replace("base.", "base.module.", 1): one for name, one in whole.items()}
+    last = {name if name.startswith("base.") else f"module.{name}": one for name, one in whole.items()}
+    each = {".module.".join(name.split(".", 1)): one for name, one in whole.items()}
+    for wrapped in (first, mixed, inside, last, each):
+        conversion = recognised({"epoch": 1, "state_dict": {around + name: one for name, one in wrapped.items()}})
+        assert conversion.network == "fassd_net_l2"
+        assert value(conversion) == LAST
+        assert not conversion.left_out
+
+
+def test_averages_are_found_beside_and_in_part_wrapped_networks() -> None:
+    def wrapped(value: float) -> dict[str, Tensor]:
+        return {f"module.{name}" if name.startswith("base.") else name: one for name, one in filled(value).items()}
+
+    for content in (
+        {"model": filled(LAST), "ema": wrapped(AVERAGED)},
+        {"model": wrapped(LAST), "ema": filled(AVERAGED)},
+        {"model": wrapped(LAST), "ema": filled(AVERAGED, "module.") | {"n_averaged": torch.tensor(3)}},
+    ):
+        conversion = recognised(content)
+        assert value(conversion) == AVERAGED
+        assert conversion.part == "ema"
+        assert conversion.not_taken == ("model",)
+
+
+def test_two_tensors_of_one_name_are_not_put_together() -> None:
+    whole = filled(LAST)
+    name = "finalConv.weight" if "finalConv.weight" in whole else list(whole)[-1]
+    message = refusal(CheckpointError, recognised, whole | {f"module.{name}": whole[name] + 1})
+    assert f"1 of theirs left over (module.{name})" in message
+    half = {f"module.{name}" if name.startswith("base.") else name: one for name, one in whole.items()}
+    taken = next(name for name in half if name.startswith("module."))
+    refusal(CheckpointError, recognised, half | {taken.removeprefix("module."): whole[name]})
+    assert value(recognised({"module": whole, "model": whole})) == LAST
+
+
 def test_an_optimiser_s_tensors_are_no_network() -> None:
     moments = {name: {"exp_avg": tensor, "step": torch.tensor(3)} for name, tensor in filled(9.0).items()}
     for optimiser in (filled(9.0), moments):

@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 
 from streetseg.errors import CheckpointError
 from streetseg.models.foreign_files import SAVE, refuse_folder, refuse_foreign, refuse_zip
-from streetseg.models.stand_ins import LEGACY_PICKLES, stand_ins
+from streetseg.models.pickle_protocols import in_protocol_2
+from streetseg.models.stand_ins import stand_ins
 from streetseg.runtime.artefact import CLASSIFIER_KEY
 
 # With older versions, a file could make weights_only run code (CVE-2025-32434, CVE-2026-24747).
@@ -29,7 +30,9 @@ OLDEST_TORCH = (2, 10)
 
 READ_AT_A_TIME = 1 << 20
 DAMAGED = (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError)  # zipfile raises these for damaged archives
-LEGACY_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number in the first pickle of a file before torch 1.6
+# The number in the first pickle of a file before torch 1.6; in protocol 1 as digits.
+LEGACY_MAGIC, LEGACY_DIGITS = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", b"L119547037146038801333356L\n."
+LEGACY_PICKLES = 5  # of such a file: magic number, protocol, machine, content, keys of the storages
 
 
 def read_checkpoint(path: Path) -> object:
@@ -81,24 +84,29 @@ def read_torch(path: Path, start: bytes) -> object:
         raise CheckpointError(
             f"{path} can only be opened safely by PyTorch 2.10 or newer, here is {torch.__version__}; upgrade it"
         )
-    if not start.startswith((b"PK", b"\x80")):
+    if not start.startswith((b"PK", b"\x80", LEGACY_DIGITS)):
         raise CheckpointError(f"{path} is not a checkpoint: neither torch.save nor safetensors wrote it; get it again")
     pickled: BinaryIO
-    if start.startswith(b"PK"):
+    archive = start.startswith(b"PK")
+    if archive:
         check_archive(path)
         pickled, pickles = archived_pickle(path), 1
     else:
         pickled, pickles = path.open("rb"), LEGACY_PICKLES
-        if LEGACY_MAGIC not in start[:32]:
+        if LEGACY_MAGIC not in start[:32] and not start.startswith(LEGACY_DIGITS):
             pickled.close()
             refuse_pickle(path)
+    source: Path | BinaryIO = path
     try:
-        with (
-            pickled,
-            warnings.catch_warnings(action="ignore"),
-            torch.serialization.safe_globals(stand_ins(pickled, pickles)),
-        ):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with pickled, warnings.catch_warnings(action="ignore"):
+            rewritten = in_protocol_2(pickled, pickles)
+            if rewritten is not None:
+                rest = pickled.read()
+                pickled = io.BytesIO(rewritten)
+                source = with_pickle(path, rewritten) if archive else io.BytesIO(rewritten + rest)
+            pickled.seek(0)
+            with torch.serialization.safe_globals(stand_ins(pickled, pickles)):
+                return torch.load(source, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes make pickletools and torch.load raise any exception
         explain(path, str(error))
 
@@ -113,6 +121,19 @@ def archived_pickle(path: Path) -> BinaryIO:
             return io.BytesIO(archive.read(entry))
     except DAMAGED:
         damaged(path)
+
+
+def with_pickle(path: Path, pickled: bytes) -> BinaryIO:
+    """Return torch.save's archive with another pickle in it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(made, "w") as target:
+        for entry in source.infolist():
+            if not entry.CRC:
+                entry.CRC = None  # type: ignore[assignment]
+            content = pickled if Path(entry.filename).name == "data.pkl" else source.read(entry)
+            target.writestr(entry.filename, content)
+    made.seek(0)
+    return made
 
 
 def explain(path: Path, message: str) -> NoReturn:

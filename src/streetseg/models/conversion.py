@@ -19,7 +19,7 @@ from streetseg.models.origins import ORIGINS
 from streetseg.models.origins.origin import Origin
 from streetseg.models.origins.unsupported import unsupported_network
 from streetseg.models.outputs import Network
-from streetseg.models.parts import Part, below, beside, places, unnamed_averages, without_copies
+from streetseg.models.parts import Part, below, beside, places, unnamed_averages, without_copies, without_wrappers
 from streetseg.models.skeleton import skeletons
 from streetseg.models.weights import load_tensors
 from streetseg.runtime.card import ModelCard
@@ -91,7 +91,7 @@ def recognise_checkpoint(
     def asked(match: Match) -> bool:
         return network in (None, match.network) and origin in (None, match.origin.name, *match.origin.also)
 
-    readings = read_parts(theirs)
+    theirs, readings = read_unwrapped(theirs)
     fitting = [reading for reading in readings if any(asked(match) for match in reading.exact)]
     if not fitting:
         refuse_unknown(theirs, source, network, [m for one in readings for m in one.matches], asked)
@@ -165,6 +165,22 @@ class Reading:
     def exact(self) -> list[Match]:
         """The matches without faults."""
         return [match for match in self.matches if not match.faults]
+
+
+def read_unwrapped(theirs: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], list[Reading]]:
+    """Read a checkpoint, or the same without "module" in its names where more fits then.
+
+    Returns:
+        The tensors by the names that were read, and what they fit.
+    """
+    freed = without_wrappers(theirs)
+    read = [(names, read_parts(names)) for names in ([theirs] if freed is theirs else [theirs, freed])]
+
+    def fit(one: tuple[Mapping[str, Tensor], list[Reading]]) -> tuple[int, int]:
+        used = sum(max((len(match.used) for match in reading.exact), default=0) for reading in one[1])
+        return used, max((match.matched for reading in one[1] for match in reading.matches), default=0)
+
+    return max(read, key=fit)
 
 
 def read_parts(theirs: Mapping[str, Tensor]) -> list[Reading]:

@@ -21,6 +21,7 @@ AVERAGED = {
     "emamodel", "modelema", "netema", "emanet", "swamodel", "modelswa", "ewma", "smoothed",
 }  # fmt: skip
 NOT_AVERAGED = {"non", "no", "not", "without", "before", "raw", "current", "online", "student"}
+WRAPPER = "module"  # the name under which DataParallel and its like hold a network, or one part of it
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 FEWEST = 5  # tensors that could be a network's average
 
@@ -101,6 +102,19 @@ def below(theirs: Mapping[str, Tensor], prefix: str, without: Iterable[str] = ()
         for name, tensor in theirs.items()
         if name.startswith(prefix) and not (inner and name.startswith(inner))
     }
+
+
+def without_wrappers(theirs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return the tensors without "module" in their names, if not all of them have it in the same place.
+
+    They stay as they are if two of the names would be the same.
+    """
+    # What stands up to the last "module"; nothing where there is none.
+    before = {"".join(f".{name}".rpartition(f".{WRAPPER}.")[:2]) for name, one in theirs.items() if one.numel() > 1}
+    if len(before) < 2:
+        return theirs
+    freed = {".".join(word for word in name.split(".") if word != WRAPPER): one for name, one in theirs.items()}
+    return freed if len(freed) == len(theirs) else theirs
 
 
 def beside(names: Iterable[str], part: Part, all_parts: Iterable[Part]) -> list[str]:
