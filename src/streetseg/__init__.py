@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from streetseg.data.stats import DatasetStats, dataset_stats
     from streetseg.errors import StreetsegError
     from streetseg.export.convert import Converted, convert
+    from streetseg.export.equivalence import Verification, verify
     from streetseg.export.quantize import Quantization, quantize
     from streetseg.export.targets import Export, export
     from streetseg.measure.compare import Comparison, compare
@@ -105,6 +106,7 @@ __all__ = [
     "TrainingResult",
     "TrainingSpeed",
     "Trial",
+    "Verification",
     "VideoOptions",
     "WeightList",
     "bench",
@@ -137,6 +139,7 @@ __all__ = [
     "sweep",
     "train",
     "train_folds",
+    "verify",
     "write_submission",
 ]
 
@@ -182,6 +185,7 @@ HOMES = {
     "TrainingResult": "streetseg.training.result",
     "TrainingSpeed": "streetseg.bench.training",
     "Trial": "streetseg.training.sweep",
+    "Verification": "streetseg.export.equivalence",
     "VideoOptions": "streetseg.runtime.video_options",
     "WeightList": "streetseg.runtime.shelf.shelf",
     "bench": "streetseg.bench.frames",
@@ -214,6 +218,7 @@ HOMES = {
     "sweep": "streetseg.training.sweep",
     "train": "streetseg.training.train",
     "train_folds": "streetseg.training.folds",
+    "verify": "streetseg.export.equivalence",
     "write_submission": "streetseg.measure.submission",
 }
 

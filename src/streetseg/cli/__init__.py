@@ -25,6 +25,7 @@ VERBS = {
     "train": ("train", "sweep", "recipes"),
     "card": ("card",),
     "weights": ("convert", "export", "quantize"),
+    "verify": ("verify",),
     "data": ("data",),
 }
 
