@@ -34,13 +34,18 @@ class Camera:
     @staticmethod
     def sample(rng: Generator, street: Street, size: tuple[int, int]) -> Camera:
         """Draw a camera in our lane; size: height and width of the frame."""
-        yaw, pitch, roll = np.radians(rng.normal(0, [2.0, 1.2, 0.5]))
+        yaw, pitch, roll = np.radians(rng.normal(0, [3.0, 1.8, 0.7]))
+        if rng.random() < 0.12:  # the car turns
+            yaw += np.radians(rng.uniform(-22, 22))
         heading = Place.of(np.zeros(3), yaw).axes * [[1], [-1], [1]]
         tilt = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
         rock = np.array([[np.cos(roll), np.sin(roll), 0], [-np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-        position = street.point(0, -street.lane / 2 + rng.normal(0, 0.25), rng.uniform(1.25, 1.6))
+        high = rng.uniform(1.7, 2.6) if rng.random() < 0.12 else rng.uniform(1.1, 1.6)
+        position = street.point(0, -street.lane * rng.uniform(0.3, street.lanes[0] - 0.3), high)
         height, width = 2 * size[0], 2 * size[1]
-        return Camera(Place(position, rock @ tilt @ heading), (height, width), height * rng.uniform(1.1, 1.45))
+        focal = height * rng.uniform(*((0.7, 1.0) if rng.random() < 0.15 else (1.0, 1.55)))
+        bulge = rng.uniform(0.02, 0.25) if rng.random() < 0.4 else 0.0
+        return Camera(Place(position, rock @ tilt @ heading), (height, width), focal, bulge)
 
     @cached_property
     def rays(self) -> Array:
@@ -63,6 +68,11 @@ class Camera:
         rows = (self.rays[1] * self.focal + self.size[0] / 2).astype(np.int32)
         seen: NDArray[np.intp] = canvas[rows, columns].astype(np.intp)
         return seen
+
+    def may_see(self, point: Array, margin: float) -> bool:
+        """Return True if the camera may see something within `margin` metres of a point of the world."""
+        x, _, z = (point - self.place.origin) @ self.place.axes.T
+        return bool(z > -margin and abs(x) - margin < max(z, 0) * self.size[1] / 2 / self.focal * 1.2)
 
     def project(self, points: Array) -> Array:
         """Return the canvas's pixels (x, y), N x 2, of points in camera coordinates, N x 3, in front of the camera."""

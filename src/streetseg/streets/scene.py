@@ -15,11 +15,18 @@ from streetseg.runtime.frames import MAX_PIXELS
 from streetseg.streets.camera import Camera
 from streetseg.streets.canvas import Canvas
 from streetseg.streets.develop import develop
-from streetseg.streets.surroundings import paint_ground, plan_fences, plan_houses, plan_poles, plan_trees, sky_of
+from streetseg.streets.drawing import draw
+from streetseg.streets.furniture import plan_fences, plan_poles
+from streetseg.streets.ground import paint_ground, sky_of
+from streetseg.streets.houses import plan_houses
+from streetseg.streets.own_car import paint_own_car
+from streetseg.streets.people import plan_people
+from streetseg.streets.plants import plan_trees
 from streetseg.streets.textures import Noise
-from streetseg.streets.traffic import paint_bonnet, plan_cars, plan_people
+from streetseg.streets.traffic import plan_cars
 from streetseg.streets.world import SURFACE_CLASSES, Bytes, Light, Street
 
+SMALL = 8.0  # metres; how far a thing, and its shadow, may reach from its place
 SMALLEST = 16  # pixels a side; smaller frames show nothing
 
 # The order matters: all plans draw from the same random numbers.
@@ -66,12 +73,20 @@ def render_surfaces(seed: int, size: tuple[int, int]) -> tuple[Bytes, Bytes]:
 
     paint_ground(canvas, street, rng)
     things = [thing for plan in PLANS for thing in plan(street, rng)]
-    for thing in sorted(things, key=lambda thing: thing.place.origin[2] + thing.behind, reverse=True):
-        thing.paint(canvas, thing.place, rng)
-    if rng.random() < 0.25:
-        paint_bonnet(canvas, rng)
+    things.sort(key=lambda thing: thing.place.origin[2] + thing.behind, reverse=True)
+    seeds = rng.integers(1 << 62, size=len(things)).tolist()
+    for thing, own_seed in zip(things, seeds, strict=True):
+        if thing.behind or canvas.camera.may_see(thing.place.origin, SMALL):
+            own_rng = np.random.default_rng(own_seed)
+            # In low sun many things stand in the shadow of others.
+            shaded = own_rng.random() < 0.35 * (1 - canvas.light.ambient)
+            canvas.shade = own_rng.uniform(0.5, 0.8) if shaded else 1.0
+            thing.paint(canvas, thing.place, own_rng)
+    canvas.shade = 1.0
+    if rng.random() < 0.4:
+        paint_own_car(canvas, rng)
 
-    frame, surfaces = develop(canvas.draw(sky_of(canvas)), canvas.light, rng, grain_rng)
+    frame, surfaces = develop(draw(canvas, sky_of(canvas)), canvas.light, rng, grain_rng)
     if rng.random() < 0.5:  # people drive on the left; in the mirror image, on the right
         frame, surfaces = frame[:, ::-1], surfaces[:, ::-1]
     return np.ascontiguousarray(frame), np.ascontiguousarray(surfaces)

@@ -35,28 +35,51 @@ class Street:
     """
 
     bend: float  # curvature, 1 / m, positive to the right
-    lane: float  # width; there is one lane in each direction, and ours is the left one
+    lane: float  # width of a lane
+    lanes: tuple[int, int]  # ours is the innermost one on the left
     parking: tuple[bool, bool]  # on one side at most, so that the other sidewalk stays visible
     sidewalk: float
     garden: tuple[float, float]  # depth of the gardens between the sidewalk and the houses
-    built: tuple[bool, bool]
+    sides: tuple[str, str]  # what stands there: houses, a park, a lot of parked cars
+    mouth: tuple[float, float, int] | None  # a side road: its begin and end s, and its side
 
     @staticmethod
     def sample(rng: Generator) -> Street:
         """Draw a street."""
-        parked, park = rng.choice([-1, 0, 1]), rng.choice([-1, 0, 0, 1])  # a park has no houses
+        parked = rng.choice([-1, 0, 1])
+        kinds = rng.choice(["houses", "park", "lot"], 2, p=[0.7, 0.2, 0.1])
+        if (kinds != "houses").all() and rng.random() < 0.6:  # most streets have houses
+            kinds[rng.integers(2)] = "houses"
+        begin, wide = rng.uniform(8, 45), rng.uniform(5.5, 11)
+        mouth = (begin, begin + wide, int(rng.choice([-1, 1]))) if rng.random() < 0.4 else None
+        wider = rng.choice(3, p=[0.6, 0.25, 0.15])
         return Street(
-            bend=rng.uniform(-1, 1) / 420,
-            lane=rng.uniform(3.0, 4.0),
+            bend=rng.uniform(-1, 1) / rng.choice([130, 300, 700]),
+            lane=rng.uniform(2.8, 4.2),
+            lanes=((1, 1), (1, 2), (2, 2))[wider],
             parking=(bool(parked == -1), bool(parked == 1)),
-            sidewalk=rng.uniform(1.8, 3.6),
-            garden=(rng.choice([0.0, 0.0, 1.5, 4.0]), rng.choice([0.0, 0.0, 1.5, 4.0])),
-            built=(bool(park != -1), bool(park != 1)),
+            sidewalk=rng.uniform(1.4, 4.5),
+            garden=(rng.choice([0.0, 0.0, 1.5, 4.0, 8.0]), rng.choice([0.0, 0.0, 1.5, 4.0, 8.0])),
+            sides=(str(kinds[0]), str(kinds[1])),
+            mouth=mouth,
         )
+
+    def built(self, side: int) -> bool:
+        """Return True if houses stand along that side."""
+        return self.sides[side > 0] == "houses"
 
     def kerb(self, side: int, behind: float = 0.0) -> float:
         """Return the offset d of the kerb, or of a line `behind` metres behind it."""
-        return side * (self.lane + 2.2 * self.parking[side > 0] + behind)
+        return side * (self.lane * self.lanes[side > 0] + 2.2 * self.parking[side > 0] + behind)
+
+    def free(self, s: float, side: int, margin: float = 1.5) -> bool:
+        """Return True if no side road begins at s on that side."""
+        return self.mouth is None or self.mouth[2] != side or not -margin < s - self.mouth[0] < self.width + margin
+
+    @property
+    def width(self) -> float:
+        """Width of the side road; 0 if there is none."""
+        return self.mouth[1] - self.mouth[0] if self.mouth else 0.0
 
     def point(self, s: ArrayLike, d: ArrayLike, height: ArrayLike = 0.0) -> Array:
         """Return world points, ... x 3."""
@@ -97,27 +120,64 @@ WORLD = Place.of(np.zeros(3), 0.0)
 
 @dataclass(frozen=True)
 class Light:
-    """Sun, sky and air. Level ground in the sun has the brightness ambient + direct * sun[1] = 1."""
+    """Sun, sky and air. Level ground in the sun has the brightness level * (ambient + direct * sun[1]) = level."""
 
     sun: Array  # unit vector towards the sun
     direct: float
     ambient: float
+    level: float  # brightness of the ground's light against the sky's
     zenith: Array
     horizon: Array
     clouds: float  # share of the sky, 0 to 1
+    relief: float  # contrast of the clouds
     visibility: float  # metres after which 63 % of a colour is haze
+    wet: float  # share of the light that the road mirrors, 0 to 1
+    glare: float  # brightness of the sun's reflection on the road
 
     @staticmethod
     def sample(rng: Generator) -> Light:
-        """Draw a sunny or an overcast day."""
-        elevation, azimuth = np.radians(rng.uniform(22, 55)), rng.uniform(0, 2 * np.pi)
+        """Draw a day's, a dusk's or a night's light."""
+        kind = rng.choice(["sun", "pale sun", "overcast", "dusk", "night"], p=[0.2, 0.36, 0.24, 0.16, 0.04])
+        low = rng.random() < 0.5
+        elevation, azimuth = np.radians(rng.uniform(9, 24) if low else rng.uniform(24, 58)), rng.uniform(0, 2 * np.pi)
+        if low and rng.random() < 0.35:  # ahead, so that it dazzles
+            azimuth = rng.normal(0, 0.5)
         sun = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])
-        overcast = rng.random() < 0.5
-        ambient = rng.uniform(0.82, 0.95) if overcast else rng.uniform(0.45, 0.62)
-        white = np.array([1.0, 1.01, 1.03]) * rng.uniform(235, 300)
-        blue = np.array([102.0, 152.0, 216.0]) * rng.uniform(0.9, 1.2)
-        zenith, clouds = (white * rng.uniform(0.82, 1), 0.9) if overcast else (blue, rng.uniform(0.1, 0.6))
-        return Light(sun, (1 - ambient) / sun[1], ambient, zenith, white, clouds, visibility=rng.uniform(220, 900))
+        shining = kind in ("sun", "pale sun")
+        ambient = rng.uniform(0.22, 0.6) if shining else rng.uniform(0.82, 0.96)
+        white = np.array([1.0, 1.005, 1.01]) ** rng.uniform(-1, 5) * rng.uniform(260, 430)
+        blue = np.array([112.0, 158.0, 216.0]) * rng.uniform(0.9, 1.6)
+        zenith, clouds, relief, level = white * rng.uniform(0.82, 1.05), 0.9, 0.1, 1.0
+        if kind == "sun":
+            zenith, clouds = blue, rng.uniform(0.05, 0.6)
+        elif kind == "pale sun":
+            white = white * 1.2
+            zenith, clouds = (
+                white * rng.uniform(0.85, 1.1, 1) + (blue - white) * rng.uniform(0, 0.35),
+                rng.uniform(0, 0.7),
+            )
+        elif kind == "overcast":
+            white = white * rng.uniform(0.65, 1.1)
+            relief, level = rng.uniform(0.05, 0.25), rng.uniform(0.7, 1.0)
+        elif kind == "dusk":
+            white = np.array([0.9, 1.0, 1.06]) * rng.uniform(110, 215) + rng.uniform(-14, 14, 3)
+            zenith, relief, level = white * rng.uniform(0.6, 1.0), rng.uniform(0.1, 0.35), rng.uniform(0.28, 0.6)
+        elif kind == "night":
+            white = np.array([1.1, 1.0, 0.95]) * rng.uniform(14, 60)
+            zenith, relief, level = white * rng.uniform(0.2, 0.8), 0.2, rng.uniform(0.2, 0.4)
+        return Light(
+            sun=sun,
+            direct=(1 - ambient) / max(sun[1], 0.3),
+            ambient=ambient,
+            level=level,
+            zenith=zenith,
+            horizon=white,
+            clouds=clouds,
+            relief=relief,
+            visibility=rng.uniform(40, 200) if rng.random() < 0.08 else rng.uniform(250, 2500),
+            wet=rng.uniform(0.2, 0.8) if rng.random() < 0.22 else 0.0,
+            glare=rng.uniform(0.2, 1.6) if shining and low else 0.0,
+        )
 
 
 def flat(points: ArrayLike, z: float | Array = 0.0) -> Array:
