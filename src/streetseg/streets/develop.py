@@ -35,7 +35,7 @@ def develop(drawn: Drawn, light: Light, rng: Generator, grain_rng: Generator) ->
     frame = colour.mean(0)
     below = frame[height // 3 :].mean()
     # The camera meters the scene, and is wrong now and then.
-    target = rng.lognormal(np.log(84), 0.3) * (1 if light.level > 0.65 else rng.uniform(0.3, 0.8))
+    target = rng.lognormal(np.log(96), 0.3) * (1 if light.level > 0.65 else rng.uniform(0.3, 0.8))
     exposure = np.clip(target / max(below, 1), 0.4, 4) * (1 - rng.uniform(0.02, 0.2) * (x**2 + y**2))
     frame *= exposure[..., None] * rng.normal(1, 0.03, 3).astype(np.float32)
     colourful = rng.uniform(0.55, 1.15)
@@ -63,7 +63,7 @@ def develop(drawn: Drawn, light: Light, rng: Generator, grain_rng: Generator) ->
 
 def tone_curve(rng: Generator) -> Bytes:
     """Return the brightness, 0 to 255, of 1024 steps of exposure: a gamma and a soft contrast."""
-    x = (np.arange(1024) / 1023) ** rng.uniform(0.85, 1.35)
+    x = (np.arange(1024) / 1023) ** rng.uniform(0.6, 1.2)
     contrast = rng.uniform(0, 0.5)
     curve = x + contrast * (x * x * (3 - 2 * x) - x)
     black = rng.uniform(0, 14)
