@@ -45,12 +45,14 @@ def test_a_seed_is_the_same_scene_in_another_process() -> None:
     assert other.stdout.strip() == digest(render(5, (48, 64)))
 
 
+@pytest.mark.slow
 def test_a_seed_is_the_same_street_at_every_size() -> None:
-    """At sizes at which twigs and rails are not mostly borders."""
-    small, other = (render(seed, (180, 240)).label for seed in (2, 3))
-    large = render(2, (360, 480)).label[::2, ::2]
-    assert np.mean(large == small) > 0.93
-    assert np.mean(large == other) < 0.8
+    """But for borders, and the twigs of bare trees, which a small frame does not show."""
+    small = [render(seed, (180, 240)).label for seed in range(4)]
+    same = [np.mean(render(seed, (360, 480)).label[::2, ::2] == label) for seed, label in enumerate(small)]
+    assert min(same) > 0.9
+    assert np.mean(same) > 0.95
+    assert np.mean(small[0] == small[1]) < 0.8
 
 
 @pytest.mark.parametrize("size", [(16, 16), (61, 83), (31, 120)])
