@@ -75,7 +75,7 @@ def test_a_palette_of_the_classes_colours_may_have_any_order(tmp_path: Path, lab
     assert palette is not None
     colours = np.reshape(palette, (-1, 3))[:11]
     turned = Image.fromarray(np.where(labels[0] == 255, 255, 10 - labels[0]).astype(np.uint8))
-    turned.putpalette(colours[::-1].astype(np.uint8).tobytes())
+    turned.putpalette(colours[::-1].astype(np.uint8).tobytes() + bytes(3 * (256 - 11)))  # void is 255
     turned.save(path)
     dataset = open_dataset(tmp_path)
     read = dataset.read_label(dataset.pairs("train")[0])

@@ -23,7 +23,7 @@ SIZE = (48, 64)
 @cache  # here, for at import it would delay every run of tests
 def street() -> NDArray[np.uint8]:
     """Return a street, 96 x 256 x 3."""
-    return render(5, (96, 256)).frame
+    return render(2, (96, 256)).frame
 
 
 def write_video(
