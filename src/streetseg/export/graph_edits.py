@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import onnx
@@ -52,14 +53,18 @@ def with_float_input(content: bytes) -> bytes | None:
 
 
 def with_other_resizes(content: bytes) -> Iterator[tuple[Convention, Convention, bytes]]:
-    """Yield the graph with all linear upsampling by another convention: the graph's, the other, the edited graph."""
-    known = set(TRANSFORMATIONS.values())
-    for other in sorted(known):
+    """Yield the graph with linear upsampling by another convention: all of it at once, then each alone.
+
+    With each come the convention that the graph had and the other one.
+    """
+    places = [at for at, node in enumerate(onnx.load_from_string(content).graph.node) if node.op_type == "Resize"]
+    choices = [set(places), *({place} for place in places if len(places) > 1)]
+    for chosen, other in product(choices, sorted(set(TRANSFORMATIONS.values()))):
         model = onnx.load_from_string(content)
         changed: list[Convention] = []
-        for node in model.graph.node:
+        for at, node in enumerate(model.graph.node):
             attributes = {attribute.name: attribute for attribute in node.attribute}
-            if node.op_type != "Resize" or getattr(attributes.get("mode"), "s", b"nearest") != b"linear":
+            if at not in chosen or getattr(attributes.get("mode"), "s", b"nearest") != b"linear":
                 continue
             mode = attributes.get(TRANSFORMATION)
             before = TRANSFORMATIONS.get("half_pixel" if mode is None else mode.s.decode(), other)
