@@ -97,7 +97,7 @@ def test_without_anywhere_to_print(stream: str, drive: Path, tmp_path: Path) -> 
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("\n") == (4 if stream == "stderr" else 0)
+    assert done.stdout.count("\n") == (4 + 1 if stream == "stderr" else 0)
     assert files_below(tmp_path / "out") == outputs("1", "a/1", "a/2", "b/1")
 
 

@@ -76,7 +76,7 @@ def compressed(frame: Bytes, quality: int) -> Bytes:
     buffer = io.BytesIO()
     Image.fromarray(frame).save(buffer, "JPEG", quality=quality)
     with Image.open(buffer) as image:
-        return np.asarray(image)
+        return np.array(image)
 
 
 def voted(samples: Bytes) -> Bytes:
