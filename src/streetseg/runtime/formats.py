@@ -101,10 +101,12 @@ def refuse_large(size: tuple[int, int], name: str, max_pixels: int) -> None:
     """Raise ImageError for more pixels than allowed; size: width, height."""
     width, height = size
     if width * height > max_pixels:
-        raise ImageError(
-            f"{name} has {width} x {height} pixels; at most {max_pixels:,} are allowed: reduce it first, or allow more "
-            "(--max-pixels)"
-        )
+        raise ImageError(too_large(name, f"{width} x {height} pixels", max_pixels))
+
+
+def too_large(name: str, given: str, allowed: int) -> str:
+    """Return the message about an image with too many pixels."""
+    return f"{name} has {given}; at most {allowed:,} are allowed: reduce it first, or allow more (--max-pixels)"
 
 
 def rgb_of(pixels: NDArray[np.integer]) -> NDArray[np.uint8]:

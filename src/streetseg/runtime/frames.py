@@ -24,7 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from streetseg.errors import ImageError, StreetsegError, UsageError
 from streetseg.runtime import jpeg
 from streetseg.runtime.files import write_file
-from streetseg.runtime.formats import FORMATS, decode_by_extra, foreign_format
+from streetseg.runtime.formats import FORMATS, decode_by_extra, foreign_format, refuse_large, too_large
 from streetseg.runtime.levels import Levels, levels_of, wide_values
 from streetseg.runtime.png import SIGNATURE, missing_bytes, sound_png
 
@@ -177,8 +177,7 @@ def decode_picture(file: BinaryIO, name: str, *, levels: Levels | None = None, m
                 png = sound_png(whole(file, name))
                 significant, tolerated = png.significant_bits, png.remarks
             image = Image.open(file if png is None else BytesIO(png.data), formats=FORMATS)
-            if image.width * image.height > max_pixels:
-                raise ImageError(too_large(name, f"{image.width} x {image.height} pixels", max_pixels))
+            refuse_large(image.size, name, max_pixels)
             transparent = None
             # Phones and stereo cameras write MPO: JPEGs in a row, of which the first is decoded.
             if image.format in ("JPEG", "MPO"):
@@ -203,11 +202,6 @@ def decode_picture(file: BinaryIO, name: str, *, levels: Levels | None = None, m
     except Exception as error:  # Pillow's decoders raise errors of many kinds on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{name} cannot be decoded: {reason}; give an undamaged image") from None
-
-
-def too_large(name: str, given: str, allowed: int) -> str:
-    """Return the message about an image with too many pixels."""
-    return f"{name} has {given}; at most {allowed:,} are allowed: reduce it first, or allow more (--max-pixels)"
 
 
 def decode_jpeg(data: bytes, image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:

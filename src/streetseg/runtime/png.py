@@ -5,9 +5,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = b"\0\0\0\0IEND\xae\x42\x60\x82"  # the end chunk, whole
 # Ancillary chunks that count: transparency, orientation, significant bits. Comments, profiles and animations do not.
 COUNT = (b"tRNS", b"eXIf", b"sBIT")
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
@@ -21,11 +21,15 @@ class PNG:
 
     Attributes:
         data: The file, with critical chunks and `COUNT` alone.
+        header: Content of the IHDR chunk.
+        compressed: The compressed pixels.
         significant_bits: The largest number of an sBIT chunk; None if there is none.
         remarks: What was tolerated, a phrase each.
     """
 
     data: bytes
+    header: bytes
+    compressed: bytes
     significant_bits: int | None
     remarks: tuple[str, ...]
 
@@ -49,51 +53,49 @@ def sound_png(data: bytes) -> PNG:
     remarks = []
     bits = None
     ended = False
-    pixels = 0
-    for kind, body, sound in chunks(data):
+    header, pixels = b"", []
+    for kind, body, whole in chunks(data):
         ancillary = bool(kind[0] & 0x20)
-        if not sound:
+        if whole is None:
             if not ancillary:
                 raise ValueError(f"its {kind.decode('ascii', 'replace')} chunk is damaged or cut off")
             remarks.append(f"a damaged {kind.decode('ascii', 'replace')} chunk, which holds no pixels")
             continue
         ended = kind == b"IEND"
-        pixels += kind == b"IDAT"
+        if kind == b"IHDR":
+            header = body
+        elif kind == b"IDAT":
+            pixels.append(body)
         if kind == b"sBIT" and body:
             bits = max(body)
         if not ancillary or kind in COUNT:
-            kept.append(chunk(kind, body))
+            kept.append(whole)
         if ended:
             break
     if not pixels:
         raise ValueError("it has no pixels (no IDAT chunk)")
     if not ended:
         remarks.append("no end chunk (IEND)")
-        kept.append(chunk(b"IEND", b""))
-    return PNG(b"".join(kept), bits, tuple(dict.fromkeys(remarks)))
+        kept.append(END)
+    return PNG(b"".join(kept), header, b"".join(pixels), bits, tuple(dict.fromkeys(remarks)))
 
 
-def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Yield the kind and the content of each chunk, and whether it is whole and its checksum right."""
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes | None]]:
+    """Yield each chunk's kind, content and bytes; None for the bytes of one that is cut off or has a wrong checksum."""
     place = len(SIGNATURE)
     while place + 8 <= len(data):
         size, kind = int.from_bytes(data[place : place + 4]), data[place + 4 : place + 8]
         body = data[place + 8 : place + 8 + size]
         checksum = data[place + 8 + size : place + 12 + size]
-        # A checksum that is cut off at the very end of the file takes no pixel along: the stream has its own.
         whole = len(body) == size and len(checksum) == 4
-        yield kind, body, whole and zlib.crc32(body, zlib.crc32(kind)) == int.from_bytes(checksum)
+        sound = whole and zlib.crc32(body, zlib.crc32(kind)) == int.from_bytes(checksum)
+        yield kind, body, data[place : place + 12 + size] if sound else None
         place += 12 + size
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a chunk with its length and checksum."""
-    return len(body).to_bytes(4) + kind + body + zlib.crc32(body, zlib.crc32(kind)).to_bytes(4)
 
 
 def missing_bytes(png: PNG) -> int:
     """Return the number of bytes that the compressed pixels lack, 0 if all rows are there."""
-    header = next(body for kind, body, _ in chunks(png.data) if kind == b"IHDR")
+    header = png.header
     width, height = int.from_bytes(header[:4]), int.from_bytes(header[4:8])
     depth, colour, interlaced = header[8], header[9], header[12]
     bits = depth * CHANNELS[colour]
@@ -104,10 +106,8 @@ def missing_bytes(png: PNG) -> int:
         if across > 0 and down > 0:
             missing += down * (1 + -(-across * bits // 8))
     stream = zlib.decompressobj()
-    compressed = b"".join(body for kind, body, _ in chunks(png.data) if kind == b"IDAT")
-    for _ in count():
+    compressed = png.compressed
+    while compressed and not stream.eof:
         missing -= len(stream.decompress(compressed, 1 << 20))
         compressed = stream.unconsumed_tail
-        if stream.eof or not compressed:
-            return max(0, missing)
-    raise AssertionError
+    return max(0, missing)

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from streetseg.errors import MissingExtraError, UsageError
+from streetseg.errors import UsageError
 from streetseg.figures import new_figure
 from streetseg.results import Facts, text_table
 from streetseg.runtime.frames import encode_png, write_classmap, write_picture
 from streetseg.runtime.inputs import CLASSMAP_ENDING
+from streetseg.runtime.motion import opencv
 from streetseg.runtime.overlay import overlay, percent, share
 
 if TYPE_CHECKING:
@@ -110,10 +111,7 @@ class Result:
         Raises:
             MissingExtraError: If OpenCV is not installed.
         """
-        try:
-            import cv2
-        except ModuleNotFoundError:
-            raise MissingExtraError("OpenCV", "Result.polygons", "opencv") from None
+        cv2 = opencv("Result.polygons")
         found: dict[str, list[Polygon]] = {}
         for name in self.share():
             borders, tree = cv2.findContours(self.mask(name).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
@@ -220,8 +218,7 @@ def points(border: NDArray[np.generic]) -> NDArray[np.int32]:
 
 def filled_pixels(polygon: Polygon) -> int:
     """Return the number of pixels of a region, its border included, its holes not."""
-    import cv2
-
+    cv2 = opencv("Result.polygons")
     corner = polygon.outline.min(0)
     width, height = polygon.outline.max(0) - corner + 1
     canvas = np.zeros((int(height), int(width)), np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,20 +86,26 @@ def walk_cluster(file: BinaryIO, end: int, tracks: set[int], *, open_end: bool) 
     return end
 
 
-def check_group(file: BinaryIO, end: int, tracks: set[int]) -> None:
-    """Check the elements of a group of blocks."""
-    at, blocks = file.tell(), 0
+def elements(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield name, place and size of each element's body, at which the file stands; BrokenError for one beyond `end`."""
     while at < end:
         file.seek(at)
         name, size = read_head(file)
         body = file.tell()
         if size is None or body + size > end:
             raise BrokenError
+        yield name, body, size
+        at = body + size
+
+
+def check_group(file: BinaryIO, end: int, tracks: set[int]) -> None:
+    """Check the elements of a group of blocks."""
+    blocks = 0
+    for name, _, _ in elements(file, file.tell(), end):
         if name == BLOCK:
             blocks += 1
             if read_number(file)[0] not in tracks:
                 raise BrokenError
-        at = body + size
     if blocks != 1:
         raise BrokenError
 
@@ -110,18 +117,11 @@ def track_numbers(data: bytes) -> set[int]:
     file, numbers = BytesIO(data), set()
     entries = [(0, len(data))]
     while entries:
-        at, end = entries.pop()
-        while at < end:
-            file.seek(at)
-            name, size = read_head(file)
-            body = file.tell()
-            if size is None or body + size > end:
-                raise BrokenError
+        for name, body, size in elements(file, *entries.pop()):
             if name == TRACK_ENTRY:
                 entries.append((body, body + size))
             elif name == TRACK_NUMBER:
                 numbers.add(int.from_bytes(file.read(size)))
-            at = body + size
     return numbers
 
 
