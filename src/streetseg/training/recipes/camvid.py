@@ -1,7 +1,7 @@
 """Recipes for CamVid (Brostow et al., 2009) on two CPU cores: from scratch, and the stages of the shipped weights.
 
 Every recipe is whole: each number of the run stands in it. The AMD EPYC of the times has AVX-512 with bfloat16, and had
-other work beside the run. Figures are mIoU in per cent; docs/experiments.md has their rows. A figure on val after
+other work beside the run. Figures are mIoU in per cent; docs/experiments.csv has their rows. A figure on val after
 training on trainval is a fit, not an accuracy; a drive left out (0006R0, 0001TP, 0016E5) is honest, after fewer steps.
 All but FASSD-Net's were trained before a recipe's seed reached augmentation: run anew, the recipes draw other views.
 

@@ -4,7 +4,7 @@ Render the streets first: streetseg data render STREETS --val 10 --train 800 --s
 
 Every recipe is whole: each number of the run stands in it. The AMD EPYC of the times has AVX-512 with bfloat16, and had
 other work beside the run. Figures are mIoU in per cent on CamVid's drives, which these runs have not seen;
-docs/experiments.md has their rows.
+docs/experiments.csv has their rows.
 """
 
 from __future__ import annotations
