@@ -27,6 +27,7 @@ from streetseg.runtime.engines.options import EngineOptions
 def artefact(weights: Path) -> Path:
     exported = export(weights)
     assert exported.path == weights.with_suffix(".onnx")
+    assert exported.difference is not None
     assert 0 < exported.difference <= 2e-2
     assert exported.card == read_card(exported.path)
     assert exported.notes == ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import inspect
 import json
 import os
 from pathlib import Path
@@ -12,19 +14,26 @@ import numpy as np
 import pytest
 
 from streetseg.cli import main
+from streetseg.cli.weights import TARGET_OPTIONS
 from streetseg.errors import UsageError, VerificationError
+from streetseg.export.options import ExportOptions
+from streetseg.export.source import Source
 from streetseg.export.targets import TARGETS, export
+from streetseg.export.written import Written
 from streetseg.measure.evaluation import Evaluation, FrameScore
 from streetseg.measure.evaluation_json import read_accuracy, read_evaluation
 from streetseg.measure.setup import Setup
-from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import read_card
-from streetseg.runtime.card import ModelCard
+from tests.support.paths import ROOT
 
 
 def test_targets_and_suffixes(weights: Path) -> None:
-    with pytest.raises(UsageError, match=f"no target 'coreml'; there are {', '.join(TARGETS)}"):
-        export(weights, target="coreml")
+    with pytest.raises(UsageError, match=f"no target 'tensorflow'; there are {', '.join(TARGETS)}$"):
+        export(weights, target="tensorflow")
+    with pytest.raises(UsageError, match=r"no target 'onxx'; there are .*; did you mean onnx\?"):
+        export(weights, to="onxx")
+    with pytest.raises(UsageError, match="--to onnx and --target torch are two words for one thing"):
+        export(weights, to="onnx", target="torch")
     with pytest.raises(UsageError, match=r"a\.onnx must be named NAME\.pt2"):
         export(weights, target="torch", out=weights.with_name("a.onnx"))
     with pytest.raises(UsageError, match=r"a\.xyz must be named NAME\.onnx"):
@@ -38,11 +47,12 @@ def test_the_suffix_chooses_the_target(
     written: list[str] = []
     for target, kind in TARGETS.items():
 
-        def write(_: Network, card: ModelCard, path: Path, target: str = target) -> tuple[ModelCard, float]:
+        def write(source: Source, options: ExportOptions, place: Path, target: str = target) -> Written:
             written.append(target)
-            return card, 0.0
+            place.touch()
+            return Written(source.card, 0.0)
 
-        monkeypatch.setitem(TARGETS, target, dataclasses.replace(kind, write=write))
+        monkeypatch.setattr(importlib.import_module(kind.module), "write", write)
     assert export(weights, out=tmp_path / f"a{TARGETS[name].suffix}").path == tmp_path / f"a{TARGETS[name].suffix}"
     assert written == [name]
 
@@ -50,10 +60,10 @@ def test_the_suffix_chooses_the_target(
 def test_the_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["export", "--help"])
-    of_targets, _, of_files = capsys.readouterr().out.rpartition("--target TARGET")[2].partition("--out FILE")
+    of_targets, _, of_files = capsys.readouterr().out.rpartition("--to TARGET")[2].partition("--out PLACE")
     for name, kind in TARGETS.items():
         assert name in of_targets
-        assert f"NAME{kind.suffix}" in of_files
+        assert f"{kind.file} for {name}" in " ".join(of_files.split())
 
 
 def evaluated(present: str, absent: str) -> dict[str, Any]:
@@ -134,3 +144,21 @@ def test_what_was_measured_goes_on_the_card(weights: Path, tmp_path: Path, capsy
         export(weights, out=out, accuracy=[unfit])
     assert "\n" not in str(caught.value)
     assert out.read_bytes() == good
+
+
+def test_the_pages_list_every_target() -> None:
+    readme, deploy = ((ROOT / page).read_text() for page in ("README.md", "docs/deploy.md"))
+    for name, kind in TARGETS.items():
+        row = f"| `{name}` | {kind.file} | {kind.made_for} | {f'`{kind.extra}`' if kind.extra else 'none'} |"
+        options = ", ".join(f"`--{option.replace('_', '-')}`" for option in kind.options) or "none"
+        assert row in readme
+        assert row in deploy
+        assert f"| `{name}` | {options} |" in deploy
+        assert f"\n## {name}\n" in deploy
+
+
+def test_every_option_is_a_field_and_on_the_command_line() -> None:
+    fields = [field.name for field in dataclasses.fields(ExportOptions)]
+    assert fields == list(TARGET_OPTIONS)
+    assert {option for kind in TARGETS.values() for option in kind.options} <= set(fields)
+    assert set(fields) <= set(inspect.signature(export).parameters)

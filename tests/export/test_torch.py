@@ -33,6 +33,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program of the weights whose ONNX artefact ships."""
     out = tmp_path_factory.mktemp("program") / "street.pt2"
     exported = export(WEIGHTS, target="torch", out=out)
+    assert exported.difference is not None
     assert 0 < exported.difference <= 2e-2
     assert exported.card == read_card(out)
     return out

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from streetseg.cli.options import add_data_options, add_json, add_map, add_verb, class_mapping, need_torch, path
+from streetseg.cli.options import (
+    add_data_options,
+    add_json,
+    add_map,
+    add_verb,
+    class_mapping,
+    fill_in,
+    need_torch,
+    path,
+)
 from streetseg.cli.output import DONE, complain, progress, say
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
+
+# Options that only some export targets have: fields of `ExportOptions`, and keywords of `export`.
+TARGET_OPTIONS: dict[str, dict[str, Any]] = {
+    "opset": {"type": int, "metavar": "N", "help": "version of ONNX's operators, 13 or more (%(able)s)"},
+    "input": {"help": "uint8, or float for float32; both 0 to 255, the normalisation stays inside (%(able)s)"},
+    "layout": {"help": "nhwc, or nchw for channels first in input and output (%(able)s)"},
+    "size": {
+        "type": int, "nargs": 2, "metavar": ("H", "W"),
+        "help": "the only size of frames that the result takes (default: any; %(able)s)",
+    },
+    "output": {"help": "logits, probabilities, or classmap for uint8 class indices (%(able)s)"},
+    "precision": {"help": "float32, float16, bfloat16 or int8 (%(able)s)"},
+}  # fmt: skip
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -39,20 +62,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="factor that reduces frames for the network: 0.5 for STDC-Seg50, 0.75 for STDC-Seg75 (default: 1)",
     )  # fmt: skip
 
-    verb = add_verb(verbs, "export", export, "export trained weights to an artefact that runs")
-    verb.add_argument("weights", type=path, metavar="FILE.safetensors", help="weights from train or convert")
-    verb.add_argument(
-        "--target", help="onnx, or torch for a torch.export program (default: by --out's suffix, else onnx)"
-    )
-    verb.add_argument("--out", type=path, metavar="FILE", help="NAME.onnx or NAME.pt2 (default: beside the weights)")
-    verb.add_argument(
-        "--accuracy", type=path, action="append", default=[], metavar="FILE",
-        help="output of evaluate --json, for the card; can be repeated",
-    )  # fmt: skip
-    verb.add_argument(
-        "--training-time", default="", metavar="TEXT",
-        help="duration and machine of the training, for the card",
-    )  # fmt: skip
+    add_export(add_verb(verbs, "export", export, "export weights to a form that runs elsewhere"))
 
     verb = add_verb(verbs, "quantize", quantize, "quantise an artefact to int8, calibrated on a dataset")
     verb.add_argument("artefact", type=path, metavar="ARTEFACT", help="NAME.onnx or a name of weights")
@@ -71,6 +81,55 @@ def add_verbs(verbs: Verbs) -> None:
     )  # fmt: skip
     verb.add_argument("--out", required=True, type=path, metavar="NAME.onnx", help="file for the int8 artefact")
     add_json(verb)
+
+
+def add_export(verb: argparse.ArgumentParser) -> None:
+    """Add the options of export."""
+    verb.add_argument(
+        "weights",
+        metavar="WHAT",
+        help="NAME.safetensors from train or convert, an artefact NAME.onnx, or a name of weights",
+    )
+    to = verb.add_argument("--to", metavar="TARGET", help="%(targets)s (default: by --out's suffix, else onnx)")
+    verb.add_argument("--target", help="another word for --to")
+    out = verb.add_argument(
+        "--out", type=path, metavar="PLACE", help="%(files)s (default: beside the weights, or in the current folder)"
+    )
+    fill_in(to, targets=targets_in_words)
+    fill_in(out, files=files_of_targets)
+    verb.add_argument(
+        "--accuracy", type=path, action="append", default=[], metavar="FILE",
+        help="output of evaluate --json, for the card; can be repeated",
+    )  # fmt: skip
+    verb.add_argument(
+        "--training-time", default="", metavar="TEXT",
+        help="duration and machine of the training, for the card",
+    )  # fmt: skip
+    group = verb.add_argument_group("options of some targets")
+    for name, settings in TARGET_OPTIONS.items():
+        action = group.add_argument(f"--{name.replace('_', '-')}", **settings)
+        fill_in(action, able=partial(targets_with, name))
+
+
+def targets_in_words() -> str:
+    """Return the names of the export targets."""
+    from streetseg.export.targets import TARGETS
+
+    return ", ".join(TARGETS)
+
+
+def files_of_targets() -> str:
+    """Return what each export target writes."""
+    from streetseg.export.targets import TARGETS
+
+    return ", ".join(f"{kind.file} for {name}" for name, kind in TARGETS.items())
+
+
+def targets_with(option: str) -> str:
+    """Return the export targets that have an option."""
+    from streetseg.export.targets import TARGETS
+
+    return ", ".join(name for name, kind in TARGETS.items() if option in kind.options)
 
 
 def convert(options: argparse.Namespace) -> int:
@@ -92,16 +151,17 @@ def convert(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Export weights; print the artefact and how far it differs from its network."""
-    need_torch("streetseg export")
+    """Export weights; print the result and how far it differs from its source."""
     from streetseg.export.targets import export
 
     exported = export(
         options.weights,
+        to=options.to,
         target=options.target,
         out=options.out,
         accuracy=options.accuracy,
         training_time=options.training_time,
+        **{name: given for name in TARGET_OPTIONS if (given := getattr(options, name)) is not None},
     )
     for note in exported.notes:
         complain(f"note: {note}")

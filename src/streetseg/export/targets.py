@@ -1,58 +1,93 @@
-"""Export trained weights to artefacts that run: `export`, and the table of its targets."""
+"""Export trained weights to what runs elsewhere: `export`, and the table of its targets. Needs no PyTorch itself."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streetseg.errors import UsageError
-from streetseg.export.onnx import write_onnx
-from streetseg.export.torch import write_program
+from streetseg.errors import MissingExtraError, UsageError
+from streetseg.export.options import ExportOptions, InputType, Layout, Output, Precision, near
+from streetseg.export.place import check_place, new_place
+from streetseg.export.source import Source, open_source
+from streetseg.export.written import Written
 from streetseg.measure.coverage import MOST_LEFT_OUT, share_in_words
 from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.evaluation_json import read_accuracy
-from streetseg.models.outputs import Network
-from streetseg.models.weights import open_weights
 from streetseg.results import Facts, Printable
 from streetseg.runtime.card import Accuracy, ModelCard
+from streetseg.runtime.files import same_file
+from streetseg.runtime.shelf.shelf import known_weights
 
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of artefact.
+    """A form that weights are exported to.
 
     Attributes:
-        suffix: Suffix of its files.
-        write: Writes and verifies an artefact: network, card, path -> the card as written, largest logit difference.
+        module: Module with `write(source, options, place) -> Written`, imported when the target is used. It writes to
+            `place` what the suffix says, runs it, and compares it with `source.reference` where that is possible here.
+        suffix: Suffix of the file, or of a folder that is a package; "" for a plain folder.
+        made_for: Where the result runs, in a few words.
+        options: Names of the fields of `ExportOptions` that it takes.
+        extra: The extra of pyproject.toml that it needs; "" for none.
+        companions: Suffixes of further files that it writes beside the first.
+        folder: True if the result is a folder.
     """
 
+    module: str
     suffix: str
-    write: Callable[[Network, ModelCard, Path], tuple[ModelCard, float]]
+    made_for: str
+    options: tuple[str, ...] = ()
+    extra: str = ""
+    companions: tuple[str, ...] = ()
+    folder: bool = False
+
+    @property
+    def file(self) -> str:
+        """The name of the result, as messages give it."""
+        return f"NAME{self.suffix}" if self.suffix else "a folder"
+
+    def write(self, source: Source, options: ExportOptions, place: Path) -> Written:
+        """Write it; MissingExtraError if a library is not installed."""
+        try:
+            write: Callable[[Source, ExportOptions, Path], Written] = importlib.import_module(self.module).write
+            return write(source, options, place)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("streetseg"):
+                raise
+            torch = error.name.partition(".")[0] == "torch"
+            purpose = f"streetseg export of {self.file}"
+            raise MissingExtraError(
+                "PyTorch" if torch else error.name, purpose, "train" if torch else self.extra
+            ) from None
 
 
+# fmt: off
 TARGETS: dict[str, Target] = {
-    "onnx": Target(".onnx", write_onnx),
-    "torch": Target(".pt2", write_program),
+    "onnx": Target("streetseg.export.onnx_forms", ".onnx", "ONNX Runtime, OpenVINO and most converters", extra="train"),
+    "torch": Target("streetseg.export.torch", ".pt2", "PyTorch's own runtimes", extra="train"),
 }
+# fmt: on
 
 
 @dataclass(frozen=True, repr=False)
 class Export(Printable):
-    """An artefact that has run and matched its network.
+    """An exported form of weights. It has run and matched its source, where it can be run here.
 
     Attributes:
         path: The artefact.
         card: Its card.
-        difference: The largest difference between a logit of the artefact and of the network, in standard deviations
-            of the network's logits.
-        notes: Remarks on the card's figures, for instance that other weights reached them.
+        difference: The largest difference between a logit of the result and of its source, in standard deviations of
+            the source's logits; None if it could not be run here.
+        notes: What the user must know: that other weights reached the card's figures, or why it was not run.
     """
 
     path: Path
     card: ModelCard
-    difference: float
+    difference: float | None
     notes: tuple[str, ...] = ()
 
     def facts(self) -> Facts:
@@ -66,7 +101,7 @@ class Export(Printable):
             "network": self.card.network,
             "classes": len(self.card.classes),
             "content_hash": self.card.content_hash,
-            "logit_difference": float(f"{self.difference:.3g}"),
+            "logit_difference": None if self.difference is None else float(f"{self.difference:.3g}"),
             "notes": list(self.notes),
         }
 
@@ -76,66 +111,127 @@ class Export(Printable):
         Returns:
             One line: the artefact, its network, and how far their logits differ.
         """
-        return (
-            f"{self.path}: {self.card.network}, {len(self.card.classes)} classes; "
-            f"logits differ by {self.difference:.1e} of their deviation"
+        compared = (
+            "not run here" if self.difference is None else f"logits differ by {self.difference:.1e} of their deviation"
         )
+        return f"{self.path}: {self.card.network}, {len(self.card.classes)} classes; {compared}"
 
 
 def export(
     weights: str | Path,
     *,
+    to: str | None = None,
     target: str | None = None,
     out: str | Path | None = None,
     accuracy: Sequence[str | Path | Evaluation | Accuracy] = (),
     training_time: str = "",
+    opset: int | None = None,
+    input: InputType | None = None,
+    layout: Layout | None = None,
+    size: tuple[int, int] | None = None,
+    output: Output | None = None,
+    precision: Precision | None = None,
 ) -> Export:
-    """Export trained weights to an artefact that an engine runs.
+    """Export trained weights to a form that runs elsewhere.
 
-    The artefact must run, and give the network's logits, before it takes its name.
+    The result must run, and give its source's logits, before it takes its name; where it cannot be run on this
+    machine, the notes say so.
 
     Args:
-        weights: NAME.safetensors, as `streetseg train` or `streetseg convert` wrote it.
-        target: "onnx", or "torch" for a torch.export program; None: by the suffix of `out`, "onnx" without one.
-        out: NAME.onnx, or NAME.pt2 for "torch"; None: beside the weights.
+        weights: NAME.safetensors, as `streetseg train` or `streetseg convert` wrote it; or an artefact, NAME.onnx, or a
+            name of weights, from which most targets need no PyTorch.
+        to: The target, a name of `TARGETS`; None: by the suffix of `out`, "onnx" without one.
+        target: Another word for `to`.
+        out: The file or folder to write; None: beside the weights, of weights by name in the current folder.
         accuracy: Measured figures for the card: files that `streetseg evaluate --json` wrote, evaluations, or entries
             of a card. Without any, the artefact keeps the figures that the weights' card has.
         training_time: How long the training took and on which machine, for the card.
+        opset: Version of ONNX's operators, 13 or more; this and the next options belong to some targets only.
+        input: "uint8", or "float" for float32 values; both are 0 to 255, the normalisation stays inside.
+        layout: "nhwc", or "nchw" for channels first, in input and output.
+        size: H, W in pixels, the only size of frames that the result takes; None: any.
+        output: "logits", "probabilities", or "classmap" for uint8 class indices at the frame's size.
+        precision: "float32", "float16", "bfloat16" or "int8".
 
     Returns:
-        The artefact's path, its card, and how far it differs from the network.
+        The path of the result, its card, and how far it differs from its source.
 
     Raises:
         ArtefactError: The weights are damaged or are not ours.
-        OutputError: The artefact cannot be written.
-        UsageError: An argument does not fit: an unknown target, a wrong suffix, figures of other classes.
-        VerificationError: The artefact differs from the network; it is not written.
+        MissingExtraError: The target needs a library that is not installed.
+        OutputError: The result cannot be written.
+        UsageError: An argument does not fit: an unknown target, an option that it does not have, a wrong suffix, a size
+            that the network cannot take, a place with something that is no export, figures of other classes.
+        VerificationError: The result differs from its source; it is not written.
     """
-    weights = Path(weights)
-    if target is None:
-        target = next((name for name, kind in TARGETS.items() if out and Path(out).suffix == kind.suffix), "onnx")
-    if target not in TARGETS:
-        raise UsageError(f"no target {target!r}; there are {', '.join(TARGETS)}")
-    suffix = TARGETS[target].suffix
-    out = Path(out) if out is not None else weights.with_suffix(suffix)
-    if out.suffix != suffix:
-        raise UsageError(f"--out {out} must be named NAME{suffix}")
+    options = ExportOptions(
+        opset=opset,
+        input=input,
+        layout=layout,
+        size=None if size is None else (size[0], size[1]),
+        output=output,
+        precision=precision,
+    )
+    name = chosen_target(to, target, out)
+    kind = TARGETS[name]
+    for option in options.given:
+        if option not in kind.options:
+            able = ", ".join(other for other, one in TARGETS.items() if option in one.options) or "none"
+            raise UsageError(f"target {name} has no option --{option.replace('_', '-')}; targets that have it: {able}")
     entries = [given_accuracy(given) for given in accuracy]
-    network, card = open_weights(weights)
-    card, difference = TARGETS[target].write(network, with_figures(card, entries, training_time, weights), out)
+    with open_source(weights) as source:
+        place = chosen_place(source, name, out)
+        check_place(place, kind.companions, folder=kind.folder)
+        options.check_size(source.card)
+        of_weights = source.card.content_hash
+        source.card = with_figures(source.card, entries, training_time, source.path)
+        with new_place(place, name, kind.companions, folder=kind.folder) as temporary:
+            written = kind.write(source, options, temporary)
     notes = [
         # For instance figures of a left-out drive: only weights that never saw it can have them.
-        f"{given if isinstance(given, str | Path) else 'a result'} is of other weights than {out}: {entry.measured_on}"
+        f"{given if isinstance(given, str | Path) else 'a result'} is of other weights than {place}: "
+        f"{entry.measured_on}"
         for given, entry in zip(accuracy, entries, strict=True)
-        if entry.weights != card.content_hash
+        if entry.weights not in (of_weights, written.card.content_hash)
     ]
     notes += [
-        f"{share_in_words(entry.left_out_share)} of the labelled pixels are left out of a figure on {out}: "
+        f"{share_in_words(entry.left_out_share)} of the labelled pixels are left out of a figure on {place}: "
         f"{entry.measured_on}"
         for entry in entries
         if entry.left_out_share is not None and entry.left_out_share > MOST_LEFT_OUT
     ]
-    return Export(out, card, difference, tuple(notes))
+    return Export(place, written.card, written.difference, (*written.notes, *notes))
+
+
+def chosen_target(to: str | None, target: str | None, out: str | Path | None) -> str:
+    """Return the target's name; UsageError for an unknown one."""
+    if to is not None and target is not None and to != target:
+        raise UsageError(f"--to {to} and --target {target} are two words for one thing; give one of them")
+    name = to or target
+    if name is None:
+        suffix = Path(out).suffix if out is not None else ""
+        return next((name for name, kind in TARGETS.items() if suffix and suffix == kind.suffix), "onnx")
+    if name not in TARGETS:
+        raise UsageError(f"no target {name!r}; there are {', '.join(TARGETS)}{near(name, TARGETS)}")
+    return name
+
+
+def chosen_place(source: Source, name: str, out: str | Path | None) -> Path:
+    """Return where to write; UsageError for a wrong suffix, or the source itself."""
+    kind = TARGETS[name]
+    if out is None:
+        by_name = str(source.given) in known_weights() and not Path(source.given).exists()
+        beside = Path(source.path.name) if by_name else source.path
+        place = beside.with_suffix(kind.suffix) if kind.suffix else beside.with_name(f"{beside.stem}_{name}")
+    else:
+        place = Path(out)
+        if place.suffix != kind.suffix:
+            raise UsageError(
+                f"--out {out} must be named {kind.file if kind.suffix else 'as a folder, without a suffix'}"
+            )
+    if same_file(place, source.path):
+        raise UsageError(f"{place} is the artefact itself; give another place by --out")
+    return place
 
 
 def given_accuracy(given: str | Path | Evaluation | Accuracy) -> Accuracy:

@@ -16,16 +16,20 @@ import torch
 from streetseg.export.folding import fold_norms
 from streetseg.export.graph import SMALLEST_HALVED
 from streetseg.export.onnx import FrameToLogits
-from streetseg.export.verify import write_verified
+from streetseg.export.options import ExportOptions
+from streetseg.export.source import Source
+from streetseg.export.verify import verify_artefact
+from streetseg.export.written import Written
 from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import PROGRAM_CARD, program_content_hash
 from streetseg.runtime.card import ModelCard
 
 
-def write_program(network: Network, card: ModelCard, out: Path) -> tuple[ModelCard, float]:
-    """Write a network as the program `out`; return its card and its largest logit difference."""
-    content, card = program_with_card(to_program(network, card), card.written(out.stem))
-    return card, write_verified(out, content, network, card, "torch")
+def write(source: Source, options: ExportOptions, place: Path) -> Written:
+    """Write the source's network as the program `place`."""
+    content, card = program_with_card(to_program(source.network, source.card), source.card.written(place.stem))
+    place.write_bytes(content)
+    return Written(card, verify_artefact(place, source.reference, card, "torch"))
 
 
 def to_program(network: Network, card: ModelCard) -> torch.export.ExportedProgram:

@@ -1,19 +1,20 @@
-"""Verify an artefact: run it and the network that it was made from, and compare their logits."""
+"""Run what an export wrote, and compare its logits with those of its source. Needs no PyTorch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, VerificationError
-from streetseg.models.outputs import Network
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
-from streetseg.runtime.files import write_whole
+
+Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 # In units of size_multiple: a square, a wide and a tall frame. The graph was traced at none of these sizes.
 SIZES = ((9, 9), (11, 30), (20, 7))
@@ -21,69 +22,77 @@ SIZES = ((9, 9), (11, 30), (20, 7))
 TOLERANCE = 2e-2
 
 
-def write_verified(out: Path, content: bytes, network: Network, card: ModelCard, engine: str) -> float:
-    """Write an artefact and return its largest logit difference.
-
-    The file takes its name only after it has been opened and has matched its network.
-    """
-    difference = 0.0
-
-    def write(temporary: Path) -> None:
-        nonlocal difference
-        temporary.write_bytes(content)
-        try:
-            read_card(temporary)
-        except ArtefactError as error:
-            raise VerificationError(f"{out} was not written, because it cannot be opened: {error}") from None
-        difference = verify_artefact(temporary, network, card, engine)
-
-    write_whole(out, write)
-    return difference
-
-
-def verify_artefact(path: Path, network: Network, card: ModelCard, engine: str) -> float:
-    """Run the artefact in an engine, and the network, on frames of several sizes.
+def verify_artefact(path: Path, expected: Run, card: ModelCard, engine: str) -> float:
+    """Run an artefact in an engine, and its source, on frames of several sizes.
 
     Args:
-        path: The artefact.
-        network: The network that it was made from, in evaluation mode.
-        card: The network's card.
+        path: The artefact, which must also be readable as a whole.
+        expected: The source: frame -> logits.
+        card: The card.
         engine: The engine's name.
 
     Returns:
-        The largest difference of a logit, in standard deviations of the network's logits.
+        The largest difference of a logit, in standard deviations of the source's logits.
 
     Raises:
-        VerificationError: The difference is above TOLERANCE, the graph puts out another shape, or either puts out NaN
-            or infinity.
+        VerificationError: The artefact cannot be opened, or see `largest_difference`.
     """
+    try:
+        read_card(path)
+    except ArtefactError as error:
+        raise VerificationError(f"{path.name} was not written, because it cannot be opened: {error}") from None
     # On frames this small, several threads only wait for each other.
-    run = open_engine(path, card, EngineOptions(engine, threads=1, precision="float32"))
-    mean, std = torch.tensor(card.mean), torch.tensor(card.std)
+    return largest_difference(
+        open_engine(path, card, EngineOptions(engine, threads=1, precision="float32")), expected, card
+    )
+
+
+def largest_difference(
+    run: Run,
+    expected: Run,
+    card: ModelCard,
+    *,
+    sizes: Sequence[tuple[int, int]] | None = None,
+    tolerance: float = TOLERANCE,
+) -> float:
+    """Return the largest difference of a logit on random frames, in standard deviations of the source's logits.
+
+    Args:
+        run: What was exported: frame, H x W x 3 uint8 RGB -> logits, h x w x C float32.
+        expected: The source, as `run`.
+        card: The card.
+        sizes: H, W in pixels of the frames; None: a square, a wide and a tall one.
+        tolerance: The largest difference that is allowed.
+
+    Raises:
+        VerificationError: The difference is above the tolerance, the export puts out another shape, or either puts out
+            NaN or infinity.
+    """
+    multiple = card.size_multiple
     worst = 0.0
-    for height, width in SIZES:
-        rng = np.random.default_rng((height, width))
-        size = (height * card.size_multiple, width * card.size_multiple, 3)
-        frame = rng.integers(0, 256, size, np.uint8)
-        x = ((torch.from_numpy(frame) - mean) / std).permute(2, 0, 1).unsqueeze(0)
-        with torch.inference_mode():
-            expected = network(x).logits[0].permute(1, 2, 0).numpy()
-        logits = run(frame)
-        if logits.shape != expected.shape:
-            raise VerificationError(f"the exported graph puts out {logits.shape}, the network {expected.shape}")
-        if not np.isfinite(expected).all():
-            raise VerificationError("the network puts out NaN or infinity: its weights are broken; nothing was written")
-        if not np.isfinite(logits).all():
-            raise VerificationError(
-                "the exported graph puts out NaN or infinity where the network does not: its weights leave the range "
-                "of half precision; nothing was written"
-            )
-        spread = max(float(expected.std()), float(np.finfo(np.float32).tiny))  # not 0 where all logits are the same
-        difference = float(np.abs(logits - expected).max()) / spread
-        if difference > TOLERANCE:
-            raise VerificationError(
-                f"the exported graph differs from the network by {difference:.1e} of the logits' deviation, "
-                f"allowed is {TOLERANCE:.0e}; nothing was written"
-            )
-        worst = max(worst, difference)
+    for height, width in sizes or [(rows * multiple, columns * multiple) for rows, columns in SIZES]:
+        frame = np.random.default_rng((height, width)).integers(0, 256, (height, width, 3), np.uint8)
+        worst = max(worst, difference_on(frame, run, expected, tolerance))
     return worst
+
+
+def difference_on(frame: NDArray[np.uint8], run: Run, expected: Run, tolerance: float) -> float:
+    """Return the largest difference on one frame; see `largest_difference`."""
+    theirs, logits = expected(frame), run(frame)
+    if logits.shape != theirs.shape:
+        raise VerificationError(f"the exported graph puts out {logits.shape}, the network {theirs.shape}")
+    if not np.isfinite(theirs).all():
+        raise VerificationError("the network puts out NaN or infinity: its weights are broken; nothing was written")
+    if not np.isfinite(logits).all():
+        raise VerificationError(
+            "the exported graph puts out NaN or infinity where the network does not: its weights leave the range "
+            "of half precision; nothing was written"
+        )
+    spread = max(float(theirs.std()), float(np.finfo(np.float32).tiny))  # not 0 where all logits are the same
+    difference = float(np.abs(logits - theirs).max()) / spread
+    if difference > tolerance:
+        raise VerificationError(
+            f"the exported graph differs from the network by {difference:.1e} of the logits' deviation, "
+            f"allowed is {tolerance:.0e}; nothing was written"
+        )
+    return difference
