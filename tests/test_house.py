@@ -16,7 +16,7 @@ import streetseg
 SOURCE = Path(streetseg.__file__).parent
 FLOORS = {
     "errors": 0, "progress": 0, "results": 0, "figures": 0,
-    "runtime": 1,
+    "runtime": 1, "page": 1,
     "models": 2, "data": 2,
     "measure": 3, "export": 3, "streets": 3,
     "training": 4,
@@ -31,7 +31,7 @@ ALLOWED = {
     ("figures", "errors"): "a figure without matplotlib",
 }
 # Rooms, or files of them, that run without PyTorch, and what they therefore never know.
-NO_TORCH = ["runtime", "data", "streets", "measure", "bench/frames.py", "bench/machine.py",
+NO_TORCH = ["runtime", "page", "data", "streets", "measure", "bench/frames.py", "bench/machine.py",
             "bench/first_frame.py", "bench/timing.py", "bench/speed.py", "bench/plot.py",
             "errors.py", "progress.py", "results.py", "figures.py"]  # fmt: skip
 MAY_TORCH = {"runtime/engines/torch.py"}
