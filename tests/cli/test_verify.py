@@ -41,7 +41,10 @@ def test_another_network_ends_with_1(run: Run, drive: Path) -> None:
     ("arguments", "complaint"),
     [
         (("verify", "none.onnx", "--against", "{weights}"), "none.onnx does not exist"),
-        (("verify", "{drive}/1.png", "--against", "{weights}"), "is neither NAME.onnx nor NAME.pt2"),
+        (
+            ("verify", "{drive}/1.png", "--against", "{weights}"),
+            "is nothing that verify opens; it opens NAME.onnx",
+        ),
         (("verify", "{weights}"), "the following arguments are required: --against"),
         (("verify", "{weights}", "--against", "{weights}", "--output", "argmax"), "unknown output 'argmax'"),
         (("verify", "{weights}", "--against", "{weights}", "none.png"), "none.png is not there"),

@@ -13,6 +13,7 @@ from streetseg.errors import ArtefactError, UsageError
 from streetseg.export.difference import LIMITS, Promise, Sizes, classes_of, classes_of_answer
 from streetseg.export.foreign import Answer, ForeignGraph, Layout, Range
 from streetseg.export.grids import Convention, convention_of
+from streetseg.export.targets import TARGETS, Target, target_of
 from streetseg.runtime.artefact import METADATA_KEY, read_bytes, read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.options import EngineOptions
@@ -66,7 +67,7 @@ def open_exported(
     """Open an exported file.
 
     Args:
-        path: NAME.onnx or NAME.pt2.
+        path: What an export target wrote, or any NAME.onnx.
         card: The artefact's card, for a file that has none.
         given_card: JSON file of the card; None: the one in the file.
         layout: Order of the input's axes, for graphs of other exporters, as for the next two.
@@ -83,9 +84,13 @@ def open_exported(
         EngineError: No engine runs it.
         UsageError: An option does not fit.
     """
+    target = TARGETS.get(target_of(path) or "")
+    if target is not None and target.reader:
+        return by_reader(target, path, given_card, (layout, values, output), precision, options)
     content = read_bytes(path)
     if path.suffix not in (".onnx", ".pt2"):
-        raise UsageError(f"{path} is neither NAME.onnx nor NAME.pt2; verify opens these")
+        names = ", ".join(kind.file for kind in TARGETS.values() if kind.reader or kind.suffix in (".onnx", ".pt2"))
+        raise UsageError(f"{path} is nothing that verify opens; it opens {names}")
     onnx = path.suffix == ".onnx"
     ours = given_card is None and (not onnx or METADATA_KEY.encode() in content)
     if given_card is not None:
@@ -127,6 +132,37 @@ def open_exported(
     return Exported(
         path.name, card, "onnxruntime", precision or known, "logits" if ours else output, graph, graph.size, content,
         foreign, layout_promised=ours,
+    )  # fmt: skip
+
+
+def by_reader(
+    target: Target,
+    path: Path,
+    given_card: Path | None,
+    forms: tuple[Layout | None, Range | None, Promise | None],
+    precision: str | None,
+    options: EngineOptions,
+) -> Exported:
+    """Open what an export target with a reader of its own wrote."""
+    if not path.exists():
+        raise ArtefactError(f"{path} does not exist")
+    if given_card is not None or forms != (None, None, None):
+        raise UsageError(
+            f"{path} has a card, which says what it takes and gives; leave out card, layout, values, output"
+        )
+    if options.engine is not None or options.device not in (None, "cpu"):
+        raise UsageError(f"{path} runs in the library of its own, on the CPU; leave out engine and device")
+    opened = target.open_exported(path, options)
+
+    def run(frame: Frame) -> tuple[Answer, ...]:
+        return (opened.run(frame),)
+
+    def not_edited(content: bytes) -> Callable[[Frame], tuple[Answer, ...]]:
+        raise ArtefactError(f"{path} cannot be edited for a diagnosis")
+
+    return Exported(
+        path.name, opened.card, opened.engine, precision or opened.precision, opened.promise, run, opened.size, None,
+        not_edited,
     )  # fmt: skip
 
 

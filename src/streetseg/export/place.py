@@ -55,6 +55,15 @@ def first_stranger(folder: Path) -> str | None:
     return next((name for name in inside if name not in ours), None)
 
 
+def written_by(folder: Path) -> str | None:
+    """Return the target that wrote a folder, by its manifest; None without one."""
+    try:
+        name = json.loads((folder / MANIFEST).read_bytes())["target"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
 @contextlib.contextmanager
 def new_place(out: Path, target: str, companions: tuple[str, ...], *, folder: bool) -> Iterator[Path]:
     """Yield a temporary place of the same name to write to; what is there when the block ends becomes `out`.

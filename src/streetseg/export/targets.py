@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from streetseg.errors import MissingExtraError, UsageError
+from streetseg.export.opened import Opened
 from streetseg.export.options import ExportOptions, InputType, Layout, Output, Precision, near
-from streetseg.export.place import check_place, new_place
+from streetseg.export.place import check_place, new_place, written_by
 from streetseg.export.source import Source, open_source
 from streetseg.export.written import Written
 from streetseg.measure.coverage import MOST_LEFT_OUT, share_in_words
@@ -18,6 +20,7 @@ from streetseg.measure.evaluation import Evaluation
 from streetseg.measure.evaluation_json import read_accuracy
 from streetseg.results import Facts, Printable
 from streetseg.runtime.card import Accuracy, ModelCard
+from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.files import same_file
 from streetseg.runtime.shelf.shelf import known_weights
 
@@ -35,6 +38,8 @@ class Target:
         extra: The extra of pyproject.toml that it needs; "" for none.
         companions: Suffixes of further files that it writes beside the first.
         folder: True if the result is a folder.
+        reader: Module with `open_exported(path, options) -> Opened`, by which `verify` runs the result; "" for what
+            `Segmenter` opens, and for what no library here runs.
     """
 
     module: str
@@ -44,6 +49,7 @@ class Target:
     extra: str = ""
     companions: tuple[str, ...] = ()
     folder: bool = False
+    reader: str = ""
 
     @property
     def file(self) -> str:
@@ -52,17 +58,15 @@ class Target:
 
     def write(self, source: Source, options: ExportOptions, place: Path) -> Written:
         """Write it; MissingExtraError if a library is not installed."""
-        try:
+        with missing_extras(f"streetseg export of {self.file}", self.extra):
             write: Callable[[Source, ExportOptions, Path], Written] = importlib.import_module(self.module).write
             return write(source, options, place)
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.startswith("streetseg"):
-                raise
-            torch = error.name.partition(".")[0] == "torch"
-            purpose = f"streetseg export of {self.file}"
-            raise MissingExtraError(
-                "PyTorch" if torch else error.name, purpose, "train" if torch else self.extra
-            ) from None
+
+    def open_exported(self, path: Path, options: EngineOptions) -> Opened:
+        """Open what it wrote, by its reader; MissingExtraError if a library is not installed."""
+        with missing_extras(f"running {path.name}", self.extra):
+            opener: Callable[[Path, EngineOptions], Opened] = importlib.import_module(self.reader).open_exported
+            return opener(path, options)
 
 
 # fmt: off
@@ -71,6 +75,25 @@ TARGETS: dict[str, Target] = {
     "torch": Target("streetseg.export.torch", ".pt2", "PyTorch's own runtimes", extra="train"),
 }
 # fmt: on
+
+
+@contextlib.contextmanager
+def missing_extras(purpose: str, extra: str) -> Iterator[None]:
+    """Turn the import of a library that is not installed into a MissingExtraError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("streetseg"):
+            raise
+        torch = error.name.partition(".")[0] == "torch"
+        raise MissingExtraError("PyTorch" if torch else error.name, purpose, "train" if torch else extra) from None
+
+
+def target_of(path: Path) -> str | None:
+    """Return the target that wrote a file or a folder, by its suffix or its manifest; None for any other."""
+    if path.is_dir() and not path.suffix:
+        return written_by(path)
+    return next((name for name, kind in TARGETS.items() if kind.suffix and kind.suffix == path.suffix), None)
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,0 +1,39 @@
+"""What the reader of an export target returns: an exported form that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetseg.export.difference import Promise
+from streetseg.export.foreign import Answer
+from streetseg.runtime.card import ModelCard
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """An exported form, ready to run.
+
+    Attributes:
+        card: The card that travels with it.
+        engine: What runs it, in a word.
+        precision: Whose limits count, a key of `LIMITS` (`export/difference.py`).
+        run: Frame, H x W x 3 uint8 RGB -> its output. H and W are multiples of the card's size_multiple, or `size`.
+        promise: What the output is meant to be.
+        size: H, W in pixels of the only frames that it takes; None for each that is dynamic.
+    """
+
+    card: ModelCard
+    engine: str
+    precision: str
+    run: Callable[[NDArray[np.uint8]], Answer]
+    promise: Promise = "logits"
+    size: tuple[int | None, int | None] = (None, None)
+
+
+def of_logits(run: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> Callable[[NDArray[np.uint8]], Answer]:
+    """Return a function from a frame to its logits as one to an answer."""
+    return lambda frame: Answer("logits", run(frame))
