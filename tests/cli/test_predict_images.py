@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streetseg.errors import UsageError
+from streetseg.runtime.inputs import list_images
+from streetseg.runtime.segmenter import Segmenter
 from streetseg.streets.scene import render
 from tests.support.command_line import ONNXRUNTIME, Run, refusal
 
@@ -35,6 +38,24 @@ def test_a_large_picture_in_windows(tmp_path: Path, run: Run) -> None:
     assert np.asarray(Image.open(out / "wide_classes.png")).shape == (160, 400)
     message = refusal(run("predict", path, "--out", out, "--max-pixels", 63_999, *ONNXRUNTIME))
     assert "400 x 160 pixels; at most 63,999 are allowed" in message
+
+
+def test_confidence_as_a_grey_picture(drive: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    code, lines, errors = run("predict", drive / "1.png", "--out", out, "--confidence", "--json", *ONNXRUNTIME)
+    assert (code, errors) == (0, [])
+    written = out / "1_confidence.png"
+    assert json.loads(lines[0])["confidence"] == str(written)
+    grey = Image.open(written)
+    assert (grey.mode, grey.size) == ("L", (64, 48))
+    expected = Segmenter.open(engine="onnxruntime")(drive / "1.png").confidence() * 255
+    np.testing.assert_allclose(np.asarray(grey), expected, atol=0.51)
+    # It is a result: neither is it segmented itself, nor is the image done without it.
+    with pytest.raises(UsageError, match="holds no image"):
+        list_images([out])
+    written.unlink()
+    run("predict", drive / "1.png", "--out", out, "--confidence", "--skip-existing", *ONNXRUNTIME)
+    assert written.exists()
 
 
 @pytest.mark.parametrize(

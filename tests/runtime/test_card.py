@@ -38,7 +38,7 @@ ANCESTOR = dataclasses.asdict(CARD.as_ancestors()[0])
 def test_the_schema_is_one_and_describes_every_field() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     accuracy, ancestor = (SCHEMA["properties"][name]["items"] for name in ("accuracy", "ancestors"))
-    later = {"network_arguments", "training_time"}  # cards of 0.1.0's first artefacts lack them
+    later = {"network_arguments", "training_time", "temperature"}  # cards of 0.1.0's first artefacts lack them
     for schema, kind, optional in (
         (SCHEMA, ModelCard, {*later, *SINCE_VERSION_2}),
         (accuracy, Accuracy, {*ACCURACY_SINCE_VERSION_2}),
@@ -129,6 +129,7 @@ def test_another_version_is_refused(version: object) -> None:
         ({"ignore": 2}, "ignore index 2 beside 3 classes"),
         ({"std": [50, 0, 50]}, "standard deviations (50, 0, 50)"),
         ({"output_stride": 0}, "output stride 0"),
+        ({"temperature": 0}, "temperature 0"),
         ({"size_multiple": 0}, "size multiple 0"),
         ({"size_multiple": 3}, "size multiple 3 at output stride 4"),
         ({"operating_scale": 4.25}, "operating scale 4.25"),

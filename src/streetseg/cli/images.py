@@ -29,6 +29,10 @@ def add_image_options(verb: argparse.ArgumentParser) -> None:
         "--window", type=int, metavar="PIXELS",
         help="segment large images at their own size, in overlapping windows of this side (default: whole, reduced)",
     )  # fmt: skip
+    group.add_argument(
+        "--confidence", action="store_true", default=None,
+        help="write NAME_confidence.png, too: how sure the network is, from 0 (black) to 1 (white)",
+    )  # fmt: skip
 
 
 def image_options(options: argparse.Namespace) -> ImageOptions:

@@ -133,6 +133,7 @@ class ModelCard(Printable):
         date: Day in UTC on which the file was written, YYYY-MM-DD; "" on cards of version 1.
         ancestors: The weights that the training started from, the nearest first; empty if there are none, or if the
             file was made of one with a card of version 1, which does not say.
+        temperature: What logits are divided by before a softmax to make confidence match accuracy; None: not measured.
         card_version: The version of the schema.
     """
 
@@ -165,6 +166,7 @@ class ModelCard(Printable):
     title: str = ""
     date: str = ""
     ancestors: tuple[Ancestor, ...] = ()
+    temperature: float | None = None
     card_version: int = CARD_VERSION
 
     def started_from(self, ancestors: Iterable[Ancestor]) -> ModelCard:
@@ -240,13 +242,14 @@ class ModelCard(Printable):
         """Return the card as JSON's types.
 
         Returns:
-            The schema's keys; without those of version 2 on a card of version 1.
+            The schema's keys; without those of version 2 on a card of version 1, and without a temperature if there
+            is none.
         """
         facts: dict[str, JSON] = dataclasses.asdict(self)
         if self.card_version == 1:
             accuracy = [without(dataclasses.asdict(entry), ACCURACY_SINCE_VERSION_2) for entry in self.accuracy]
             facts = without(facts, SINCE_VERSION_2) | {"accuracy": accuracy}
-        return facts
+        return without(facts, () if self.temperature is not None else ("temperature",))
 
     def table(self) -> str:
         """Return the card for a terminal.
@@ -345,6 +348,7 @@ class ModelCard(Printable):
                 f"size multiple {self.size_multiple} at output stride {self.output_stride}",
             ),
             (not 0 < self.operating_scale <= MAX_OPERATING_SCALE, f"operating scale {self.operating_scale}"),
+            (self.temperature is not None and self.temperature <= 0, f"temperature {self.temperature}"),
             (self.native_short_side < 1, f"native short side {self.native_short_side}"),
             (self.channel_order != "RGB" or self.value_range != (0, 255), "an input other than RGB, 0 to 255"),
             (

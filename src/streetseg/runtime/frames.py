@@ -325,21 +325,25 @@ def write_image(path: Path, frame: NDArray[np.uint8]) -> None:
 
     Args:
         path: NAME.png, NAME.jpg or NAME.jpeg.
-        frame: H x W x 3 uint8 RGB.
+        frame: H x W x 3 uint8 RGB, or as PNG H x W uint8 grey.
 
     Raises:
         UsageError: If the name has another suffix, or the frame is too large for a JPEG.
         OutputError: If the place cannot be written to.
     """
+    write_file(path, encode_image(path, frame))
+
+
+def encode_image(path: Path, frame: NDArray[np.uint8]) -> bytes:
+    """Return a frame in the format of a file's suffix; UsageError as `write_image`."""
     suffix = path.suffix.lower()
     if suffix == ".png":
-        write_file(path, encode_png(Image.fromarray(frame)))
-    elif suffix in (".jpg", ".jpeg"):
+        return encode_png(Image.fromarray(frame))
+    if suffix in (".jpg", ".jpeg"):
         if max(frame.shape) > JPEG_MAX_SIDE:
             raise UsageError(f"{path}: a JPEG has at most {JPEG_MAX_SIDE} pixels a side; choose a name ending in .png")
-        write_file(path, simplejpeg.encode_jpeg(np.ascontiguousarray(frame), quality=JPEG_QUALITY))
-    else:
-        raise UsageError(f"{path} is not a name for a picture; allowed are names ending in .png, .jpg or .jpeg")
+        return simplejpeg.encode_jpeg(np.ascontiguousarray(frame), quality=JPEG_QUALITY)
+    raise UsageError(f"{path} is not a name for a picture; allowed are names ending in .png, .jpg or .jpeg")
 
 
 def write_picture(path: Path, frame: NDArray[np.uint8]) -> Path:
@@ -348,9 +352,14 @@ def write_picture(path: Path, frame: NDArray[np.uint8]) -> Path:
     A name without a picture's suffix gets ".jpg", or ".png" if the picture is too large for a JPEG.
     """
     if path.suffix.lower() not in PICTURE_SUFFIXES:
-        path = path.with_name(path.name + (".jpg" if max(frame.shape) <= JPEG_MAX_SIDE else ".png"))
+        path = path.with_name(path.name + picture_suffix(frame))
     write_image(path, frame)
     return path
+
+
+def picture_suffix(frame: NDArray[np.uint8]) -> str:
+    """Return ".jpg", or ".png" if the picture is too large for a JPEG."""
+    return ".jpg" if max(frame.shape) <= JPEG_MAX_SIDE else ".png"
 
 
 def write_classmap(path: Path, classmap: NDArray[np.uint8], colours: Sequence[tuple[int, int, int]]) -> None:
@@ -367,11 +376,16 @@ def write_classmap(path: Path, classmap: NDArray[np.uint8], colours: Sequence[tu
     Raises:
         OutputError: If the place cannot be written to.
     """
+    write_file(path, encode_classmap(classmap, colours))
+
+
+def encode_classmap(classmap: NDArray[np.uint8], colours: Sequence[tuple[int, int, int]]) -> bytes:
+    """Return a class map as `write_classmap` writes it."""
     image = Image.fromarray(classmap)
     # All 256 entries: a pixel beyond the palette's end would make an invalid file, and Pillow packs the pixels of a
     # short palette into fewer than 8 bits.
     image.putpalette(np.array(colours, np.uint8).tobytes().ljust(3 * 256, b"\0"))
-    write_file(path, encode_png(image))
+    return encode_png(image)
 
 
 def encode_png(image: Image.Image) -> bytes:

@@ -24,6 +24,7 @@ class ImageOptions:
         void_transparent: Transparent pixels have no class: 255 in the class map.
         window: Side in pixels of the square windows in which a large image is segmented at its own size, 128 or more;
             None: each image whole, reduced to the card's short side.
+        confidence: Write the confidence of each pixel, too: NAME_confidence.png, grey values of 0 to 255 for 0 to 1.
 
     Raises:
         UsageError: If a value is out of its range.
@@ -34,6 +35,7 @@ class ImageOptions:
     max_pixels: int = MAX_PIXELS
     void_transparent: bool = False
     window: int | None = None
+    confidence: bool = False
 
     def __post_init__(self) -> None:
         if self.levels is not None:

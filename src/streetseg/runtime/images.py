@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import time
@@ -12,11 +13,12 @@ from pathlib import Path
 
 from streetseg.errors import StreetsegError, UsageError
 from streetseg.results import Facts, Printable
+from streetseg.runtime.confidence import grey
 from streetseg.runtime.drawing import Drawing
 from streetseg.runtime.files import make_folder, names_file
-from streetseg.runtime.frames import PICTURE_SUFFIXES, read_picture, write_classmap, write_picture
+from streetseg.runtime.frames import PICTURE_SUFFIXES, read_picture, write_classmap, write_image, write_picture
 from streetseg.runtime.image_options import ImageOptions
-from streetseg.runtime.inputs import CLASSMAP_ENDING, OVERLAY_ENDING, ImageFile
+from streetseg.runtime.inputs import CLASSMAP_ENDING, CONFIDENCE_ENDING, OVERLAY_ENDING, ImageFile
 from streetseg.runtime.overlay import percent
 from streetseg.runtime.result import VOID
 from streetseg.runtime.segmenter import Segmenter
@@ -37,6 +39,7 @@ class PredictedImage(Printable):
         share: Class name -> its share of the pixels, 0 to 1; the classes present, largest first.
         classes: The file of the class map.
         overlay: The file of the overlay.
+        confidence: The file of the confidence; None unless asked for.
         assumed: What was assumed about its values, a phrase each.
         tolerated: Faults of the file that take no pixel, a phrase each.
     """
@@ -48,6 +51,7 @@ class PredictedImage(Printable):
     share: Mapping[str, float]
     classes: Path
     overlay: Path
+    confidence: Path | None = None
     first_of_size: bool = False
     assumed: tuple[str, ...] = ()
     tolerated: tuple[str, ...] = ()
@@ -66,6 +70,7 @@ class PredictedImage(Printable):
             "share": {name: round(part, 6) for name, part in self.share.items()},
             "classes": str(self.classes),
             "overlay": str(self.overlay),
+            **({} if self.confidence is None else {"confidence": str(self.confidence)}),
             "first_of_size": self.first_of_size,
             "assumed": list(self.assumed),
             "tolerated": list(self.tolerated),
@@ -104,14 +109,16 @@ class Job:
     image: Path
     classes: Path
     overlay: Path
+    confidence: Path | None = None
 
     def is_done(self) -> bool:
-        """Return True if both results are there."""
+        """Return True if all results are there."""
         overlays = [self.overlay, *(self.overlay.with_name(self.overlay.name + suffix) for suffix in PICTURE_SUFFIXES)]
-        return self.classes.exists() and any(overlay.exists() for overlay in overlays)
+        maps = [self.classes, *filter(None, [self.confidence])]
+        return all(map(Path.exists, maps)) and any(overlay.exists() for overlay in overlays)
 
 
-def plan(images: Sequence[ImageFile], out: str) -> list[Job]:
+def plan(images: Sequence[ImageFile], out: str, *, confidence: bool = False) -> list[Job]:
     """Return the jobs for images; create the folder of their results. UsageError if a result would replace an image."""
     place = Path(out)
     if names_file(out):
@@ -123,9 +130,16 @@ def plan(images: Sequence[ImageFile], out: str) -> list[Job]:
             for image in images
         ]
         folder = place
+    if confidence:
+        jobs = [dataclasses.replace(job, confidence=confidence_beside(job.classes)) for job in jobs]
     refuse_overwriting(jobs)
     make_folder(folder)
     return jobs
+
+
+def confidence_beside(classes: Path) -> Path:
+    """Return the file for the confidence beside a class map."""
+    return classes.with_name(classes.name.removesuffix(CLASSMAP_ENDING) + CONFIDENCE_ENDING)
 
 
 def one_job(images: Sequence[ImageFile], out: Path) -> Job:
@@ -147,7 +161,8 @@ def refuse_overwriting(jobs: Sequence[Job]) -> None:
     for job in jobs:
         # An overlay's suffix may not be settled yet.
         overlays = [job.overlay.name, *(job.overlay.name + suffix for suffix in PICTURE_SUFFIXES)]
-        places = [(job.classes.parent, job.classes.name), *((job.overlay.parent, name) for name in overlays)]
+        maps = [job.classes, *filter(None, [job.confidence])]
+        places = [*((path.parent, path.name) for path in maps), *((job.overlay.parent, name) for name in overlays)]
         standing += [folder / name for folder, name in places if name.casefold() in names(folder)]
     inputs = {job.image.resolve() for job in jobs} if standing else set()
     for result in standing:
@@ -208,6 +223,8 @@ def predict_image(segmenter: Segmenter, options: ImageOptions, drawing: Drawing,
     segmented = time.perf_counter()
     write_classmap(job.classes, result.classmap, drawing.palette(result))
     overlay = write_picture(job.overlay, drawing.paint(result))
+    if job.confidence is not None:
+        write_image(job.confidence, grey(result.confidence()))
     written = time.perf_counter()
     return PredictedImage(
         image=job.image,
@@ -221,6 +238,7 @@ def predict_image(segmenter: Segmenter, options: ImageOptions, drawing: Drawing,
         share=result.share(),
         classes=job.classes,
         overlay=overlay,
+        confidence=job.confidence,
         first_of_size=result.first_of_size,
         assumed=picture.assumed,
         tolerated=picture.tolerated,

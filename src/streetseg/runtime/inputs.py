@@ -35,7 +35,7 @@ VIDEO_SUFFIXES = (
 )  # fmt: skip
 
 # Endings of the names of an image's results. An overlay's suffix follows its ending.
-CLASSMAP_ENDING, OVERLAY_ENDING = "_classes.png", "_overlay"
+CLASSMAP_ENDING, OVERLAY_ENDING, CONFIDENCE_ENDING = "_classes.png", "_overlay", "_confidence.png"
 
 
 @overload
@@ -171,7 +171,9 @@ def expand(
 
 
 def is_result(path: Path) -> bool:
-    """Return True if a file is one of the pair that `streetseg predict` writes: class map and overlay."""
+    """Return True if `streetseg predict` wrote a file: a class map and an overlay together, a confidence with them."""
+    if path.name.endswith(CONFIDENCE_ENDING):
+        return path.with_name(path.name.removesuffix(CONFIDENCE_ENDING) + CLASSMAP_ENDING).exists()
     overlays = [OVERLAY_ENDING + suffix for suffix in (".jpg", ".png")]
     for endings, others in (([CLASSMAP_ENDING], overlays), (overlays, [CLASSMAP_ENDING])):
         for ending in endings:

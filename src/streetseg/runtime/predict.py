@@ -168,7 +168,7 @@ def predict(
         if pictures
         else []
     )
-    jobs = plan(listed, str(place)) if listed else []
+    jobs = plan(listed, str(place), confidence=reading.confidence) if listed else []
     if skip_existing:
         left = [job for job in jobs if not job.is_done()], [film for film in planned if not film.is_done()]
         if skipped := len(jobs) + len(planned) - len(left[0]) - len(left[1]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from PIL import Image
 from streetseg.errors import UsageError
 from streetseg.figures import new_figure
 from streetseg.results import Facts, text_table
+from streetseg.runtime.confidence import Scores
 from streetseg.runtime.frames import encode_png, write_classmap, write_picture
 from streetseg.runtime.inputs import CLASSMAP_ENDING
 from streetseg.runtime.motion import opencv
@@ -52,6 +53,7 @@ class Result:
         first_of_size: True if the network met this size of input for the first time: its time includes compilation.
         logits: h x w x C float32 at the network's output stride, padding included; None unless asked for.
         remarks: What was assumed about the frame or tolerated in its file, a phrase each.
+        scores: What `confidence` is computed from; None for a result that no segmenter made.
     """
 
     classmap: NDArray[np.uint8]
@@ -62,6 +64,7 @@ class Result:
     first_of_size: bool = False
     logits: NDArray[np.float32] | None = None
     remarks: tuple[str, ...] = ()
+    scores: Scores | None = field(default=None, repr=False, compare=False)
 
     def share(self) -> dict[str, float]:
         """Return the share of each class in the frame's pixels.
@@ -79,6 +82,22 @@ class Result:
             H x W x 3 uint8 RGB.
         """
         return overlay(self.frame, self.classmap, self.names, self.colours)
+
+    def confidence(self) -> NDArray[np.float32]:
+        """Return how sure the network is of each pixel's class.
+
+        It is the largest softmax value at the network's output stride, upsampled. The card's temperature applies if
+        it has one; otherwise networks are mostly surer than they are right.
+
+        Returns:
+            H x W float32, 0 to 1.
+
+        Raises:
+            UsageError: If no segmenter made the result.
+        """
+        if self.scores is None:
+            raise UsageError("this result has no scores; segment the frame with a Segmenter")
+        return self.scores.confidence()
 
     def mask(self, name: str) -> NDArray[np.bool_]:
         """Return where a class is.

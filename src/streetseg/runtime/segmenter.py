@@ -18,6 +18,7 @@ from streetseg.runtime.arrays import FrameLike, as_picture, check_frame
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.classmap import class_map
+from streetseg.runtime.confidence import FrameScores
 from streetseg.runtime.engines.engine import Engine
 from streetseg.runtime.engines.opening import open_engine
 from streetseg.runtime.engines.options import EngineOptions
@@ -195,7 +196,22 @@ class Segmenter:
             first_of_size=first,
             logits=values if logits else None,
             remarks=(*picture.assumed, *picture.tolerated),
+            scores=self.scores(values, (pixels.shape[0], pixels.shape[1])),
         )
+
+    def scores(self, logits: NDArray[np.float32], size: tuple[int, int]) -> FrameScores:
+        """Return what the confidence of a frame is computed from.
+
+        Args:
+            logits: h x w x C float32, as `logits` gives them.
+            size: H, W of the frame in pixels.
+
+        Returns:
+            The scores; `confidence()` of them is H x W float32.
+        """
+        content = self.content_size_of(size)
+        padded, card = self.padded_size_of(content), self.card
+        return FrameScores(logits, size, content, padded, card.align_corners, card.temperature or 1.0)
 
     def class_map(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the class map of a frame's logits.

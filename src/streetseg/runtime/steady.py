@@ -54,5 +54,6 @@ class Steady:
             logits[:rows, :columns] = np.where(known[..., None], mixed, part)
         self.smoothed = logits
         classes = self.segmenter.class_map(logits, (height, width))
+        scores = self.segmenter.scores(logits, (height, width))
         times = result.milliseconds | {"steady": (time.perf_counter() - start) * 1e3}
-        return dataclasses.replace(result, classmap=classes, logits=None, milliseconds=times)
+        return dataclasses.replace(result, classmap=classes, logits=None, milliseconds=times, scores=scores)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from streetseg.runtime.confidence import Scores, WindowScores
 from streetseg.runtime.result import Result
 from streetseg.runtime.segmenter import Segmenter
 
@@ -39,14 +40,19 @@ def segment_in_windows(segmenter: Segmenter, frame: NDArray[np.uint8], side: int
     height, width = frame.shape[:2]
     classmap = np.empty((height, width), np.uint8)
     milliseconds: Counter[str] = Counter()
+    parts: list[tuple[Scores, tuple[slice, slice], tuple[int, int]]] = []
     first = False
     for top, upper, lower in spans(height, side):
         for left, start, end in spans(width, side):
             result = whole(np.ascontiguousarray(frame[top : top + side, left : left + side]))
             classmap[upper:lower, start:end] = result.classmap[upper - top : lower - top, start - left : end - left]
+            if result.scores is not None:
+                parts.append((result.scores, (slice(upper, lower), slice(start, end)), (upper - top, start - left)))
             milliseconds.update(result.milliseconds)
             first |= result.first_of_size
-    return Result(classmap, segmenter.card.classes, segmenter.card.colours, frame, dict(milliseconds), first)
+    scores = WindowScores((height, width), tuple(parts))
+    card = segmenter.card
+    return Result(classmap, card.classes, card.colours, frame, dict(milliseconds), first, scores=scores)
 
 
 def spans(length: int, side: int) -> Iterator[tuple[int, int, int]]:
