@@ -342,7 +342,7 @@ def encode_image(path: Path, frame: NDArray[np.uint8]) -> bytes:
     if suffix in (".jpg", ".jpeg"):
         if max(frame.shape) > JPEG_MAX_SIDE:
             raise UsageError(f"{path}: a JPEG has at most {JPEG_MAX_SIDE} pixels a side; choose a name ending in .png")
-        return simplejpeg.encode_jpeg(np.ascontiguousarray(frame), quality=JPEG_QUALITY)
+        return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(frame), quality=JPEG_QUALITY))
     raise UsageError(f"{path} is not a name for a picture; allowed are names ending in .png, .jpg or .jpeg")
 
 
