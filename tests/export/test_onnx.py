@@ -69,7 +69,7 @@ def test_an_artefact_that_differs_from_its_network_is_not_written(
 ) -> None:
     real = exporter.to_onnx
 
-    def wrong(network: Network, card: ModelCard) -> onnx.ModelProto:
+    def wrong(network: Network, card: ModelCard, *, halved: bool = True) -> onnx.ModelProto:
         return real(network, dataclasses.replace(card, mean=(0.0, 0.0, 0.0)))
 
     monkeypatch.setattr(exporter, "to_onnx", wrong)

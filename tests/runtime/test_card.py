@@ -17,10 +17,12 @@ from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import (
     ACCURACY_SINCE_VERSION_2,
     CARD_VERSION,
+    INTERFACE_VERSION,
     SINCE_VERSION_2,
     Accuracy,
     ModelCard,
 )
+from streetseg.runtime.interface import Interface
 from streetseg.runtime.provenance import Ancestor, today
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 from tests.support.cards import CARD, one_line
@@ -40,22 +42,28 @@ def test_the_schema_is_one_and_describes_every_field() -> None:
     accuracy, ancestor = (SCHEMA["properties"][name]["items"] for name in ("accuracy", "ancestors"))
     later = {"network_arguments", "training_time", "temperature"}  # cards of 0.1.0's first artefacts lack them
     for schema, kind, optional in (
-        (SCHEMA, ModelCard, {*later, *SINCE_VERSION_2}),
+        (SCHEMA, ModelCard, {*later, *SINCE_VERSION_2, "interface"}),
         (accuracy, Accuracy, {*ACCURACY_SINCE_VERSION_2}),
         (ancestor, Ancestor, set()),
+        (SCHEMA["properties"]["interface"], Interface, set()),
     ):
         fields = {field.name for field in dataclasses.fields(kind)}
         assert set(schema["properties"]) == fields
         assert set(schema["required"]) == fields - optional
         assert all(entry["description"] for entry in schema["properties"].values())
-    assert SCHEMA["properties"]["card_version"]["enum"] == [*range(1, CARD_VERSION + 1)]
+    assert SCHEMA["properties"]["card_version"]["enum"] == [*range(1, INTERFACE_VERSION + 1)]
     assert set(SCHEMA["else"]["required"]) == set(SCHEMA["then"]["properties"]) == set(SINCE_VERSION_2)
 
 
 @pytest.mark.parametrize(
     "card",
-    [CARD, CARD.started_from(CARD.as_ancestors()), read_card(DEFAULT_WEIGHTS)],
-    ids=["constructed", "with ancestors", "shipped"],
+    [
+        CARD,
+        CARD.started_from(CARD.as_ancestors()),
+        read_card(DEFAULT_WEIGHTS),
+        CARD.with_interface(Interface("float32", "nchw", (16, 24), "probabilities")).written(),
+    ],
+    ids=["constructed", "with ancestors", "shipped", "with an interface"],
 )
 def test_a_card_is_valid_and_comes_back_from_json(card: ModelCard) -> None:
     text = card.to_json()
@@ -66,7 +74,8 @@ def test_a_card_is_valid_and_comes_back_from_json(card: ModelCard) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"card_version": 3}, {"card_version": 1}, {"ancestors": [{"network": "a"}]},
+        {"card_version": 4}, {"card_version": 1}, {"interface": dataclasses.asdict(Interface("float32"))},
+        {"ancestors": [{"network": "a"}]},
         {"classes": []}, {"classes": ["road", "road", "sky"]}, {"colours": [[0, 0, 256]] * 3},
         {"mean": [1, 2]}, {"std": [1, 1, 0]}, {"operating_scale": 4.5}, {"value_range": [0, 1]}, {"ignore": 256},
         {"content_hash": "0" * 63}, {"content_hash": ""}, {"unheard_of": 1},
@@ -113,9 +122,11 @@ def refused_text(text: str) -> str:
     return one_line(caught.value, "here.onnx")
 
 
-@pytest.mark.parametrize("version", [CARD_VERSION + 1, 999, 0, None, "1"])
+@pytest.mark.parametrize("version", [INTERFACE_VERSION + 1, 999, 0, None, "1"])
 def test_another_version_is_refused(version: object) -> None:
-    assert f"version {version}; this streetseg reads 1 to {CARD_VERSION}" in refused_card({"card_version": version})
+    assert f"version {version}; this streetseg reads 1 to {INTERFACE_VERSION}" in refused_card(
+        {"card_version": version}
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, UsageError
-from streetseg.export.difference import LIMITS, Promise, Sizes, classes_of, classes_of_answer
+from streetseg.export.difference import LIMITS, PROMISES, Promise, Sizes, classes_of, classes_of_answer
 from streetseg.export.foreign import Answer, ForeignGraph, Layout, Range
 from streetseg.export.grids import Convention, convention_of
 from streetseg.export.targets import TARGETS, Target, target_of
@@ -18,9 +18,12 @@ from streetseg.runtime.artefact import METADATA_KEY, read_bytes, read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import resize
+from streetseg.runtime.interface import USUAL
 from streetseg.runtime.segmenter import Segmenter
 
 Frame = NDArray[np.uint8]
+# Precision on a card -> the limits that count, where the card decides and not the engine.
+LIMITS_OF = {"int8": "int8", "float16 arithmetic": "float16"}
 Logits = NDArray[np.float32]
 
 
@@ -105,6 +108,8 @@ def open_exported(
         if (layout, values, output) != (None, None, None):
             raise UsageError(f"{path} has a card, which says what it takes and gives; leave out layout, values, output")
         card = read_card(path)
+        if card.form != USUAL:
+            return in_form(path, content, card, precision, options)
         try:
             segmenter = Segmenter.open(path, options=options)
         except ArtefactError:  # its output is not what its card says, which a diagnosis names
@@ -112,7 +117,7 @@ def open_exported(
                 raise
         else:
             engine = segmenter.engine
-            known = "int8" if card.precision == "int8" else engine.precision
+            known = LIMITS_OF.get(card.precision, engine.precision)
 
             def run(frame: Frame) -> tuple[Answer, ...]:
                 return (Answer("logits", engine(frame)),)
@@ -132,6 +137,27 @@ def open_exported(
     return Exported(
         path.name, card, "onnxruntime", precision or known, "logits" if ours else output, graph, graph.size, content,
         foreign, layout_promised=ours,
+    )  # fmt: skip
+
+
+def in_form(path: Path, content: bytes, card: ModelCard, precision: str | None, options: EngineOptions) -> Exported:
+    """Open an artefact whose card has an interface."""
+    if options.engine not in (None, "onnxruntime") or options.device not in (None, "cpu"):
+        raise UsageError(
+            f"{path} has an interface of its own, which ONNX Runtime runs here; leave out engine and device"
+        )
+    form = card.form
+
+    def open_graph(content: bytes) -> ForeignGraph:
+        layout: Layout = "nchw" if form.layout == "nchw" else "nhwc"
+        values: Range | None = None if form.input == "uint8" else "0-255"
+        return ForeignGraph(content, str(path), card, layout=layout, values=values, threads=options.threads)
+
+    graph = open_graph(content)
+    promise = next(promise for promise in PROMISES if promise == form.output)
+    return Exported(
+        path.name, card, "onnxruntime", precision or LIMITS_OF.get(card.precision, "float32"), promise,
+        graph, graph.size, content, open_graph,
     )  # fmt: skip
 
 

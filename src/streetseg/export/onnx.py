@@ -68,8 +68,8 @@ def logits_of_frame(network: Network, card: ModelCard, frame: NDArray[np.uint8])
     return logits
 
 
-def to_onnx(network: Network, card: ModelCard) -> onnx.ModelProto:
-    """Return the network's graph, norms folded, weights halved, without a card."""
+def to_onnx(network: Network, card: ModelCard, *, halved: bool = True) -> onnx.ModelProto:
+    """Return the network's graph, norms folded, without a card; halved: store the weights in half precision."""
     module = FrameToLogits(fold_norms(network), card).eval()
     size = 2 * card.size_multiple, 3 * card.size_multiple
     with quiet():
@@ -89,7 +89,8 @@ def to_onnx(network: Network, card: ModelCard) -> onnx.ModelProto:
     model = program.model_proto
     model.producer_name, model.producer_version = "streetseg", version("streetseg")
     strip_graph(model.graph)
-    halve_weights(model.graph)
+    if halved:
+        halve_weights(model.graph)
     onnx.checker.check_model(model)
     return model
 

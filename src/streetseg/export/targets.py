@@ -71,7 +71,8 @@ class Target:
 
 # fmt: off
 TARGETS: dict[str, Target] = {
-    "onnx": Target("streetseg.export.onnx_forms", ".onnx", "ONNX Runtime, OpenVINO and most converters", extra="train"),
+    "onnx": Target("streetseg.export.onnx_forms", ".onnx", "ONNX Runtime, OpenVINO and most converters",
+                   ("opset", "input", "layout", "size", "output", "precision"), "export"),
     "torch": Target("streetseg.export.torch", ".pt2", "PyTorch's own runtimes", extra="train"),
 }
 # fmt: on

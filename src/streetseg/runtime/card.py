@@ -1,6 +1,6 @@
 """The model card, which travels with the weights, so that nobody types its values again.
 
-`ModelCard` is the schema in card.schema.json, which is published; `CARD_VERSION` counts its changes. `artefact.py`
+`ModelCard` is the schema in card.schema.json, which is published; its version counts its changes. `artefact.py`
 reads a card from a file.
 """
 
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +15,8 @@ from typing import Any
 
 from streetseg.errors import ArtefactError
 from streetseg.results import JSON, Facts, Printable, text_list
+from streetseg.runtime.card_values import fits, freeze, without
+from streetseg.runtime.interface import USUAL, Interface
 from streetseg.runtime.provenance import (
     Ancestor,
     data_of_all,
@@ -30,6 +30,7 @@ from streetseg.runtime.provenance import (
 )
 
 CARD_VERSION = 2
+INTERFACE_VERSION = 3  # of cards with an interface, whose artefacts earlier versions of the package would misread
 # Fields that cards of version 1 lack.
 SINCE_VERSION_2 = ("title", "date", "ancestors")
 ACCURACY_SINCE_VERSION_2 = ("left_out_share", "date", "package_version")
@@ -116,7 +117,7 @@ class ModelCard(Printable):
         ignore: Index of pixels without a label, from the number of classes to 255.
         channel_order: "RGB".
         value_range: The input's lowest and highest value, (0, 255).
-        logits_layout: "h x w x C".
+        logits_layout: "h x w x C"; "C x h x w" with such an interface.
         logits_dtype: "float32".
         precision: Precision of the stored weights.
         training_data: What the weights were trained on, and what the weights that they started from were.
@@ -134,6 +135,7 @@ class ModelCard(Printable):
         ancestors: The weights that the training started from, the nearest first; empty if there are none, or if the
             file was made of one with a card of version 1, which does not say.
         temperature: What logits are divided by before a softmax to make confidence match accuracy; None: not measured.
+        interface: What the artefact takes and gives, if it is not the usual form; None: uint8 frames, logits.
         card_version: The version of the schema.
     """
 
@@ -167,7 +169,30 @@ class ModelCard(Printable):
     date: str = ""
     ancestors: tuple[Ancestor, ...] = ()
     temperature: float | None = None
+    interface: Interface | None = None
     card_version: int = CARD_VERSION
+
+    @property
+    def form(self) -> Interface:
+        """What the artefact takes and gives."""
+        return self.interface or USUAL
+
+    def with_interface(self, interface: Interface) -> ModelCard:
+        """Return the card of an artefact that takes and gives something else.
+
+        Args:
+            interface: What it takes and gives.
+
+        Returns:
+            The card; of the usual form, without an interface.
+        """
+        usual = interface == USUAL
+        return dataclasses.replace(
+            self,
+            interface=None if usual else interface,
+            logits_layout="h x w x C" if interface.layout == "nhwc" else "C x h x w",
+            card_version=CARD_VERSION if usual else INTERFACE_VERSION,
+        )
 
     def started_from(self, ancestors: Iterable[Ancestor]) -> ModelCard:
         """Return the card of weights whose training started from others.
@@ -220,7 +245,7 @@ class ModelCard(Printable):
             title=title.encode(errors="replace").decode() or self.title,
             date=today(),
             package_version=package_version(),
-            card_version=CARD_VERSION,
+            card_version=CARD_VERSION if self.interface is None else INTERFACE_VERSION,
         )
 
     def __repr__(self) -> str:
@@ -242,10 +267,12 @@ class ModelCard(Printable):
         """Return the card as JSON's types.
 
         Returns:
-            The schema's keys; without those of version 2 on a card of version 1, and without a temperature if there
-            is none.
+            The schema's keys; without those of version 2 on a card of version 1, and without a temperature or an
+            interface if there is none.
         """
         facts: dict[str, JSON] = dataclasses.asdict(self)
+        if self.interface is None:
+            facts = without(facts, ("interface",))
         if self.card_version == 1:
             accuracy = [without(dataclasses.asdict(entry), ACCURACY_SINCE_VERSION_2) for entry in self.accuracy]
             facts = without(facts, SINCE_VERSION_2) | {"accuracy": accuracy}
@@ -303,15 +330,18 @@ class ModelCard(Printable):
         try:
             values = json.loads(text)
             version = values.get("card_version")
-            if not isinstance(version, int) or not 1 <= version <= CARD_VERSION:
+            if not isinstance(version, int) or not 1 <= version <= INTERFACE_VERSION:
                 raise ArtefactError(
-                    f"{source} has a card of version {version}; this streetseg reads 1 to {CARD_VERSION}: upgrade "
+                    f"{source} has a card of version {version}; this streetseg reads 1 to {INTERFACE_VERSION}: upgrade "
                     "streetseg, or get the file again"
                 )
             known = {f.name for f in dataclasses.fields(cls)}
             known -= set(SINCE_VERSION_2) if version == 1 else set()
+            known -= {"interface"} if version < INTERFACE_VERSION else set()
             values = {key: freeze(value) for key, value in values.items() if key in known}
             values["ancestors"] = tuple(Ancestor.of(entry) for entry in values.get("ancestors", ()))
+            if values.get("interface") is not None:
+                values["interface"] = Interface(**{key: freeze(one) for key, one in values["interface"].items()})
             values["accuracy"] = tuple(
                 Accuracy(**{**entry, "iou": dict(entry["iou"])}) for entry in values.get("accuracy", ())
             )
@@ -352,42 +382,13 @@ class ModelCard(Printable):
             (self.native_short_side < 1, f"native short side {self.native_short_side}"),
             (self.channel_order != "RGB" or self.value_range != (0, 255), "an input other than RGB, 0 to 255"),
             (
-                self.logits_layout != "h x w x C" or self.logits_dtype != "float32",
+                self.logits_layout != ("h x w x C" if self.form.layout == "nhwc" else "C x h x w")
+                or self.logits_dtype != "float32",
                 f"logits {self.logits_layout} of type {self.logits_dtype}",
             ),
             (not all(0 <= value <= 1 for value in measured), "an accuracy beyond 0 to 1"),
         ]
+        faults += [(True, what) for what in self.form.faults(max(1, self.size_multiple))]
         for wrong, what in faults:
             if wrong:
                 raise ArtefactError(f"{source} has a card with {what}; get the file again")
-
-
-def without(values: Mapping[str, JSON], names: Iterable[str]) -> dict[str, JSON]:
-    """Return a mapping without some of its keys."""
-    return {name: value for name, value in values.items() if name not in names}
-
-
-def freeze(value: Any) -> Any:
-    """Return JSON's lists as tuples, at every depth."""
-    if isinstance(value, list):
-        return tuple(freeze(item) for item in value)
-    return value
-
-
-def fits(value: object, kind: Any) -> bool:
-    """Return True if a value is of a field's declared type; an int counts as a float, NaN and infinity do not."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
-        return len(value) == len(kinds) and all(map(fits, value, kinds))
-    if origin is dict:
-        return isinstance(value, dict) and all(fits(item, arguments[1]) for item in value.values())
-    if origin is types.UnionType:
-        return any(fits(value, argument) for argument in arguments)
-    if kind is float:
-        return type(value) is int or (type(value) is float and math.isfinite(value))
-    if kind in (Accuracy, Ancestor) and type(value) is kind:
-        return all(fits(getattr(value, name), hint) for name, hint in typing.get_type_hints(kind).items())
-    return kind is Any or type(value) is kind

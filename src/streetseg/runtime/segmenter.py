@@ -327,7 +327,7 @@ class Segmenter:
         """
         logits = self.engine(prepared.input)
         height, width = prepared.padded_size
-        stride = self.card.output_stride
+        stride = 1 if self.card.form.output == "classmap" else self.card.output_stride
         expected = (-(-height // stride), -(-width // stride), len(self.card.classes))
         if logits.shape != expected:
             raise ArtefactError(
@@ -362,6 +362,9 @@ class Segmenter:
         """
         height, width = size
         ratio = min(1.0, self.short_side / min(height, width)) * self.card.operating_scale
+        if self.card.form.size is not None:  # the largest that has room in the only input
+            most_high, most_wide = self.card.form.size
+            ratio = min(ratio, most_high / height, most_wide / width)
         return max(1, round(height * ratio)), max(1, round(width * ratio))
 
     def padded_size_of(self, content: tuple[int, int]) -> tuple[int, int]:
@@ -371,7 +374,9 @@ class Segmenter:
             content: H, W in pixels of the resized frame.
 
         Returns:
-            H, W in pixels, multiples of the card's size_multiple.
+            H, W in pixels, multiples of the card's size_multiple; the only size that the artefact takes, if it has one.
         """
+        if self.card.form.size is not None:
+            return self.card.form.size
         multiple = self.card.size_multiple
         return -content[0] // multiple * -multiple, -content[1] // multiple * -multiple

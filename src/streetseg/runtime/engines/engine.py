@@ -44,6 +44,7 @@ def cores() -> int:
 
 def check_logits(shape: tuple[int | None, ...], path: Path, card: ModelCard) -> None:
     """Raise ArtefactError if the graph's output is not what its card says; None stands for a dynamic size."""
+    shape = card.form.shape_of_logits(shape, len(card.classes))
     if len(shape) != 4 or shape[3] != len(card.classes):
         raise ArtefactError(
             f"{path} disagrees with its card: the graph puts out {shape}, the card names {len(card.classes)} classes; "

@@ -58,13 +58,13 @@ class ONNXRuntimeEngine:
             )
         shape = self.session.get_outputs()[0].shape
         check_logits(tuple(d if isinstance(d, int) else None for d in shape), path, card)
-        self.input = self.session.get_inputs()[0].name
+        self.input, self.card = self.session.get_inputs()[0].name, card
         keep_in_forked_processes(self)
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits of a frame; see `Engine`."""
-        logits: NDArray[np.float32] = self.session.run(None, {self.input: frame[None]})[0][0]
-        return logits
+        output = self.session.run(None, {self.input: self.card.form.taken(frame)})[0][0]
+        return self.card.form.logits(output, len(self.card.classes))
 
 
 def open_artefact(path: Path, card: ModelCard, options: EngineOptions) -> ONNXRuntimeEngine:

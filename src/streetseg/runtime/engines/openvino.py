@@ -44,7 +44,7 @@ class Compiled:
     """The artefact compiled for one frame size, and the inference requests that are free."""
 
     model: ov.CompiledModel
-    logits_shape: tuple[int, ...]  # h x w x C
+    output_shape: tuple[int, ...]  # without the batch
     idle: list[ov.InferRequest] = field(default_factory=list)
 
 
@@ -74,23 +74,24 @@ class OpenVINOEngine:
             raise ArtefactError(f"{path} cannot be read by OpenVINO: {last_line(error)}") from None
         shape = self.model.output(0).get_partial_shape()
         check_logits(tuple(None if d.is_dynamic else d.get_length() for d in shape), path, card)
-        self.path = path
+        self.path, self.card = path, card
         self.sizes: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self.lock = threading.Lock()
         keep_in_forked_processes(self)
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits of a frame; see `Engine`."""
-        compiled = self.compiled((1, *frame.shape))
+        given = self.card.form.taken(frame)
+        compiled = self.compiled(given.shape)
         try:
             request = compiled.idle.pop()
         except IndexError:
             request = compiled.model.create_infer_request()
-        logits = np.empty(compiled.logits_shape, np.float32)
-        request.set_output_tensor(ov.Tensor(logits[None], shared_memory=True))
-        request.infer([frame[None]], share_inputs=True, share_outputs=True)
+        output = np.empty(compiled.output_shape, np.uint8 if self.card.form.output == "classmap" else np.float32)
+        request.set_output_tensor(ov.Tensor(output[None], shared_memory=True))
+        request.infer([given], share_inputs=True, share_outputs=True)
         compiled.idle.append(request)
-        return logits
+        return self.card.form.logits(output, len(self.card.classes))
 
     def compiled(self, shape: tuple[int, ...]) -> Compiled:
         """Return the artefact for this input shape, compiled at its first use."""
