@@ -63,7 +63,8 @@ class Source:
         Of unfolded weights it is the trained network. Of an artefact it is built by the card's network name and filled
         with the artefact's tensors. These were rounded to half precision when the artefact was written, and norms are
         folded into the convolutions before them (`nn.Identity` stands in their place): in evaluation mode that is the
-        artefact's function. An int8 artefact has no such network: ArtefactError.
+        artefact's function. Where the graph holds the tensors in another form (FASSD-Net, BiSeNetV2), the network is
+        exported once more to find them: about ten seconds. An int8 artefact has no such network: ArtefactError.
         """
         need_torch(f"streetseg export {self.given}" if self.trained else f"the network of {self.given}")
         if self.trained:
