@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["bisenetv2", "stdc1"])
 def test_a_network_comes_back_from_its_artefact(name: str) -> None:
-    """`network` raises if it does not compute what the artefact does. BiSeNetV2's graph is rewritten, STDC1's is not."""
+    """`network` raises if it does not compute what the artefact does. Only BiSeNetV2's graph is rewritten."""
     with open_source(f"{name}-camvid") as source:
         assert source.network.size_multiple == source.card.size_multiple
 
