@@ -13,6 +13,7 @@ from PIL import Image
 from streetseg.measure.flicker import frames_of
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.runtime.steady import Steady
+from streetseg.streets.datasets import render_streets
 from tests.support.command_line import ONNXRUNTIME, Run, refusal
 from tests.support.videos import TICK, street, write_video
 
@@ -48,7 +49,8 @@ def test_mistakes_with_flicker(drive: Path, tmp_path: Path, run: Run) -> None:
     one.mkdir()
     Image.fromarray(street()[:48, :64]).save(one / "a.png")
     assert "1 frames; flicker needs two or more" in refusal(run(*EVALUATE, one, *ONNXRUNTIME))
-    assert "takes no --report" in refusal(run(*EVALUATE, drive, "--report", tmp_path / "report"))
+    message = refusal(run(*EVALUATE, drive, "--report", tmp_path / "report"))
+    assert "has no labels, so --flicker takes no --report here" in message
     message = refusal(run("evaluate", DEFAULT_WEIGHTS, "--data", drive, "--steady"))
     assert "--steady needs --flicker" in message
 
@@ -75,3 +77,30 @@ def test_predict_smooths_a_film(tmp_path: Path, run: Run) -> None:
         assert (got == wanted).mean() > 0.999  # another number of threads may round otherwise
     np.testing.assert_array_equal(maps["steady"][0], maps["plain"][0])
     assert any((a != b).any() for a, b in zip(maps["steady"], maps["plain"], strict=True))
+
+
+@pytest.mark.slow
+def test_a_labelled_drive_gives_flicker_beside_its_scores(tmp_path: Path, run: Run) -> None:
+    drives, report = tmp_path / "drives", tmp_path / "report"
+    render_streets(drives, sequence=4, val=2, size=(96, 128), seed=1)
+    evaluate = (*EVALUATE, drives, *ONNXRUNTIME)
+    code, lines, errors = run(*evaluate, "--report", report)
+    assert (code, errors) == (0, [])
+    pattern = r"flicker [\d.]+% of the pixels that can be followed \(\d+%\), ([\d.]+)% in the labels; [\d.]+ ms a frame"
+    (said,) = (found for line in lines if (found := re.fullmatch(pattern, line)))
+    assert float(said[1]) < 1
+    page = (report / "report.html").read_text()
+    assert f"Over time: {said[0]}." in page
+    assert "--flicker" in page
+
+    code, lines, errors = run(*evaluate, "--steady", "--json")
+    assert (code, errors) == (0, [])
+    facts = json.loads("\n".join(lines))
+    assert facts["steady"] is True
+    assert facts["frames"] == 8
+    assert facts["flicker_of_labels"] == pytest.approx(float(said[1]) / 100, abs=1e-4)
+    assert 0.3 < facts["flicker_followed"] <= 1
+    assert facts["milliseconds"] > 0
+
+    message = refusal(run(*evaluate, "--flip"))
+    assert "--flicker looks at whole frames, so it takes no --flip" in message

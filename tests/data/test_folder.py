@@ -16,7 +16,8 @@ from streetseg.data.check import check_dataset
 from streetseg.data.classes_yaml import read_classes
 from streetseg.data.datasets import open_dataset
 from streetseg.errors import DatasetError
-from streetseg.streets.datasets import Masks, write_folder
+from streetseg.streets.datasets import write_folder
+from streetseg.streets.saving import Masks
 from streetseg.streets.scene import render
 
 SMALL = (48, 64)

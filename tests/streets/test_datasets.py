@@ -189,6 +189,7 @@ def test_what_was_rendered_is_a_result(tmp_path: Path) -> None:
         "unit": "streets",
         "processes": 1,
         "seconds": streets.seconds,
+        "sequence": None,
     }
     assert seen == [(1, "street")]
     assert streets.table() in streets._repr_html_()

@@ -12,7 +12,7 @@ from streetseg.streets.parallel import render_many
 
 @pytest.mark.slow
 def test_a_killed_process_is_told_in_one_line() -> None:
-    scenes = render_many(range(200), (90, 120), 2)
+    scenes = render_many([(seed, None) for seed in range(200)], (90, 120), 2)
     next(scenes)
     multiprocessing.active_children()[0].kill()
     with pytest.raises(OutputError, match="one of 2 rendering processes was killed, perhaps because memory") as told:

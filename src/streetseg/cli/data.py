@@ -37,7 +37,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(actions, "render", data_render, "render streets with exact labels")
     verb.add_argument("folder", type=path, metavar="DIR", help="new or empty folder")
     layout = verb.add_argument(
-        "--layout", default="camvid", help="layout of the files: %(layouts)s (default: %(default)s)"
+        "--layout", help="layout of the files: %(layouts)s (default: camvid, or folder with --sequence)"
     )
     fill_in(layout, layouts=layouts)
     verb.add_argument(
@@ -53,6 +53,11 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the first street; the next ones count up (default: 0)"
     )
+    verb.add_argument(
+        "--sequence", type=int, metavar="N",
+        help="render drives of N frames, 25 a second; --val and --train count drives (default: 1 and 0)",
+    )  # fmt: skip
+    verb.add_argument("--film", action="store_true", help="with --sequence: write each drive to a film, too")
 
 
 def add_init(actions: Verbs) -> None:
@@ -192,6 +197,8 @@ def data_render(options: argparse.Namespace) -> int:
         size=options.size,
         seed=options.seed,
         processes=cores(),
+        sequence=options.sequence,
+        film=options.film,
         progress=progress,
     )
     say(streets.table())

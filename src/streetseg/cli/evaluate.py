@@ -65,7 +65,8 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--flicker", action="store_true",
-        help="measure how much the class maps of --data, a film or a folder of its frames, flicker; needs no labels",
+        help="measure how much class maps flicker, of a film, of a folder of its frames, or, beside the scores, of a "
+        "dataset's drives",
     )  # fmt: skip
     verb.add_argument("--steady", action="store_true", help="with --flicker: smooth the class maps over time")
     add_json(verb)
@@ -98,8 +99,9 @@ def evaluate(options: argparse.Namespace) -> int:
     from streetseg.measure.submission import write_submission
     from streetseg.measure.views import Views
 
-    refuse_mixed_options(options)
-    if options.flicker:
+    labelled = not options.flicker or has_labels(options)
+    refuse_mixed_options(options, labelled)
+    if not labelled:
         return flicker(options)
     shared: dict[str, Any] = {
         "data": options.data,
@@ -126,6 +128,8 @@ def evaluate(options: argparse.Namespace) -> int:
             trimap=options.trimap,
             report=options.report,
             worst=worst,
+            flicker=options.flicker,
+            steady=options.steady,
             **shared,
         )
     except ReportError as error:
@@ -135,6 +139,20 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.report is not None and not options.json:
         say(f"report: {options.report / 'report.html'}")
     return code
+
+
+def has_labels(options: argparse.Namespace) -> bool:
+    """Return True if --data is a labelled dataset, not a film or a folder of its frames."""
+    from streetseg.data.datasets import find_dataset
+    from streetseg.errors import DatasetError
+
+    if options.dataset is None and not options.data.is_dir():
+        return False
+    try:
+        find_dataset(options.data, options.dataset)
+    except DatasetError:
+        return options.dataset is not None
+    return True
 
 
 def flicker(options: argparse.Namespace) -> int:
@@ -152,17 +170,18 @@ def flicker(options: argparse.Namespace) -> int:
     return DONE
 
 
-def refuse_mixed_options(options: argparse.Namespace) -> None:
+def refuse_mixed_options(options: argparse.Namespace, labelled: bool) -> None:
     """Raise UsageError if an option needs another one that is not given, or has no use with another."""
     if options.overlap is not None and options.window is None:
         raise UsageError("--overlap needs --window H W; add it, or leave --overlap out")
     if options.steady and not options.flicker:
         raise UsageError("--steady needs --flicker; add it, or leave --steady out")
-    for option in ("submission", "report", "trimap", "map", "partial", "scale", "flip", "window", "dataset"):
+    for option in ("submission", "scale", "flip", "window"):
         if options.flicker and getattr(options, option):
-            raise UsageError(
-                f"--flicker looks at a film without labels, so it takes no --{option}; leave one of them out"
-            )
+            raise UsageError(f"--flicker looks at whole frames, so it takes no --{option}; leave one of them out")
+    for option in ("report", "trimap", "map", "partial"):
+        if not labelled and getattr(options, option):
+            raise UsageError(f"{options.data} has no labels, so --flicker takes no --{option} here; leave it out")
     for option in ("report", "trimap", "json", "map", "partial"):
         if options.submission is not None and getattr(options, option):
             raise UsageError(f"--submission computes no scores, so it takes no --{option}; leave one of them out")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from streetseg.data.pairs import Dataset
 from streetseg.errors import OutputError, ReportError, UsageError
 from streetseg.measure.boundary import TRIMAP_WIDTHS, WIDEST
 from streetseg.measure.evaluation import Evaluation
-from streetseg.measure.frames import evaluate_frames
+from streetseg.measure.flicker import FilmSegmenter
+from streetseg.measure.frames import EvaluatedFrame, evaluate_frames
 from streetseg.measure.inputs import (
     Artefact,
     Exporter,
@@ -49,6 +50,8 @@ def evaluate(
     trimap: Sequence[int] | None = None,
     report: Path | str | None = None,
     worst: int = WORST,
+    flicker: bool = False,
+    steady: bool = False,
     options: EngineOptions | None = None,
     engine: str | None = None,
     device: str | None = None,
@@ -77,6 +80,9 @@ def evaluate(
             borders, which is quicker.
         report: Folder for a report: JSON, CSV and a page with pictures.
         worst: Number of frames with pictures in the report, those with the lowest mIoU; 0 or more.
+        flicker: Measure how much the class maps flicker from frame to frame of each drive, too; the frames must be
+            consecutive ones (see docs/video.md).
+        steady: With `flicker`: smooth the class maps over time, as `predict --steady` does.
         options: How the artefact is run, in place of the four keywords that follow.
         engine: See `EngineOptions`, as for the next three.
         device: The device that runs the network.
@@ -92,6 +98,7 @@ def evaluate(
         ArtefactError: The artefact is not there, is damaged, or holds unfolded weights and there is no `export`.
         DatasetError: The dataset is unknown or damaged, or shares no class with the artefact.
         EngineError: No engine runs the artefact as the options say.
+        MissingExtraError: OpenCV is not installed, and `flicker` needs it.
         OutputError: The report's folder cannot be made.
         ReportError: The report cannot be written; its `result` is the evaluation.
         UsageError: A value is out of range.
@@ -102,6 +109,10 @@ def evaluate(
         raise UsageError(f"trimap takes widths of 1 to {WIDEST} pixels, got {', '.join(map(str, trimap_widths))}")
     if worst < 0:
         raise UsageError(f"worst takes a number of frames, 0 or more, got {worst}")
+    if steady and not flicker:
+        raise UsageError("steady needs flicker; ask for it, too")
+    if flicker and views != Views():
+        raise UsageError("flicker is measured on whole frames at the card's scale; leave scales, flip and window out")
     options = engine_options(options, engine, device, threads, precision)
     opened = opened_dataset(data, dataset)
     if report is not None:
@@ -109,14 +120,17 @@ def evaluate(
     with opened_artefact(artefact, options, export) as segmenter:
         card = segmenter.card
         worst_frames = WorstFrames(0 if report is None else worst, card.colours)
+        films = None
+        if flicker:
+            films = FilmSegmenter(segmenter, [pair.sequence for pair in opened.pairs(split)], steady=steady)
         evaluation = evaluate_frames(
-            ViewSegmenter(segmenter, views),
+            films or ViewSegmenter(segmenter, views),
             card.classes,
             opened,
             split,
             mapping=mapping,
             trimap_widths=trimap_widths,
-            watch=worst_frames,
+            watch=watching(worst_frames, films),
             progress=progress,
         )
     setup = Setup(
@@ -124,12 +138,20 @@ def evaluate(
         weights=card.content_hash,
         engine=describe_engine(segmenter, options.device),
         views=views.describe(),
-        command=command_line(artefact, opened.root, dataset, split, mapping, options, views, trimap),
+        command=command_line(artefact, opened.root, dataset, split, mapping, options, views, trimap)
+        + " --flicker" * flicker
+        + " --steady" * steady,
         title=artefact_title(card),
         date=today(),
         package_version=package_version(),
     )
-    evaluation = dataclasses.replace(evaluation, setup=setup, colours=card.colours, worst=worst_frames.frames())
+    evaluation = dataclasses.replace(
+        evaluation,
+        setup=setup,
+        colours=card.colours,
+        worst=worst_frames.frames(),
+        flicker=films.score() if films else None,
+    )
     if report is not None:
         try:
             write_report(Path(report), evaluation)
@@ -138,6 +160,17 @@ def evaluate(
     if evaluation.partial and not partial:
         warnings.warn(evaluation.coverage.advice, stacklevel=2)
     return evaluation
+
+
+def watching(worst: WorstFrames, films: FilmSegmenter | None) -> Callable[[EvaluatedFrame], None]:
+    """Return a function that shows each evaluated frame to all who keep something of it."""
+
+    def watch(frame: EvaluatedFrame) -> None:
+        worst(frame)
+        if films is not None:
+            films.watch(frame)
+
+    return watch
 
 
 def describe_engine(segmenter: Segmenter, device: str | None) -> str:

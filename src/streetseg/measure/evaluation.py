@@ -75,6 +75,42 @@ class FrameScore:
 
 
 @dataclass(frozen=True)
+class FlickerScore:
+    """How steady the class maps of films are.
+
+    Attributes:
+        share: Share of the followed pixels whose class changed although the picture only moved, 0 to 1.
+        followed: Share of all pixels that could be followed from the frame before, 0 to 1.
+        labels: The same share of the labels as `share` of the class maps: what a perfect network would have.
+        steady: True if the class maps were smoothed over time.
+        milliseconds: Median time of a frame: network and class map, and smoothing.
+    """
+
+    share: float
+    followed: float
+    labels: float
+    steady: bool
+    milliseconds: float
+
+    def facts(self) -> Facts:
+        """Return the figures as JSON's types."""
+        return {
+            "flicker": rounded(self.share),
+            "flicker_followed": rounded(self.followed),
+            "flicker_of_labels": rounded(self.labels),
+            "steady": self.steady,
+            "milliseconds": round(self.milliseconds, 2),
+        }
+
+    def sentence(self) -> str:
+        """Return the figures in words."""
+        return (
+            f"flicker {self.share:.2%} of the pixels that can be followed ({self.followed:.0%}), {self.labels:.2%} in "
+            f"the labels; {self.milliseconds:.1f} ms a frame{', smoothed over time' if self.steady else ''}"
+        )
+
+
+@dataclass(frozen=True)
 class WorstFrame:
     """A frame with a low mIoU, and its pictures by caption: frame, label, prediction, errors."""
 
@@ -101,6 +137,7 @@ class Evaluation(Printable):
         left_out_pixels: Number of labelled pixels whose class is left out; part of `uncounted`. From a file of version
             0.1.0 that leaves classes out: at most so many.
         matches: The class of the artefact that each class of the labels counts as, and why; empty if unknown.
+        flicker: How steady the class maps of drives are; None if it was not asked for, or read from a file.
     """
 
     names: tuple[str, ...]
@@ -115,6 +152,7 @@ class Evaluation(Printable):
     worst: tuple[WorstFrame, ...] = ()
     left_out_pixels: int = 0
     matches: tuple[Match, ...] = ()
+    flicker: FlickerScore | None = None
 
     @property
     def coverage(self) -> Coverage:
@@ -222,6 +260,7 @@ class Evaluation(Printable):
             **means,
             **columns,
             **boundary,
+            **(self.flicker.facts() if self.flicker else {}),
             "classes": self.names,
             "confusion": self.matrix.tolist(),
             "images": [frame.facts() for frame in self.frame_scores],
@@ -266,6 +305,8 @@ class Evaluation(Printable):
         if self.boundary is not None:
             bands = ", ".join(f"{width} px {percent(value)}" for width, value in self.trimap_miou().items())
             lines.append(f"mIoU near borders (trimap): {bands}")
+        if self.flicker is not None:
+            lines.append(self.flicker.sentence())
         return "\n".join([*lines, *self.remarks()])
 
     def remarks(self) -> list[str]:

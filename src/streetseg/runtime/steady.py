@@ -13,7 +13,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.runtime.motion import MotionFinder, moved
+from streetseg.runtime.motion import Motion, MotionFinder, moved
 from streetseg.runtime.result import Result
 from streetseg.runtime.segmenter import Segmenter
 
@@ -25,7 +25,8 @@ class Steady:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter = segmenter
-        self.motion = MotionFinder()
+        self.find = MotionFinder()
+        self.motion: Motion | None = None  # of the last frame
         self.smoothed: NDArray[np.float32] | None = None
 
     def __call__(self, result: Result) -> Result:
@@ -41,7 +42,7 @@ class Steady:
         logits = result.logits
         assert logits is not None, "a result that is to be smoothed needs its logits"
         height, width = result.classmap.shape
-        motion = self.motion(result.frame)
+        self.motion = motion = self.find(result.frame)
         if motion is not None and self.smoothed is not None and self.smoothed.shape == logits.shape:
             # The logits' grid covers the padded frame; what lies beyond the frame has no motion.
             content = self.segmenter.content_size_of((height, width))

@@ -15,6 +15,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from streetseg.streets.camera import Camera
+from streetseg.streets.sequence import STILL, Drive
 from streetseg.streets.textures import Noise, Texture
 from streetseg.streets.world import KERB, SURFACES, Array, Light, Place
 
@@ -56,10 +57,13 @@ class Canvas:
 
     Attributes:
         shade: Share of the light that reaches what is painted next.
+        pose: Pose of what is painted next.
+        drive: The drive that the picture belongs to; None for a single frame.
     """
 
-    def __init__(self, camera: Camera, light: Light, noise: Noise) -> None:
-        self.camera, self.light, self.noise = camera, light, noise
+    def __init__(self, camera: Camera, light: Light, noise: Noise, drive: Drive | None = None) -> None:
+        self.camera, self.light, self.noise, self.drive = camera, light, noise, drive
+        self.pose = STILL
         self.calls: list[Call] = []
         self.shade = 1.0
         self.points: list[Array] = []  # of each call, all its polygons' points in the world
@@ -140,6 +144,19 @@ class Canvas:
         outwards = np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
         return bool(((corners[0] - inside) @ outwards) * ((viewer - corners[0]) @ outwards) > 0)
 
+    def ahead(self, points: Array) -> Array:
+        """Return how far points of the world, N x 3, lie ahead of the camera, in metres."""
+        start: Array = points[:, 2]
+        return start if self.drive is None else start - np.float32(self.camera.place.origin[2])
+
+    def pixels_a_metre(self, place: Place) -> float:
+        """Return the size of a thing where it is nearest; in a drive its shape must not depend on the frame."""
+        if self.drive is None:
+            distance = float(np.linalg.norm(place.origin - self.camera.place.origin))
+        else:
+            distance = self.drive.nearest(place.origin)
+        return self.camera.focal / max(distance, 1)
+
     def add(self, place: Place, polygon: ArrayLike, surface: str, colour: ArrayLike, **options: Any) -> Array:
         """Keep polygons, and return their points in the world, P x N x 3."""
         points: Array = place.origin + np.asarray(polygon, np.float64) @ place.axes
@@ -155,9 +172,11 @@ class Canvas:
 class Thing:
     """A thing in a street: its place and the function that paints it there.
 
-    Things are painted from far to near, by the distance of their place ahead plus `behind` metres.
+    Things are painted from far to near, by the distance of their place ahead plus `behind` metres. In a drive they move
+    forward at about `speed`, in m/s.
     """
 
     place: Place
     paint: Callable[[Canvas, Place, Generator], None]
     behind: float = 0.0
+    speed: float = 0.0

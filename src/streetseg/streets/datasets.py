@@ -7,14 +7,13 @@ the folder cannot be written to, and UsageError for a split that the layout does
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count as count_from
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol, Unpack
+from typing import Protocol, Unpack
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -27,10 +26,10 @@ from streetseg.errors import MissingExtraError, OutputError, UsageError
 from streetseg.progress import Progress, silent
 from streetseg.results import Facts, Printable
 from streetseg.streets.parallel import RenderOptions, Size, rendered
+from streetseg.streets.saving import Masks, filmed, mask_of, save, save_text
 from streetseg.streets.scene import check_scene
-from streetseg.streets.world import SURFACE_CLASSES, SURFACE_COLOURS, SURFACES, Bytes
-
-Masks = Literal["index", "palette", "colour"]
+from streetseg.streets.sequence import RATE
+from streetseg.streets.world import SURFACE_CLASSES, SURFACE_COLOURS, SURFACES
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,12 +39,13 @@ class RenderedStreets(Printable):
     Attributes:
         folder: Its folder.
         layout: A key of LAYOUTS.
-        counts: Split -> number of streets, in the order of their seeds.
+        counts: Split -> number of streets or drives, in the order of their seeds.
         size: Height and width of the frames in pixels.
         seed: The first street's seed.
         unit: Name of the counted things, "streets" for example.
         processes: Number of processes that rendered.
         seconds: Time that rendering and writing took.
+        sequence: Frames of each drive, at 25 a second; None for single frames.
     """
 
     folder: Path
@@ -56,11 +56,12 @@ class RenderedStreets(Printable):
     unit: str
     processes: int
     seconds: float
+    sequence: int | None = None
 
     @property
     def rate(self) -> float:
         """Frames a second of each process."""
-        return sum(self.counts.values()) / max(self.seconds, 1e-9) / self.processes
+        return sum(self.counts.values()) * (self.sequence or 1) / max(self.seconds, 1e-9) / self.processes
 
     def facts(self) -> Facts:
         """Return the figures as JSON's types.
@@ -77,6 +78,7 @@ class RenderedStreets(Printable):
             "unit": self.unit,
             "processes": self.processes,
             "seconds": self.seconds,
+            "sequence": self.sequence,
         }
 
     def table(self) -> str:
@@ -85,10 +87,14 @@ class RenderedStreets(Printable):
         Returns:
             The folder and the number of streets in each split; below, how fast they were rendered.
         """
-        (first, number), *others = self.counts.items()
+        (first, number), *others = [
+            (split, count) for split, count in self.counts.items() if count or not self.sequence
+        ]
         rest = "".join(f", {count} in {split}" for split, count in others)
         counts = f"{self.folder}: {number} {self.unit} in {first}{rest}"
-        if self.unit != "streets":
+        if self.sequence:
+            counts += f"; {self.sequence} frames each, {RATE} a second"
+        elif self.unit != "streets":
             return counts
         cores = "1 core" if self.processes == 1 else f"{self.processes} cores"
         return f"{counts}\n{self.rate:.2f} frames/s a core, {self.seconds:.1f} s on {cores}, writing included"
@@ -97,19 +103,21 @@ class RenderedStreets(Printable):
 def render_streets(
     folder: Path | str,
     *,
-    layout: str = "camvid",
+    layout: str | None = None,
     train: int | None = None,
     val: int | None = None,
     size: Size | None = None,
     seed: int = 0,
     processes: int = 1,
+    sequence: int | None = None,
+    film: bool = False,
     progress: Progress = silent,
 ) -> RenderedStreets:
     """Render streets with exact labels and write them in the layout of a dataset.
 
     Args:
         folder: A new or empty folder.
-        layout: A key of LAYOUTS.
+        layout: A key of LAYOUTS; None: "camvid", or "folder" for drives.
         train: Number of streets in split train, 0 or more; None: the layout's default. For "imagenet", this and `val`
             are the number of images of each class.
         val: Number of streets in split val, 0 or more; None: the layout's default.
@@ -118,23 +126,30 @@ def render_streets(
             other layouts train.
         processes: Number of processes that render. A script that gives more than 1 must start its work below
             `if __name__ == "__main__":`, because Python imports the script into each process.
+        sequence: Render drives of so many consecutive frames, 25 a second, in place of single frames. `train` and
+            `val` count drives; None: 0 and 1. Only for layout "folder".
+        film: Write each drive to a film, NAME.mp4 in the folder, too.
         progress: Shows how many streets are written.
 
     Returns:
         Folder, layout and numbers of the streets written.
 
     Raises:
+        MissingExtraError: PyAV is not installed, and `film` needs it.
         UsageError: An unknown layout, or a number, size or seed out of range.
         OutputError: The folder is not empty or cannot be written to, or a process was killed.
     """
     folder = Path(folder)
+    check_drives(sequence, film, layout)
+    layout = layout or ("folder" if sequence else "camvid")
     if layout not in LAYOUTS:
         raise UsageError(f"unknown layout {layout!r}; choose one of {', '.join(LAYOUTS)}")
     kind = LAYOUTS[layout]
     size = size or kind.size
     check_scene(seed, size)
     given = {"train": train, "val": val}
-    counts = {split: count if given[split] is None else int(given[split] or 0) for split, count in kind.counts.items()}
+    usual = {"train": 0, "val": 1} if sequence else kind.counts
+    counts = {split: count if given[split] is None else int(given[split] or 0) for split, count in usual.items()}
     if min(counts.values()) < 0 or not any(counts.values()):
         requested = " and ".join(f"{count} in {split}" for split, count in counts.items())
         raise UsageError(f"cannot render {requested}; give each split 0 or more, and at least one of them 1 or more")
@@ -145,9 +160,28 @@ def render_streets(
     if occupied:
         raise OutputError(f"{folder} is not empty; give a new or empty folder, so that no frame replaces another file")
     begin = time.monotonic()
-    kind.write(folder, counts, size=size, seed=seed, processes=processes, progress=progress)
-    working = min(processes, sum(counts.values()))
-    return RenderedStreets(folder, layout, counts, size, seed, kind.unit, working, time.monotonic() - begin)
+    options: RenderOptions = {
+        "size": size, "seed": seed, "processes": processes, "progress": progress, "sequence": sequence,
+    }  # fmt: skip
+    if film:
+        write_folder(folder, counts, film=True, **options)
+    else:
+        kind.write(folder, counts, **options)
+    unit = ("drive" if sum(counts.values()) == 1 else "drives") if sequence else kind.unit
+    working = min(processes, sum(counts.values()) * (sequence or 1))
+    return RenderedStreets(folder, layout, counts, size, seed, unit, working, time.monotonic() - begin, sequence)
+
+
+def check_drives(sequence: int | None, film: bool, layout: str | None) -> None:
+    """Raise UsageError if the options of drives do not fit together, MissingExtraError if a film cannot be written."""
+    if sequence is not None and not 2 <= sequence <= LONGEST:
+        raise UsageError(f"a drive of {sequence} frames cannot be rendered; give 2 to {LONGEST:,}")
+    if sequence is not None and layout not in (None, "folder"):
+        raise UsageError(f"drives are written in layout folder, not {layout}; leave the layout out")
+    if film and sequence is None:
+        raise UsageError("a film needs a drive; give the number of its frames, too (sequence)")
+    if film:
+        import streetseg.runtime.video  # noqa: F401  # says what is missing before anything is written
 
 
 # ---- Layouts: one writer each
@@ -276,11 +310,18 @@ def write_imagenet(root: Path, counts: dict[str, int], classes: int = 10, **opti
         save(np.asarray(image), root / split / wnid / f"{wnid}_{number}.JPEG")
 
 
-def write_folder(root: Path, counts: dict[str, int], masks: Masks = "index", **options: Unpack[RenderOptions]) -> None:
+def write_folder(
+    root: Path,
+    counts: dict[str, int],
+    masks: Masks = "index",
+    film: bool = False,
+    **options: Unpack[RenderOptions],
+) -> None:
     """Write a user's own data with CamVid's 11 classes: images/, masks/, classes.yaml.
 
     The split "" puts the files into images/ and masks/ themselves. `masks` says how masks code the classes. Void is
-    255, or black.
+    255, or black. With the option `sequence`, `counts` are drives, and frames are numbered within each; `film` writes
+    each drive to a film, too.
     """
     lines = [
         f"- {{name: {name}, index: {i}, colour: {list(colour)}}}"
@@ -288,8 +329,13 @@ def write_folder(root: Path, counts: dict[str, int], masks: Masks = "index", **o
     ]
     lines.append("- {name: void, index: 255, colour: [0, 0, 0], ignore: true}")
     save_text("\n".join(lines) + "\n", root / "classes.yaml")
-    targets = [(split, f"drive_{index:04d}") for split, count in counts.items() for index in range(count)]
-    for (split, name), frame, surfaces in rendered(targets, **options):
+    frames = options.get("sequence") or 0
+    splits = [(split, index) for split, count in counts.items() for index in range(count)]
+    # Drives are numbered through all splits, because a name stands for a drive.
+    names = [(split, f"drive_{drive if frames else index:04d}") for drive, (split, index) in enumerate(splits)]
+    numbers = [f"_{number:06d}" for number in range(frames)] or [""]
+    shots = rendered([(split, name + number) for split, name in names for number in numbers], **options)
+    for (split, name), frame, surfaces in filmed(root, shots, frames) if film else shots:
         save(frame, root / "images" / split / f"{name}.jpg")
         save(mask_of(SURFACE_CLASSES[surfaces], masks), root / "masks" / split / f"{name}.png")
 
@@ -333,6 +379,7 @@ class Layout:
 
 
 USUAL = {"train": 800, "val": 50}
+LONGEST = 100_000  # frames of a drive
 LAYOUTS: dict[str, Layout] = {
     "camvid": Layout(write_camvid_tutorial, (360, 480), {"val": 50, "train": 800}),
     "camvid-original": Layout(write_camvid_original, (720, 960), USUAL),
@@ -342,42 +389,3 @@ LAYOUTS: dict[str, Layout] = {
     "folder": Layout(write_folder, (360, 480), USUAL),
     "imagenet": Layout(write_imagenet, (256, 320), {"train": 80, "val": 5}, "images of each class"),
 }
-
-
-# ---- Saving
-
-
-def mask_of(label: Bytes, masks: Masks) -> Bytes | Image.Image:
-    """Return a label map as a user's mask."""
-    if masks == "index":
-        return label
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(LABELS.colours)] = LABELS.colours
-    if masks == "colour":
-        return palette[label]
-    image = Image.fromarray(label)
-    image.putpalette(palette.tobytes())
-    return image
-
-
-def save(pixels: Bytes | Image.Image, path: Path) -> None:
-    """Write an image; create its folder."""
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    with folder_for(path):
-        image.save(path)
-
-
-def save_text(text: str, path: Path) -> None:
-    """Write a text; create its folder."""
-    with folder_for(path):
-        path.write_text(text)
-
-
-@contextlib.contextmanager
-def folder_for(path: Path) -> Iterator[None]:
-    """Create the folder of `path` for the block; OutputError if it or the block's file cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; give a folder that can be written to") from None

@@ -101,12 +101,23 @@ def add_grain(
     """Add the flecks of plain colours to the samples that are due."""
     grained = np.flatnonzero((amount[number] > 0) & due)
     numbers, far = number.ravel()[grained], depth.ravel()[grained]
-    world = directions(canvas.camera, canvas.camera.rays.reshape(2, -1)[:, grained]) * far[:, None]
+    world: Array = directions(canvas.camera, canvas.camera.rays.reshape(2, -1)[:, grained]) * far[:, None]
     world += canvas.camera.place.origin.astype(np.float32)
+    if canvas.drive is not None:  # flecks move and turn with what they are on
+        world = in_places(canvas, world, numbers)
     cell = cells[numbers]
     flecks = canvas.noise.fine((world[:, 0] + world[:, 2]) * cell, (world[:, 1] + world[:, 2] * 0.3) * cell)
     visible = np.minimum(canvas.camera.focal / (cell * far), 1)  # flecks smaller than a sample average out
     colour.reshape(-1, 3)[grained] *= (1 + amount[numbers] * visible * flecks).astype(np.float32)[:, None]
+
+
+def in_places(canvas: Canvas, world: Array, numbers: Numbers) -> Array:
+    """Return points of the world, K x 3, in the coordinate system of each one's polygon."""
+    call_of = np.repeat(np.arange(len(canvas.calls)), [call.count for call in canvas.calls])[numbers - 1]
+    axes = np.array([call.place.axes for call in canvas.calls], np.float32)
+    origins = np.array([call.place.origin for call in canvas.calls], np.float32)
+    local: Array = np.einsum("kj,kij->ki", world - origins[call_of], axes[call_of])
+    return local
 
 
 def add_textures(

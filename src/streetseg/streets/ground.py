@@ -111,7 +111,7 @@ def paint_island(canvas: Canvas, street: Street, rng: Generator, stone: Array) -
 def grain(canvas: Canvas, points: Array, cells: float) -> Array:
     """Return white noise on the ground, `cells` a metre, that fades in the distance."""
     flecks = canvas.noise.fine(points[:, 0] * cells, points[:, 2] * (cells / 2))
-    return flecks * np.minimum(12 / (np.abs(points[:, 2]) + 12), 1)
+    return flecks * np.minimum(12 / (np.abs(canvas.ahead(points)) + 12), 1)
 
 
 def road_texture(canvas: Canvas, street: Street, rng: Generator, colour: Array) -> Texture:
@@ -134,14 +134,14 @@ def road_texture(canvas: Canvas, street: Street, rng: Generator, colour: Array) 
         if cobbles:
             row = np.floor(z / 0.14)
             along = (d / 0.2 + row % 2 * 0.5) % 1
-            fade = np.minimum(8 / (z + 4), 1)
+            fade = np.minimum(8 / (canvas.ahead(points) + 4), 1)
             value += fade * (
                 0.12 * noise.fine(d / 0.2 + row % 2 * 0.5, row) - 0.3 * ((along < 0.1) | (z / 0.14 % 1 < 0.12))
             )
         result = np.maximum(value, 0.2)[:, None] * rgb(colour)
         if lane_colour is not None:
             result[(d < street.kerb(-1, -0.2)) & (d > street.kerb(-1, -1.9))] *= rgb(lane_colour)
-        distance = np.maximum(z, 1)
+        distance = np.maximum(canvas.ahead(points), 1)
         if light.wet:
             film = (
                 np.clip(0.6 + 0.7 * noise.smooth(d * 5 + 90, z * 1.5), 0, 1) * (distance / (distance + 14)) * light.wet
@@ -165,7 +165,7 @@ def sidewalk_texture(canvas: Canvas, street: Street, rng: Generator, colour: Arr
         value = 1 + 0.09 * canvas.noise.smooth(d * 8, z * 8) + 0.06 * grain(canvas, points, 30)
         if kind:
             column, row = d / wide, z / long
-            fade = np.minimum(9 * wide / (z + 4), 1)
+            fade = np.minimum(9 * wide / (canvas.ahead(points) + 4), 1)
             value += fade * (
                 0.07 * canvas.noise.fine(column, row) - joint_depth * ((column % 1 < 0.07) | (row % 1 < 0.07))
             )

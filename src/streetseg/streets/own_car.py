@@ -33,12 +33,13 @@ def plane(canvas: Canvas) -> Place:
 
 def bonnet(canvas: Canvas, rng: Generator) -> None:
     """Paint the bonnet in front of the camera."""
-    x, height, _ = canvas.camera.place.origin
+    x, height, z = canvas.camera.place.origin
+    heading = canvas.drive.heading if canvas.drive else 0.0
     angle, colour = np.linspace(0, np.pi, 24), np.array(LACQUERS[rng.integers(len(LACQUERS))]) * rng.uniform(0.6, 1.2)
     wide, power = rng.uniform(0.8, 1.3), rng.uniform(0.3, 0.8)
     shift = rng.uniform(-0.4, 0.4)
     edge_line = np.stack([np.cos(angle) * wide + shift, 0 * angle, 0.4 + np.sin(angle) ** power], -1)
-    place = Place.of(np.array([x, height - rng.uniform(0.36, 0.6), 0]), 0.0)
+    place = Place.of(np.array([x, height - rng.uniform(0.36, 0.6), z]), heading)
     sky, gloss = float(canvas.light.horizon.mean()) / canvas.light.level, rng.uniform(0, 0.6)
     ridges = rng.uniform(0, 0.5)
 

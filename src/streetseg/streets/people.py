@@ -13,6 +13,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 
 from streetseg.streets.canvas import Canvas, Thing
+from streetseg.streets.sequence import RIDE, WALK
 from streetseg.streets.textures import BLACK, Texture
 from streetseg.streets.world import Array, Place, Street, disc, flat, taper, upright
 
@@ -28,20 +29,22 @@ def plan_people(street: Street, rng: Generator) -> Iterator[Thing]:
         side, s = int(rng.choice([-1, 1])), rng.uniform(4, 12) if rng.random() < 0.15 else rng.uniform(7, 70)
         d = street.kerb(side, rng.uniform(0.4, max(street.sidewalk - 0.2, 0.6)))
         for _ in range(rng.choice([1, 1, 1, 2, 2, 3])):
-            yield Thing(street.place(s + rng.uniform(-0.5, 0.5), d), pedestrian)
+            yield Thing(street.place(s + rng.uniform(-0.5, 0.5), d), pedestrian, speed=WALK)
             d += rng.uniform(0.5, 0.8) * rng.choice([-1, 1])
     if rng.random() < 0.3:
         for _ in range(rng.integers(1, 4)):
-            yield Thing(street.place(rng.uniform(8, 30), rng.uniform(-4, 4)), pedestrian)
+            yield Thing(street.place(rng.uniform(8, 30), rng.uniform(-4, 4), np.pi / 2), pedestrian, speed=WALK)
     for side in (-1, 1):
         if street.sides[side > 0] != "houses" and rng.random() < 0.5:
-            yield Thing(
-                street.place(rng.uniform(6, 40), street.kerb(side, street.sidewalk + rng.uniform(0, 8))), pedestrian
-            )
+            s, d = rng.uniform(6, 40), street.kerb(side, street.sidewalk + rng.uniform(0, 8))
+            yield Thing(street.place(s, d), pedestrian, speed=WALK)
     for _ in range(rng.choice(4, p=[0.4, 0.35, 0.18, 0.07])):
         d = rng.choice([-1, 1]) * (street.lane - rng.uniform(0.4, 1.2))
-        paint = partial(cyclist, across=float(rng.uniform(0.7, 1) if rng.random() < 0.35 else rng.uniform(0, 0.35)))
-        yield Thing(street.place(rng.uniform(5, 40), d), motorcyclist if rng.random() < 0.1 else paint)
+        across = float(rng.uniform(0.7, 1) if rng.random() < 0.35 else rng.uniform(0, 0.35))
+        s, motor = rng.uniform(5, 40), rng.random() < 0.1
+        paint = motorcyclist if motor else partial(cyclist, across=across)
+        crosses = across > 0.5 and not motor
+        yield Thing(street.place(s, d, np.pi / 2 if crosses else np.pi * (d > 0)), paint, speed=RIDE)
 
 
 def cloth(rng: Generator, most: int = len(CLOTHES)) -> Array:
@@ -57,9 +60,14 @@ def pedestrian(canvas: Canvas, place: Place, rng: Generator) -> None:
     coat, trousers = cloth(rng), cloth(rng, DARK)
     skin, hair = np.array(SKINS[rng.integers(len(SKINS))]) * rng.uniform(0.7, 1), cloth(rng, DARK)
     turned = rng.choice([0.0, 0.5, 1.0])  # 0: seen from the front or behind, 1: from the side
-    stride = rng.uniform(0.03, 0.1) + turned * rng.uniform(0.0, 0.3)
+    if canvas.pose.heading is not None:  # as it walks
+        sideways = float(place.axes[0] @ (np.sin(canvas.pose.heading), 0, np.cos(canvas.pose.heading)))
+        turned = abs(sideways)
+    stride = (rng.uniform(0.03, 0.1) + turned * rng.uniform(0.0, 0.3)) * canvas.pose.swing
     stout, lean, hip = rng.uniform(0.85, 1.25), turned * rng.uniform(-0.02, 0.1), 0.86
     way = rng.choice([-1, 1])
+    if canvas.pose.heading is not None:
+        way = 1 if sideways > 0 else -1
 
     def add(polygon: Array, colour: ArrayLike) -> None:
         points = polygon * (scale * way, scale, scale)
@@ -152,7 +160,7 @@ def cyclist(canvas: Canvas, place: Place, rng: Generator, *, across: float) -> N
             add(rim * squeeze, BLACK)
         for a, b in ((rear, pedals), (rear, saddle), (pedals, saddle), (pedals, bars), (saddle, bars), (bars, front)):
             add(taper(a, b, 0.045, 0.045) * squeeze, frame)
-        turn = rng.uniform(0, 0.15)
+        turn = rng.uniform(0, 0.15) * canvas.pose.swing
         for knee, foot in (((0.16, 0.68 + turn), (0.08, 0.2 + turn)), ((0.24, 0.78 - turn), (-0.04, 0.4 - turn))):
             add(taper(saddle, knee, 0.18, 0.14) * squeeze, trousers)
             add(taper(knee, foot, 0.13, 0.1) * squeeze, trousers * 0.9)
@@ -163,7 +171,7 @@ def cyclist(canvas: Canvas, place: Place, rng: Generator, *, across: float) -> N
         head, lean = (0.0, 1.63), rng.uniform(-0.06, 0.06)
         add(upright(-0.04 - across * 0.3, 0.04 + across * 0.3, 0, 0.72), BLACK)
         add(upright(-0.3, 0.3, 0.98, 1.03), (60, 60, 62))
-        high = rng.uniform(-0.12, 0.12)
+        high = rng.uniform(-0.12, 0.12) * canvas.pose.swing
         for side in (-1, 1):
             add(taper((side * 0.11, 0.95), (side * 0.15, 0.55 + side * high), 0.18, 0.14), trousers)
             add(

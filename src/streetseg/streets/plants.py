@@ -129,9 +129,7 @@ def tree_line(canvas: Canvas, place: Place, rng: Generator, *, tall: float) -> N
 def tree(canvas: Canvas, place: Place, rng: Generator, *, height: float, bare: bool) -> None:
     """Paint a tree: trunk, branches, and a crown of many clumps of leaves, or of twigs if it is bare."""
     place = place.facing(canvas.camera.place)
-    near = canvas.camera.focal / max(
-        float(np.linalg.norm(place.origin - canvas.camera.place.origin)), 1
-    )  # pixels a metre
+    near = canvas.pixels_a_metre(place)
     bark = np.array([84, 76, 66]) * rng.uniform(0.3, 1.1)
     thick, shape, mirrored = (
         rng.uniform(0.018, 0.036) * height,

@@ -14,6 +14,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 
 from streetseg.streets.canvas import Canvas, Thing
+from streetseg.streets.sequence import CROSS, TRAFFIC
 from streetseg.streets.textures import BLACK, WHITE, Texture, rgb
 from streetseg.streets.world import Array, Place, Street, disc, flat, shrunk, upright
 
@@ -91,9 +92,9 @@ LACQUERS = [
 def plan_cars(street: Street, rng: Generator) -> Iterator[Thing]:
     """Yield rows of parked cars, traffic in all lanes, a lot of parked cars, and sometimes a car that crosses."""
 
-    def a_car(s: float, d: float, turn: float, shares: Array = SHARES) -> Thing:
+    def a_car(s: float, d: float, turn: float, shares: Array = SHARES, speed: float = 0.0) -> Thing:
         model = MODELS[rng.choice(len(MODELS), p=shares / shares.sum())]
-        return Thing(street.place(s, d, turn + rng.normal(0, 0.02)), partial(car, model=model))
+        return Thing(street.place(s, d, turn + rng.normal(0, 0.02)), partial(car, model=model), speed=speed)
 
     small = SHARES * (SHARES > 0.06)
     for side in (-1, 1):
@@ -111,9 +112,9 @@ def plan_cars(street: Street, rng: Generator) -> Iterator[Thing]:
             start = rng.uniform(6, 45)
             for s in np.arange(start, 130, rng.uniform(busy, 2 * busy)):
                 place = s + rng.uniform(-3, 3), side * street.lane * (lane + 0.5) + rng.normal(0, 0.25)
-                yield a_car(*place, np.pi * (side > 0))
+                yield a_car(*place, np.pi * (side > 0), speed=TRAFFIC)
     if rng.random() < 0.2:
-        yield a_car(rng.uniform(14, 70), rng.uniform(-4, 4), rng.choice([-1, 1]) * rng.uniform(0.8, 2.2))
+        yield a_car(rng.uniform(14, 70), rng.uniform(-4, 4), rng.choice([-1, 1]) * rng.uniform(0.8, 2.2), speed=CROSS)
     if street.mouth and rng.random() < 0.5:  # a car waits in the side road
         begin, end, side = street.mouth
         yield a_car((begin + end) / 2, street.kerb(side, rng.uniform(3, 12)), -side * np.pi / 2, small)

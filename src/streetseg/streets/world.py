@@ -91,6 +91,17 @@ class Street:
         """Return the approximate d of world points, N x 3."""
         return points[:, 0] - self.bend * points[:, 2] ** 2 / 2
 
+    def locate(self, point: Array) -> tuple[float, float]:
+        """Return s and d of a world point."""
+        x, _, z = point
+        s = z
+        for _ in range(20):  # Newton's method: seen from the centre line at s, the point lies exactly to the side
+            sin, cos = np.sin(self.bend * s), np.cos(self.bend * s)
+            right, ahead = x - self.bend * s**2 / 2, z - s
+            s += (right * sin + ahead * cos) / (cos + self.bend * (s * sin - right * cos + ahead * sin))
+        turn = self.bend * s
+        return float(s), float((x - self.bend * s**2 / 2) * np.cos(turn) - (z - s) * np.sin(turn))
+
     def place(self, s: float, d: float, turn: float = 0.0) -> Place:
         """Return a place that faces along the street, turned clockwise by `turn` radians."""
         return Place.of(self.point(s, d), self.bend * s + turn)

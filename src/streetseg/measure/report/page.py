@@ -54,6 +54,7 @@ def page(evaluation: Evaluation, colours: Sequence[Colour], heat_map: bytes) -> 
         f"<code>{escape(setup.command)}</code></p>",
         key_figures(means),
         *([f"<p>Of {escape(evaluation.coverage.counted)}.</p>"] if evaluation.coverage.beside else []),
+        *([f"<p>Over time: {escape(evaluation.flicker.sentence())}.</p>"] if evaluation.flicker else []),
         *(f"<p>{escape(remark)}.</p>" for remark in evaluation.remarks()),
         "<h2>Classes</h2>",
         class_table(evaluation, colours),
