@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from streetseg.export.equivalence import Verification, verify
     from streetseg.export.quantize import Quantization, quantize
     from streetseg.export.targets import Export, export
+    from streetseg.export.web_server import serve_web
     from streetseg.measure.compare import Comparison, compare
     from streetseg.measure.evaluate import evaluate
     from streetseg.measure.evaluation import Evaluation
@@ -135,6 +136,7 @@ __all__ = [
     "read_evaluation",
     "read_frame",
     "render_streets",
+    "serve_web",
     "show_dataset",
     "sweep",
     "train",
@@ -214,6 +216,7 @@ HOMES = {
     "read_evaluation": "streetseg.measure.evaluation_json",
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",
+    "serve_web": "streetseg.export.web_server",
     "show_dataset": "streetseg.training.show",
     "sweep": "streetseg.training.sweep",
     "train": "streetseg.training.train",

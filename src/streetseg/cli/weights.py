@@ -17,6 +17,7 @@ from streetseg.cli.options import (
     path,
 )
 from streetseg.cli.output import DONE, complain, progress, say
+from streetseg.errors import UsageError
 
 if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
@@ -106,6 +107,12 @@ def add_export(verb: argparse.ArgumentParser) -> None:
         help="duration and machine of the training, for the card",
     )  # fmt: skip
     group = verb.add_argument_group("options of some targets")
+    group.add_argument(
+        "--serve", action="store_true", help="serve the page on this machine until Ctrl+C is pressed (web)"
+    )
+    group.add_argument(
+        "--port", type=int, default=8080, metavar="N", help="port for --serve, 0 for any (default: 8080; web)"
+    )
     for name, settings in TARGET_OPTIONS.items():
         action = group.add_argument(f"--{name.replace('_', '-')}", **settings)
         fill_in(action, able=partial(targets_with, name))
@@ -154,6 +161,8 @@ def export(options: argparse.Namespace) -> int:
     """Export weights; print the result and how far it differs from its source."""
     from streetseg.export.targets import export
 
+    if options.serve and "web" not in (options.to, options.target):
+        raise UsageError("--serve is for --to web, whose result is a page")
     exported = export(
         options.weights,
         to=options.to,
@@ -166,6 +175,10 @@ def export(options: argparse.Namespace) -> int:
     for note in exported.notes:
         complain(f"note: {note}")
     say(exported.table())
+    if options.serve:
+        from streetseg.export.web_server import serve_web
+
+        serve_web(exported.path, port=options.port, started=lambda address: say(f"open {address}; Ctrl+C ends it"))
     return DONE
 
 

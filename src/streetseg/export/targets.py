@@ -74,6 +74,7 @@ TARGETS: dict[str, Target] = {
     "onnx": Target("streetseg.export.onnx_forms", ".onnx", "ONNX Runtime, OpenVINO and most converters",
                    ("opset", "input", "layout", "size", "output", "precision"), "export"),
     "torch": Target("streetseg.export.torch", ".pt2", "PyTorch's own runtimes", extra="train"),
+    "web": Target("streetseg.export.web", "", "browsers, as a page", folder=True, reader="streetseg.export.web"),
 }
 # fmt: on
 
