@@ -54,6 +54,7 @@ def test_archives_hold_what_they_should(archives: tuple[Path, Path]) -> None:
         "tests/test_package.py",
         "tools/soak.py",
         "docs/card.md",
+        "examples/cpp/frame.hpp",
         "hatch_build.py",
     ):
         assert name in names

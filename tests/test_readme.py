@@ -128,7 +128,7 @@ def test_other_commands_name_files_that_exist(page: Path) -> None:
 @every_page
 def test_paths_exist(page: Path) -> None:
     """A code span that is a path from a folder of the checkout on names what is there."""
-    folders = tuple(f"{name}/" for name in ("src", "tests", "tools", "docs", "weights", ".ci"))
+    folders = tuple(f"{name}/" for name in ("src", "tests", "tools", "docs", "examples", "weights", ".ci"))
     paths = [span for span in pages.spans(page) if span.startswith(folders) and " " not in span]
     assert not [path for path in paths if not PLACEHOLDER.search(path) and not list(ROOT.glob(path.rstrip("/")))]
 

@@ -11,35 +11,19 @@ import numpy as np
 import onnx
 import pytest
 import safetensors.numpy
-from onnx import TensorProto, helper, numpy_helper
 
 from streetseg.errors import ArtefactError
 from streetseg.runtime.artefact import METADATA_KEY, onnx_content_hash, read_card, safetensors_content_hash
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 from tests.support.cards import CARD, one_line
-
-
-def model() -> onnx.ModelProto:
-    """A graph that runs, without a card: frames to logits of three classes at stride 4, by one convolution."""
-    weights = np.random.default_rng(0).normal(size=(3, 3, 4, 4)).astype(np.float32)
-    nodes = [
-        helper.make_node("Cast", ["frame"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["float"], ["x"], perm=[0, 3, 1, 2]),
-        helper.make_node("Conv", ["x", "weights"], ["y"], strides=[4, 4]),
-        helper.make_node("Transpose", ["y"], ["logits"], perm=[0, 2, 3, 1]),
-    ]
-    inputs = [helper.make_tensor_value_info("frame", TensorProto.UINT8, ["n", "H", "W", 3])]
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", "h", "w", 3])]
-    graph = helper.make_graph(nodes, "graph", inputs, outputs, [numpy_helper.from_array(weights, "weights")])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-
+from tests.support.tiny import tiny_graph
 
 TENSORS = {"conv.weight": np.arange(54, dtype=np.float32).reshape(2, 3, 3, 3), "conv.bias": np.ones(2, np.float32)}
 
 
 def onnx_file() -> tuple[bytes, str]:
     """An artefact's bytes, and the card's text within them."""
-    artefact = model()
+    artefact = tiny_graph()
     content_hash = onnx_content_hash(artefact.SerializeToString(), Path("a.onnx"))
     text = dataclasses.replace(CARD, content_hash=content_hash).to_json()
     artefact.metadata_props.append(onnx.StringStringEntryProto(key=METADATA_KEY, value=text))
@@ -120,7 +104,7 @@ def test_a_field_that_no_message_has_is_damage(tmp_path: Path) -> None:
 
 
 def test_foreign_models_are_told_so(tmp_path: Path) -> None:
-    foreign = model()
+    foreign = tiny_graph()
     foreign.metadata_props.append(onnx.StringStringEntryProto(key="author", value="someone"))
     message = refused_file(tmp_path / "foreign.onnx", foreign.SerializeToString())
     assert "without a card" in message
