@@ -42,6 +42,7 @@ OF_WEIGHTS_FILES = {
     "safetensors",
     "streetseg.runtime.artefact",
     "streetseg.runtime.card",
+    "streetseg.runtime.documents",
     "streetseg.runtime.files",
 }
 

@@ -245,14 +245,29 @@ def test_what_is_no_image_from_a_pipe(tmp_path: Path) -> None:
         (["predict", "{drive}", "--out", "{out}", "--precision", "int8"], "choose one of float32, bfloat16"),
         (["predict", "{drive}/missing.png", "--out", "{out}"], "missing.png is not there"),
         (["predict", "", "--out", "{out}"], "a path is empty"),
+        (["data", "check", "d" * 300], "ddd': File name too long; give another path"),
         (["predict", "{drive}", "--out", ""], "argument --out: a path is empty; give a file or folder, . for the"),
         (["predict", "{drive}", "{drive}/c/*.png", "--out", "{out}"], "c/*.png is not there"),
         (["predict", "{empty}", "--out", "{out}"], "empty holds no image"),
+        (["predict", "{drive}", "--out", "{out}", "--weights", "/dev/zero"], "it is a device, a pipe or a socket"),
         (["predict", "{drive}", "--out", "{out}", "--weights", "net"], "'net' is neither a file nor a name of weights"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(refused: Refused, arguments: list[str], complaint: str) -> None:
     assert complaint in refused(*arguments)
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path, run: Run) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    message = refusal(run("predict", tmp_path / "a.png", "--out", tmp_path / "out"))
+    assert "a.png cannot be read: it is a device, a pipe or a socket, not a regular file" in message
+
+
+def test_a_long_thin_picture_takes_no_gigabytes(tmp_path: Path, run: Run) -> None:
+    """Its short side, one pixel, becomes a whole multiple of the network's stride."""
+    Image.new("L", (6_000_000, 1)).save(tmp_path / "long.png")
+    message = refusal(run("predict", tmp_path / "long.png", "--out", tmp_path / "out"))
+    assert "long.png: a frame of 6000000 x 1 pixels becomes 9000000 x 8 for the network" in message
 
 
 def foreign_model() -> bytes:

@@ -50,6 +50,17 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         discard_output()  # the reader has gone (`| head`)
         return DONE
+    except OSError as error:  # of a path that no reader expected, such as a name that is too long
+        complain(f"{shortened(str(error.filename or 'a file'))}: {error.strerror or error}; give another path")
+        return UsageError.exit_code
+    except MemoryError:
+        complain("the memory is not enough; give smaller frames (--size), or fewer at once")
+        return UsageError.exit_code
+
+
+def shortened(name: str) -> str:
+    """Return a path as it can be told in a line."""
+    return repr(name if len(name) <= 80 else f"{name[:40]}...{name[-37:]}")
 
 
 @contextlib.contextmanager

@@ -8,25 +8,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from streetseg.data.class_tables import VOID, merged
 from streetseg.data.folder_names import composed
 from streetseg.data.own_classes import Colour, OwnClass, OwnClasses, distinct, plain
 from streetseg.errors import DatasetError
+from streetseg.runtime.documents import parse_json, parse_yaml, read_text
 
 
 def read_structured(path: Path) -> OwnClasses:
     """Return the classes in a JSON or YAML file of another tool; DatasetError if it cannot be understood."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
+        text = read_text(path)
+        content = parse_json(text) if path.suffix.lower() == ".json" else parse_yaml(text)
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     try:
         classes = classes_in(content)

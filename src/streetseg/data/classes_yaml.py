@@ -6,11 +6,10 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from streetseg.data.folder_names import composed
 from streetseg.data.own_classes import OwnClass, OwnClasses, distinct
 from streetseg.errors import DatasetError
+from streetseg.runtime.documents import parse_yaml, read_text
 
 CLASSES_FILE = "classes.yaml"
 FIELDS = ("name", "index", "colour", "ignore", "others")
@@ -39,11 +38,10 @@ def read_classes(path: Path) -> OwnClasses:
     DatasetError for anything else.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = parse_yaml(read_text(path))
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; write it with a line '- NAME' for each class, in mask order") from None
-    # PyYAML raises many kinds of errors for wrong dates, numbers, tags and depths.
-    except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     settings: dict[str, Any] = content if isinstance(content, dict) and "classes" in content else {"classes": content}
     for key in settings:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from streetseg.errors import DatasetError
+from streetseg.runtime.documents import read_text
 
 LARGEST = 4 * 2**30  # bytes of a JSON file
 HEAD = 4096  # characters that are looked at to recognise a format
@@ -33,9 +34,7 @@ def many_objects() -> Iterator[None]:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file; DatasetError if it cannot be read as JSON."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise DatasetError(f"{path} is larger than {LARGEST >> 30} GiB; split it into several files")
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_text(path, LARGEST))
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(f"{path} cannot be read as JSON: {reason}; export it again") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from streetseg.data.datasets import DATASETS
 from streetseg.data.pairs import IGNORE, LabelSpace, distinct_colours
 from streetseg.errors import UsageError
+from streetseg.runtime.documents import read_text
 
 
 def label_space(given: str) -> LabelSpace:
@@ -26,7 +27,7 @@ def label_space(given: str) -> LabelSpace:
     if "," in given:
         return named(given.split(","), given)
     try:
-        lines = Path(given).read_text("utf-8-sig").splitlines()
+        lines = read_text(Path(given)).splitlines()
     except (OSError, ValueError):
         raise UsageError(
             f"unknown classes {given!r}; give a dataset ({', '.join(known)}), a count, names separated by "

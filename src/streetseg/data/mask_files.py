@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from streetseg.runtime.documents import refuse_special
 from streetseg.runtime.formats import FORMATS
 from streetseg.runtime.levels import wide_values
 from streetseg.runtime.png import SIGNATURE, missing_bytes, sound_png
@@ -46,7 +47,8 @@ def in_8_bits(values: np.ndarray | None) -> np.ndarray:
 
 
 def open_mask(path: Path) -> ImageFile:
-    """Open a label image; ValueError if its format changes the labels, or for a PNG that lacks pixels."""
+    """Open a label image; OSError if there is none, ValueError for a format that changes labels or a lack of pixels."""
+    refuse_special(path)
     with path.open("rb") as file:
         if file.read(len(SIGNATURE)) == SIGNATURE:
             file.seek(0)

@@ -8,6 +8,7 @@ import yaml
 
 from streetseg.data.pairs import Dataset, readable
 from streetseg.errors import DatasetError
+from streetseg.runtime.documents import parse_yaml, read_text
 
 ORIGIN_FILE = "origin.yaml"
 
@@ -31,11 +32,11 @@ def with_origin(dataset: Dataset) -> Dataset:
     """
     path = dataset.root / ORIGIN_FILE
     try:
-        facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+        facts = parse_yaml(read_text(path))
         name, terms, limits = str(facts["name"]), str(facts["terms"]), tuple(map(str, facts["limits"]))
     except FileNotFoundError:
         return dataset
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, AttributeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise DatasetError(f"{path} must hold name, terms and limits, as it was written ({reason})") from None
     return dataclasses.replace(dataset, name=name, terms=terms, limits=limits)

@@ -17,12 +17,14 @@ import numpy as np
 
 from streetseg.data.mask_files import read_pixels
 from streetseg.errors import DatasetError, StreetsegError
+from streetseg.runtime.documents import read_text
 from streetseg.runtime.frames import read_frame, resize
 
 T = TypeVar("T")
 Source = TypeVar("Source")
 
 IGNORE = 255
+LONGEST_LIST = 2**30  # bytes of a list of frames
 SHOWN = 10  # names in an error, at most
 AHEAD = 8  # decoded samples in memory, at most: two for each thread
 
@@ -232,8 +234,8 @@ def read_ahead(
 def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file of a dataset; DatasetError if it cannot be read as text."""
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()  # some editors put a byte order mark first
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path, LONGEST_LIST).splitlines()
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as text: {error}") from None
 
 

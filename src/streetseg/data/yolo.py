@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from streetseg.data.drawn import Drawing, Shapes, drawn_dataset, split_word
 from streetseg.data.folder_names import SPLITS
@@ -25,6 +24,7 @@ from streetseg.data.pairs import Dataset, read_lines
 from streetseg.data.polygons import Area, Polygon
 from streetseg.data.shape_classes import shape_classes
 from streetseg.errors import DatasetError
+from streetseg.runtime.documents import parse_yaml, read_text
 
 LAYOUT = "data.yaml with names, images/ and labels/ with a .txt of polygons for each image (ultralytics, CVAT)"
 NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels")
@@ -54,8 +54,8 @@ def settings_file(root: Path) -> Path | None:
     files.sort(key=lambda path: path.name != "data.yaml")
     for path in files:
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError):
+            content = parse_yaml(read_text(path))
+        except (OSError, ValueError):
             if path.name in ("data.yaml", "data.yml", "dataset.yaml"):
                 return path
             continue
@@ -98,8 +98,8 @@ def open_yolo(root: Path) -> Dataset:
 def read_settings(path: Path) -> dict[str, Any]:
     """Return the content of a data.yaml; DatasetError if it cannot be read."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
+        content = parse_yaml(read_text(path))
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise DatasetError(f"{path} has no fields; expected names, train and val")

@@ -16,6 +16,7 @@ from streetseg.export.grids import Convention, convention_of
 from streetseg.export.targets import TARGETS, Target, target_of
 from streetseg.runtime.artefact import METADATA_KEY, read_bytes, read_card
 from streetseg.runtime.card import ModelCard
+from streetseg.runtime.documents import read_text
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import resize
 from streetseg.runtime.interface import USUAL
@@ -195,7 +196,7 @@ def by_reader(
 def card_beside(path: Path) -> ModelCard:
     """Return the card in a JSON file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, ValueError) as error:
         raise ArtefactError(f"card {path} cannot be read: {error}") from None
     return ModelCard.from_json(text, str(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +17,9 @@ from streetseg.errors import UsageError
 from streetseg.measure.evaluation import Evaluation, FrameScore
 from streetseg.measure.setup import Setup
 from streetseg.runtime.card import Accuracy
+from streetseg.runtime.documents import parse_json, read_text
 
+LARGEST = 2**30  # bytes of an evaluation: it has a matrix for each frame
 DESCRIPTIONS = ("measured_on", "weights", "engine", "views")  # every file has these
 LATER_DESCRIPTIONS = ("command", "title", "date", "package_version")  # files of earlier versions lack some
 
@@ -63,12 +64,12 @@ def read_accuracy(path: Path | str) -> Accuracy:
 def written_evaluation(path: Path) -> Iterator[Any]:
     """Open the JSON in a file for parsing; UsageError if it is not of an evaluation."""
     try:
-        yield json.loads(path.read_text())
+        yield parse_json(read_text(path, LARGEST))
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}; give a file that streetseg evaluate --json or --report wrote"
         ) from None
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UsageError(f"{path} is not a result of streetseg evaluate --json or --report ({error})") from None
 
 

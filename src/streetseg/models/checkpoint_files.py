@@ -24,6 +24,7 @@ from streetseg.models.foreign_files import SAVE, refuse_folder, refuse_foreign, 
 from streetseg.models.pickle_protocols import in_protocol_2
 from streetseg.models.stand_ins import stand_ins
 from streetseg.runtime.artefact import CLASSIFIER_KEY
+from streetseg.runtime.documents import refuse_special
 
 # With older versions, a file could make weights_only run code (CVE-2025-32434, CVE-2026-24747).
 OLDEST_TORCH = (2, 10)
@@ -50,6 +51,7 @@ def read_checkpoint(path: Path) -> object:
     if path.is_dir():
         refuse_folder(path)
     try:
+        refuse_special(path)
         with path.open("rb") as file:
             start = file.read(512)
     except OSError as error:

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from streetseg.errors import ArtefactError
 from streetseg.runtime.card import ModelCard
+from streetseg.runtime.documents import parse_json, read_regular
 
 METADATA_KEY = "streetseg.card"
 CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
@@ -32,6 +33,7 @@ CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".tar", ".pkl", ".bin", ".pyth", 
 ONNX_GRAPH, ONNX_METADATA = 7, 14
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 PROTOBUF_FIELDS = 2**29 - 1  # the highest number that a field may have
+LARGEST = 4 * 2**30  # bytes of a weights file
 
 
 def read_card(path: Path | str) -> ModelCard:
@@ -66,7 +68,7 @@ def read_card(path: Path | str) -> ModelCard:
 def read_bytes(path: Path) -> bytes:
     """Return the file's bytes; ArtefactError if there are none."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST)
     except FileNotFoundError:
         raise ArtefactError(f"weights file {path} does not exist") from None
     except OSError as error:
@@ -213,7 +215,7 @@ def safetensors_parts(content: bytes, path: Path) -> tuple[dict[str, Any], memor
     """Return the header and the tensors' bytes of a safetensors file."""
     try:
         (length,) = struct.unpack_from("<Q", content)
-        header = json.loads(content[8 : 8 + length])
+        header = parse_json(content[8 : 8 + length])
         if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
             raise ValueError
     except (struct.error, ValueError, RecursionError):

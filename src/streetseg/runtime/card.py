@@ -16,6 +16,7 @@ from typing import Any
 from streetseg.errors import ArtefactError
 from streetseg.results import JSON, Facts, Printable, text_list
 from streetseg.runtime.card_values import fits, freeze, without
+from streetseg.runtime.documents import parse_json
 from streetseg.runtime.interface import USUAL, Interface
 from streetseg.runtime.provenance import (
     Ancestor,
@@ -35,6 +36,8 @@ INTERFACE_VERSION = 3  # of cards with an interface, whose artefacts earlier ver
 SINCE_VERSION_2 = ("title", "date", "ancestors")
 ACCURACY_SINCE_VERSION_2 = ("left_out_share", "date", "package_version")
 MAX_OPERATING_SCALE = 4  # beyond it a frame is only blur, and a wrong card would ask for gigabytes
+MAX_STRIDE, MAX_SIZE_MULTIPLE, MAX_SHORT_SIDE = 64, 1024, 2**16  # pixels; no network or camera comes near them
+LARGEST_CHANNEL, LONGEST_NAME = 1e6, 200  # of mean and standard deviation; of network and classes, in characters
 
 
 @dataclass(frozen=True)
@@ -328,7 +331,7 @@ class ModelCard(Printable):
             ArtefactError: If the text is not a card, contradicts itself, or has a newer version.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             version = values.get("card_version")
             if not isinstance(version, int) or not 1 <= version <= INTERFACE_VERSION:
                 raise ArtefactError(
@@ -371,15 +374,17 @@ class ModelCard(Printable):
             (classes != len(set(self.classes)), "two classes of one name"),
             (not all(0 <= value <= 255 for colour in self.colours for value in colour), "a colour beyond 0 to 255"),
             (not classes <= self.ignore <= 255, f"ignore index {self.ignore} beside {classes} classes"),
+            (max(map(len, (self.network, *self.classes))) > LONGEST_NAME, "a name that is too long"),
             (min(self.std) <= 0, f"standard deviations {self.std}"),
-            (self.output_stride < 1, f"output stride {self.output_stride}"),
+            (max(map(abs, (*self.mean, *self.std))) > LARGEST_CHANNEL, f"mean {self.mean} and deviations {self.std}"),
+            (not 1 <= self.output_stride <= MAX_STRIDE, f"output stride {self.output_stride}"),
             (
-                self.size_multiple < max(1, self.output_stride),
+                not max(1, self.output_stride) <= self.size_multiple <= MAX_SIZE_MULTIPLE,
                 f"size multiple {self.size_multiple} at output stride {self.output_stride}",
             ),
             (not 0 < self.operating_scale <= MAX_OPERATING_SCALE, f"operating scale {self.operating_scale}"),
-            (self.temperature is not None and self.temperature <= 0, f"temperature {self.temperature}"),
-            (self.native_short_side < 1, f"native short side {self.native_short_side}"),
+            (self.temperature is not None and not 0.01 <= self.temperature <= 100, f"temperature {self.temperature}"),
+            (not 1 <= self.native_short_side <= MAX_SHORT_SIDE, f"native short side {self.native_short_side}"),
             (self.channel_order != "RGB" or self.value_range != (0, 255), "an input other than RGB, 0 to 255"),
             (
                 self.logits_layout != ("h x w x C" if self.form.layout == "nhwc" else "C x h x w")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import UsageError
+from streetseg.runtime.documents import parse_json, parse_toml, read_text
 from streetseg.runtime.overlay import Colour, overlay
 from streetseg.runtime.result import Result
 
@@ -119,11 +118,11 @@ class Drawing:
 def read_colours(path: Path) -> dict[str, Colour]:
     """Return the colours of a file by class name, in lower case; UsageError if it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         if path.suffix.lower() == ".json":
-            pairs = dict(json.loads(text)).items()
+            pairs = dict(parse_json(text)).items()
         elif path.suffix.lower() == ".toml":
-            pairs = tomllib.loads(text).items()
+            pairs = parse_toml(text).items()
         else:
             lines = [line.strip() for line in text.splitlines()]
             matches = [match for match in map(LINE.fullmatch, lines) if match]  # a header is no match

@@ -23,6 +23,7 @@ from PIL import Image, UnidentifiedImageError
 
 from streetseg.errors import ImageError, StreetsegError, UsageError
 from streetseg.runtime import jpeg
+from streetseg.runtime.documents import refuse_special
 from streetseg.runtime.files import write_file
 from streetseg.runtime.formats import FORMATS, decode_by_extra, foreign_format, refuse_large, too_large
 from streetseg.runtime.levels import Levels, levels_of, wide_values
@@ -87,7 +88,7 @@ def read_frame(path: str | Path) -> NDArray[np.uint8]:
     orientation is applied. If the file has several pictures, the first is read.
 
     Args:
-        path: The file, or a pipe.
+        path: The file, or a pipe below /dev such as /dev/stdin; others may never be written to.
 
     Returns:
         H x W x 3 uint8 RGB, C-contiguous, upright.
@@ -116,6 +117,8 @@ def read_picture(path: str | Path, *, levels: Levels | None = None, max_pixels: 
         MissingExtraError: As `read_frame`.
     """
     try:
+        if not str(path).startswith("/dev/"):
+            refuse_special(Path(path))
         with Path(path).open("rb") as file:
             seekable = file if file.seekable() else read_pipe(file, str(path))
             return decode_picture(seekable, str(path), levels=levels, max_pixels=max_pixels)

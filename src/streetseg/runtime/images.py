@@ -204,6 +204,8 @@ def attempt(segmenter: Segmenter, options: ImageOptions, drawing: Drawing, job: 
     """Segment an image into files; return a failure too, so that the other images are not lost."""
     try:
         return predict_image(segmenter, options, drawing, job)
+    except UsageError as error:  # of the network's input, which knows no file
+        return FailedImage(job.image, UsageError(f"{job.image}: {error}"))
     except StreetsegError as error:
         return FailedImage(job.image, error)
 

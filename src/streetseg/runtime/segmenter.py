@@ -27,6 +27,7 @@ from streetseg.runtime.result import Result
 from streetseg.runtime.shelf.shelf import PACKAGED, find_weights
 from streetseg.runtime.stream import in_order
 
+MAX_NETWORK_PIXELS = 40_000_000  # a frame of 7680 x 5120; the networks need about 100 bytes for each
 DEFAULT_WEIGHTS = PACKAGED / "ddrnet_23_slim_camvid.onnx"
 
 
@@ -303,10 +304,15 @@ class Segmenter:
             The network's input with its sizes.
 
         Raises:
-            UsageError: If `frame` is not such an array.
+            UsageError: If `frame` is not such an array, or becomes larger than the network may see.
         """
         content = self.content_size(frame)
         padded = self.padded_size_of(content)
+        if padded[0] * padded[1] > MAX_NETWORK_PIXELS:
+            raise UsageError(
+                f"a frame of {frame.shape[1]} x {frame.shape[0]} pixels becomes {padded[1]} x {padded[0]} for the "
+                f"network, which takes at most {MAX_NETWORK_PIXELS:,}; give a smaller --size, or tiles (--window)"
+            )
         resized = resize(frame, content)
         if padded != content:
             below, right = padded[0] - content[0], padded[1] - content[1]

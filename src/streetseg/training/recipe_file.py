@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import tomli_w
 
 from streetseg.errors import RecipeError
+from streetseg.runtime.documents import parse_toml, read_text
 from streetseg.training.recipe import Recipe
 from streetseg.training.recipe_fields import read_fields, replace_fields
 
@@ -65,8 +65,8 @@ def whole_recipe(path: Path, fields: dict[str, Any]) -> Recipe:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the contents of a TOML file; RecipeError where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin UTF-8 files with a mark
+        return parse_toml(read_text(path))
     except OSError as error:
         raise RecipeError(f"{path} cannot be read ({error.strerror}); name a recipe or a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise RecipeError(f"{path} is not a TOML file: {error}") from None
