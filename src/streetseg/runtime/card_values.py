@@ -37,7 +37,7 @@ def fits(value: object, kind: Any) -> bool:
     if origin is types.UnionType:
         return any(fits(value, argument) for argument in arguments)
     if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
     if dataclasses.is_dataclass(kind) and type(value) is kind:
         return all(fits(getattr(value, name), hint) for name, hint in typing.get_type_hints(kind).items())
     return kind is Any or type(value) is kind

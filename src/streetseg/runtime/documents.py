@@ -124,7 +124,7 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(" ".join(str(error).split())) from None
     finally:
         if loader is not None:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
 
 
 def count_values(node: yaml.Node, counted: dict[int, int]) -> int:
@@ -134,10 +134,12 @@ def count_values(node: yaml.Node, counted: dict[int, int]) -> int:
             raise ValueError("a value contains itself")
         return counted[id(node)]
     counted[id(node)] = 0
+    import yaml
+
     parts: list[yaml.Node] = []
-    if node.id == "sequence":
+    if isinstance(node, yaml.SequenceNode):
         parts = node.value
-    elif node.id == "mapping":
+    elif isinstance(node, yaml.MappingNode):
         parts = [part for pair in node.value for part in pair]
     counted[id(node)] = 1 + sum(count_values(part, counted) for part in parts)
     return counted[id(node)]
