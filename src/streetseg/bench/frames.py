@@ -92,7 +92,7 @@ def bench(
     """Measure the speed of artefacts on this machine, taking turns.
 
     Args:
-        artefacts: A file (NAME.onnx, NAME.pt2) or a name of the shelf, or several; without one, the
+        artefacts: A file (NAME.onnx, NAME.xml, NAME.pt2) or a name of the shelf, or several; without one, the
             the weights that come with the
             package.
         size: Height and width of the frames in pixels; networks see them at full size. None: 4:3 at the first

@@ -16,7 +16,10 @@ def add_verbs(verbs: Verbs) -> None:
     """Add card."""
     verb = add_verb(verbs, "card", card, "print a weights file's card: classes, data, terms, limits, ancestors")
     verb.add_argument(
-        "weights", type=path, metavar="WEIGHTS", help="NAME.onnx, NAME.pt2, NAME.safetensors or a name of weights"
+        "weights",
+        type=path,
+        metavar="WEIGHTS",
+        help="NAME.onnx, NAME.xml, NAME.pt2, NAME.safetensors or a name of weights",
     )
     add_json(verb)
 

@@ -31,7 +31,7 @@ def add_verbs(verbs: Verbs) -> None:
     verb = add_verb(verbs, "evaluate", evaluate, "measure an artefact's accuracy on a labelled dataset")
     verb.add_argument(
         "artefact", type=path, metavar="ARTEFACT",
-        help="NAME.onnx, NAME.pt2 or a name of weights; or NAME.safetensors, which is exported first",
+        help="NAME.onnx, NAME.xml, NAME.pt2 or a name of weights; or NAME.safetensors, which is exported first",
     )  # fmt: skip
     add_data_options(verb)
     verb.add_argument(

@@ -34,7 +34,10 @@ def add_verbs(verbs: Verbs) -> None:
         help="folder for the results; or NAME.jpg for one image, NAME.mp4 for one video",
     )  # fmt: skip
     verb.add_argument(
-        "--weights", type=path, metavar="FILE", help="NAME.onnx, NAME.pt2 or a name of weights (default: the package's)"
+        "--weights",
+        type=path,
+        metavar="FILE",
+        help="NAME.onnx, NAME.xml, NAME.pt2 or a name of weights (default: the package's)",
     )
     add_engine_options(verb)
     verb.add_argument("--cache", type=path, metavar="DIR", help="folder for what the engine compiles (default: none)")

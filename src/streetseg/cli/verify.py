@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Verbs) -> None:
     """Add verify."""
     verb = add_verb(verbs, "verify", verify, "check that an exported file computes the same as its artefact")
-    verb.add_argument("exported", type=path, metavar="EXPORTED", help="NAME.onnx of any exporter, or NAME.pt2")
+    verb.add_argument("exported", type=path, metavar="EXPORTED", help="what export wrote, or NAME.onnx of any exporter")
     verb.add_argument(
         "frames", nargs="*", type=path, metavar="FRAME",
         help="images, folders or patterns to run both on (default: rendered streets)",
     )  # fmt: skip
     verb.add_argument(
         "--against", required=True, nargs="+", type=path, metavar=("ARTEFACT", "FRAME"),
-        help="NAME.onnx, NAME.pt2 or a name of weights; frames may follow it",
+        help="NAME.onnx, NAME.xml, NAME.pt2 or a name of weights; frames may follow it",
     )  # fmt: skip
     add_data_options(verb, required=False)
     verb.add_argument("--split", default="val", help="split of --data (default: val)")

@@ -13,17 +13,19 @@ from streetseg.errors import ArtefactError, UsageError
 from streetseg.export.difference import LIMITS, PROMISES, Promise, Sizes, classes_of, classes_of_answer
 from streetseg.export.foreign import Answer, ForeignGraph, Layout, Range
 from streetseg.export.grids import Convention, convention_of
+from streetseg.export.opened import answer_in_form
 from streetseg.export.targets import TARGETS, Target, target_of
 from streetseg.runtime.artefact import METADATA_KEY, read_bytes, read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.documents import read_text
 from streetseg.runtime.engines.options import EngineOptions
 from streetseg.runtime.frames import resize
-from streetseg.runtime.interface import USUAL
+from streetseg.runtime.interface import USUAL, Interface
 from streetseg.runtime.segmenter import Segmenter
 
 Frame = NDArray[np.uint8]
 # Precision on a card -> the limits that count, where the card decides and not the engine.
+ARTEFACTS = (".onnx", ".xml", ".pt2")  # what `Segmenter` opens
 LIMITS_OF = {"int8": "int8", "float16 arithmetic": "float16"}
 Logits = NDArray[np.float32]
 
@@ -92,8 +94,8 @@ def open_exported(
     if target is not None and target.reader:
         return by_reader(target, path, given_card, (layout, values, output), precision, options)
     content = read_bytes(path)
-    if path.suffix not in (".onnx", ".pt2"):
-        names = ", ".join(kind.file for kind in TARGETS.values() if kind.reader or kind.suffix in (".onnx", ".pt2"))
+    if path.suffix not in ARTEFACTS:
+        names = ", ".join(kind.file for kind in TARGETS.values() if kind.reader or kind.suffix in ARTEFACTS)
         raise UsageError(f"{path} is nothing that verify opens; it opens {names}")
     onnx = path.suffix == ".onnx"
     ours = given_card is None and (not onnx or METADATA_KEY.encode() in content)
@@ -103,29 +105,31 @@ def open_exported(
         card = card_beside(given_card)
 
     def foreign(graph: bytes) -> ForeignGraph:
-        return ForeignGraph(graph, str(path), card, layout=layout, values=values, threads=options.threads)
+        given = (layout, values)
+        if ours:
+            given = forms_layout(card.form), None if card.form.input == "uint8" else "0-255"
+        return ForeignGraph(graph, str(path), card, layout=given[0], values=given[1], threads=options.threads)
 
     if ours:
         if (layout, values, output) != (None, None, None):
             raise UsageError(f"{path} has a card, which says what it takes and gives; leave out layout, values, output")
         card = read_card(path)
-        if card.form != USUAL:
-            return in_form(path, content, card, precision, options)
         try:
             segmenter = Segmenter.open(path, options=options)
         except ArtefactError:  # its output is not what its card says, which a diagnosis names
             if not onnx:
                 raise
         else:
-            engine = segmenter.engine
+            engine, form = segmenter.engine, card.form
             known = LIMITS_OF.get(card.precision, engine.precision)
 
             def run(frame: Frame) -> tuple[Answer, ...]:
-                return (Answer("logits", engine(frame)),)
+                return (answer_in_form(engine(frame), form),)
 
+            promise = next(promise for promise in PROMISES if promise == form.output)
             return Exported(
-                path.name, card, engine.name, precision or known, "logits", run,
-                (None, None), content if onnx else None, foreign, layout_promised=True,
+                path.name, card, engine.name, precision or known, promise, run,
+                form.size or (None, None), content if onnx else None, foreign, layout_promised=form == USUAL,
             )  # fmt: skip
     if not onnx:
         raise UsageError(f"{path} is not NAME.onnx; verify opens files of other exporters if they are ONNX")
@@ -141,25 +145,9 @@ def open_exported(
     )  # fmt: skip
 
 
-def in_form(path: Path, content: bytes, card: ModelCard, precision: str | None, options: EngineOptions) -> Exported:
-    """Open an artefact whose card has an interface."""
-    if options.engine not in (None, "onnxruntime") or options.device not in (None, "cpu"):
-        raise UsageError(
-            f"{path} has an interface of its own, which ONNX Runtime runs here; leave out engine and device"
-        )
-    form = card.form
-
-    def open_graph(content: bytes) -> ForeignGraph:
-        layout: Layout = "nchw" if form.layout == "nchw" else "nhwc"
-        values: Range | None = None if form.input == "uint8" else "0-255"
-        return ForeignGraph(content, str(path), card, layout=layout, values=values, threads=options.threads)
-
-    graph = open_graph(content)
-    promise = next(promise for promise in PROMISES if promise == form.output)
-    return Exported(
-        path.name, card, "onnxruntime", precision or LIMITS_OF.get(card.precision, "float32"), promise,
-        graph, graph.size, content, open_graph,
-    )  # fmt: skip
+def forms_layout(form: Interface) -> Layout:
+    """Return the layout of a form."""
+    return "nchw" if form.layout == "nchw" else "nhwc"
 
 
 def by_reader(

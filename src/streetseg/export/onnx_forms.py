@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 
-from streetseg.errors import ArtefactError, UsageError, VerificationError
-from streetseg.export.difference import LIMITS, PROMISES, Sizes, difference
-from streetseg.export.foreign import ForeignGraph
+from streetseg.errors import ArtefactError, UsageError
 from streetseg.export.graph import widen_weights, with_card
 from streetseg.export.graph_forms import compute_in_half, give_form
-from streetseg.export.grids import convention_of
+from streetseg.export.opened import answer_in_form
 from streetseg.export.opsets import give_opset
 from streetseg.export.options import ExportOptions
 from streetseg.export.source import Source
-from streetseg.export.verify import SIZES, verify_artefact
+from streetseg.export.verify import compare_answers, verify_artefact
 from streetseg.export.written import Written
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
@@ -30,8 +27,6 @@ from streetseg.runtime.interface import USUAL, Interface
 
 PRECISIONS = ("float32", "float16")
 HALF_ARITHMETIC = "float16 arithmetic"  # on the card: not only the stored weights are in half precision
-# In half precision every pixel near a border of classes may flip on random frames; a wrong graph flips far more.
-HALF_SHARE = 0.05
 
 
 def write(source: Source, options: ExportOptions, place: Path) -> Written:
@@ -44,7 +39,7 @@ def write(source: Source, options: ExportOptions, place: Path) -> Written:
         card = write_onnx(source.network, source.card, place)
         return Written(card, verify_artefact(place, source.reference, card, "onnxruntime"))
     form = form_of(options)
-    stored = "int8" if source.card.precision == "int8" else "float16"
+    stored = "float16" if source.trained else source.card.precision
     precision = {None: stored, "float16": HALF_ARITHMETIC, "float32": "float32"}[options.precision]
     model = formed(source, options, form)
     content, card = with_card(model, source.card.with_interface(form), precision, place.stem)
@@ -89,41 +84,9 @@ def formed(source: Source, options: ExportOptions, form: Interface) -> onnx.Mode
 def compared(source: Source, options: ExportOptions, place: Path, card: ModelCard) -> float:
     """Run what was written beside the artefact; return the largest difference. VerificationError beyond the limits."""
     read_card(place)
-    graph = ForeignGraph(
-        place.read_bytes(), place.name, card, layout="nchw" if card.form.layout == "nchw" else "nhwc",
-        values=None if card.form.input == "uint8" else "0-255", threads=1,
-    )  # fmt: skip
-    expected = (
-        source.reference
-        if options.precision == "float32"
-        else open_engine(source.artefact, card.with_interface(USUAL), EngineOptions("onnxruntime", threads=1))
-    )
-    promise = next(promise for promise in PROMISES if promise == card.form.output)
-    half = options.precision == "float16"
-    limits = LIMITS["float16" if half else "float32"]
-    multiple = card.size_multiple
-    total = None
-    for size in (
-        [card.form.size] if card.form.size else [(rows * multiple, columns * multiple) for rows, columns in SIZES]
-    ):
-        frame = np.random.default_rng(size).integers(0, 256, (*size, 3), np.uint8)
-        (answer,) = graph(frame)
-        found = difference(
-            expected(frame), answer, Sizes(size, size), promise=promise, convention=convention_of(card.align_corners)
-        )
-        total = found if total is None else total + found
-    assert total is not None
-    allowed = HALF_SHARE if half else 0.0
-    if total.values and not (
-        total.mean <= limits.mean * total.deviation and total.largest <= limits.largest * total.deviation
-    ):
-        raise VerificationError(
-            f"the exported graph differs from its source by {total.largest / total.deviation:.1e} of the deviation of "
-            f"its {card.form.output}, at most; {options.precision or 'float32'} explains {limits.in_words()}; nothing "
-            "was written"
-        )
-    if total.beyond_ties > allowed * total.pixels:
-        raise VerificationError(
-            f"the class of {total.beyond_ties} of {total.pixels} pixels differs from the source's; nothing was written"
-        )
-    return total.largest / total.deviation if total.values else total.differing / total.pixels
+    settings = EngineOptions("onnxruntime", threads=1)
+    engine = open_engine(place, card, settings)
+    wide = options.precision == "float32" and source.trained
+    expected = source.reference if wide else open_engine(source.artefact, source.card.with_interface(USUAL), settings)
+    precision = "float16" if options.precision == "float16" else "float32"
+    return compare_answers(lambda frame: answer_in_form(engine(frame), card.form), expected, card, precision)

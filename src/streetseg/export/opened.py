@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from streetseg.export.difference import Promise
 from streetseg.export.foreign import Answer
 from streetseg.runtime.card import ModelCard
+from streetseg.runtime.interface import Interface
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,13 @@ class Opened:
     run: Callable[[NDArray[np.uint8]], Answer]
     promise: Promise = "logits"
     size: tuple[int | None, int | None] = (None, None)
+
+
+def answer_in_form(logits: NDArray[np.float32], form: Interface) -> Answer:
+    """Return what an artefact of a form put out, of the logits that an engine of ours made of it."""
+    if form.output == "classmap":
+        return Answer("classmap", classes=logits.argmax(axis=2).astype(np.uint8))
+    return Answer(form.output, np.exp(logits) if form.output == "probabilities" else logits)
 
 
 def of_logits(run: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> Callable[[NDArray[np.uint8]], Answer]:

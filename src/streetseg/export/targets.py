@@ -73,6 +73,8 @@ class Target:
 TARGETS: dict[str, Target] = {
     "onnx": Target("streetseg.export.onnx_forms", ".onnx", "ONNX Runtime, OpenVINO and most converters",
                    ("opset", "input", "layout", "size", "output", "precision"), "export"),
+    "openvino": Target("streetseg.export.openvino_ir", ".xml", "Intel's CPUs, GPUs and NPUs, and its Model API",
+                       ("opset", "input", "layout", "size", "output", "precision"), "export", (".bin",)),
     "torch": Target("streetseg.export.torch", ".pt2", "PyTorch's own runtimes", extra="train"),
     "web": Target("streetseg.export.web", "", "browsers, as a page", folder=True, reader="streetseg.export.web"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.errors import ArtefactError, VerificationError
+from streetseg.export.difference import LIMITS, PROMISES, Sizes, difference
+from streetseg.export.foreign import Answer
+from streetseg.export.grids import convention_of
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.engines.opening import open_engine
@@ -20,6 +24,9 @@ Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 SIZES = ((9, 9), (11, 30), (20, 7))
 # In standard deviations of the logits. Half-precision weights err by 2^-11 each, which moves the logits far less.
 TOLERANCE = 2e-2
+# Share of pixels whose class may differ on random frames in half precision: there, many classes are almost equal. A
+# wrong graph changes far more.
+COARSE_SHARE = 0.05
 
 
 def verify_artefact(path: Path, expected: Run, card: ModelCard, engine: str) -> float:
@@ -74,6 +81,45 @@ def largest_difference(
         frame = np.random.default_rng((height, width)).integers(0, 256, (height, width, 3), np.uint8)
         worst = max(worst, difference_on(frame, run, expected, tolerance))
     return worst
+
+
+def compare_answers(
+    run: Callable[[NDArray[np.uint8]], Answer], expected: Run, card: ModelCard, precision: str
+) -> float:
+    """Compare an export of any form with its source on random frames.
+
+    Args:
+        run: What was exported: frame -> its output.
+        expected: The source: frame -> logits.
+        card: The card of what was exported, which says what its output is and which frames it takes.
+        precision: A key of `LIMITS`.
+
+    Returns:
+        The largest difference in standard deviations of the source's output; of class maps the share of pixels.
+
+    Raises:
+        VerificationError: The precision does not explain the difference.
+    """
+    multiple, form = card.size_multiple, card.form
+    promise = next(promise for promise in PROMISES if promise == form.output)
+    total = None
+    for size in [form.size] if form.size else [(rows * multiple, columns * multiple) for rows, columns in SIZES]:
+        frame = np.random.default_rng(size).integers(0, 256, (*size, 3), np.uint8)
+        convention = convention_of(card.align_corners)
+        found = difference(expected(frame), run(frame), Sizes(size, size), promise=promise, convention=convention)
+        total = found if total is None else total + found
+    assert total is not None
+    if not dataclasses.replace(total, beyond_ties=0).within(LIMITS[precision]):
+        raise VerificationError(
+            f"the exported graph's {form.output} differ from the source's by {total.largest / total.deviation:.1e} of "
+            f"their deviation, and {total.mean / total.deviation:.1e} on average; {precision} explains "
+            f"{LIMITS[precision].in_words()}; nothing was written"
+        )
+    if total.beyond_ties > (0.0 if precision == "float32" else COARSE_SHARE) * total.pixels:
+        raise VerificationError(
+            f"the class of {total.beyond_ties} of {total.pixels} pixels differs from the source's; nothing was written"
+        )
+    return total.largest / total.deviation if total.values else total.differing / total.pixels
 
 
 def difference_on(frame: NDArray[np.uint8], run: Run, expected: Run, tolerance: float) -> float:

@@ -63,8 +63,8 @@ def evaluate(
     """Evaluate an artefact on a split of a labelled dataset.
 
     Args:
-        artefact: NAME.onnx, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors together with
-            `export`. None: the weights that come with the package.
+        artefact: NAME.onnx, NAME.xml, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors together
+            with `export`. None: the weights that come with the package.
         data: The dataset's folder, or an open dataset.
         dataset: The name of the dataset; None: its layout decides.
         split: "val", "test", "train", "trainval", "only:SEQUENCE" or "without:SEQUENCE".

@@ -177,7 +177,7 @@ def measure_flicker(
     """Measure how much an artefact's class maps of a film flicker.
 
     Args:
-        artefact: NAME.onnx, NAME.pt2, a name of weights, or an open Segmenter. None: the package's weights.
+        artefact: NAME.onnx, NAME.xml, NAME.pt2, a name of weights, or an open Segmenter. None: the package's weights.
         film: A video file, or a folder of its frames.
         steady: Smooth the class maps over time, as `predict --steady` does.
         max_frames: Stop after this number of frames; None: at the end.

@@ -72,8 +72,8 @@ def write_submission(
     """Write the class maps of a split in the format of a benchmark's test server.
 
     Args:
-        artefact: NAME.onnx, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors together with
-            `export`. None: the weights that come with the package.
+        artefact: NAME.onnx, NAME.xml, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors together
+            with `export`. None: the weights that come with the package.
         data: The dataset's folder, or an open dataset.
         out: Folder for the class maps: FRAME.png, 8-bit grey, in the server's values.
         dataset: The name of the dataset; None: its layout decides.

@@ -1,8 +1,9 @@
 """Read the card and the content hash of an artefact.
 
-An artefact (NAME.onnx) carries its card in its metadata, a torch.export program (NAME.pt2) in a file of its archive,
-unfolded weights (NAME.safetensors) in their header. This file reads these formats itself, without their libraries:
-opening weights must be quick, and errors must distinguish a damaged file from a foreign one.
+An artefact (NAME.onnx) carries its card in its metadata, OpenVINO's form of it (NAME.xml, NAME.bin) in its rt_info, a
+torch.export program (NAME.pt2) in a file of its archive, unfolded weights (NAME.safetensors) in their header. This file
+reads these formats itself, without their libraries: opening weights must be quick, and errors must distinguish a
+damaged file from a foreign one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from streetseg.runtime.documents import parse_json, read_regular
 
 METADATA_KEY = "streetseg.card"
 CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
+IR_CARD = ("streetseg", "card")  # below rt_info in OpenVINO's format
 PROGRAM_CARD = f"extra/{METADATA_KEY}"  # where torch.export.save puts extra files, below the archive's one folder
 
 # Suffixes of other code bases' checkpoints, which `streetseg convert` reads.
@@ -40,7 +42,7 @@ def read_card(path: Path | str) -> ModelCard:
     """Read the card of a file and check that the file is whole.
 
     Args:
-        path: An artefact (NAME.onnx, NAME.pt2) or unfolded weights (NAME.safetensors).
+        path: An artefact (NAME.onnx, NAME.xml, NAME.pt2) or unfolded weights (NAME.safetensors).
 
     Returns:
         The card.
@@ -228,10 +230,47 @@ def not_ours(path: Path) -> NoReturn:
     raise ArtefactError(f"{path} is not a weights file of streetseg, or is damaged; {formats_taken()}")
 
 
+def ir_card(content: bytes, path: Path) -> str:
+    """Return the card's text in the rt_info of OpenVINO's format."""
+    from xml.etree import ElementTree  # its import takes as long as all others here
+
+    try:
+        _, info = ir_parts(content, path)
+        card = ElementTree.fromstring(info).find("/".join(IR_CARD))
+    except ElementTree.ParseError:
+        not_ours(path)
+    if card is None or "value" not in card.attrib:
+        raise ArtefactError(
+            f"{path} is of OpenVINO without a card: no artefact of streetseg; make one with: "
+            "streetseg export --to openvino"
+        )
+    return card.attrib["value"]
+
+
+def ir_content_hash(content: bytes, path: Path) -> str:
+    """Return the SHA-256 over the XML up to the end of its edges, and over NAME.bin, each after its length."""
+    graph, _ = ir_parts(content, path)
+    digest = hashlib.sha256()
+    for part in (graph, read_bytes(path.with_suffix(".bin"))):
+        digest.update(struct.pack("<Q", len(part)))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def ir_parts(content: bytes, path: Path) -> tuple[bytes, bytes]:
+    """Return the graph and the rt_info of OpenVINO's XML."""
+    graph, edges, after = content.rpartition(b"</edges>")
+    end = after.rfind(b"</rt_info>")
+    if not edges or not content.startswith(b"<?xml") or end < 0:
+        not_ours(path)
+    return graph + edges, after[: end + len(b"</rt_info>")].strip()
+
+
 Reader = Callable[[bytes, Path], str]
 # Suffix -> how the text of the card is read, and the content hash: from the file's bytes; the path is for errors.
 FORMATS: dict[str, tuple[Reader, Reader]] = {
     ".onnx": (onnx_card, onnx_content_hash),
+    ".xml": (ir_card, ir_content_hash),
     ".pt2": (program_card, program_content_hash),
     ".safetensors": (safetensors_card, safetensors_content_hash),
 }

@@ -27,7 +27,7 @@ class EngineKind:
 
 # Of the engines that run a file on a device, the first is the default.
 ENGINES = {
-    "openvino": EngineKind("streetseg.runtime.engines.openvino", (".onnx",), ("cpu", "gpu", "npu", "auto")),
+    "openvino": EngineKind("streetseg.runtime.engines.openvino", (".onnx", ".xml"), ("cpu", "gpu", "npu", "auto")),
     "onnxruntime": EngineKind("streetseg.runtime.engines.onnxruntime", (".onnx",), ("cpu", "cuda", "tensorrt")),
     "torch": EngineKind("streetseg.runtime.engines.torch", (".pt2",), ("cpu", "cuda", "mps")),
 }
