@@ -89,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("film", type=Path, help="a short film, without frames that depend on later ones")
     parser.add_argument("--minutes", type=float, default=20.0, metavar="N", help="length (default: 20)")
     parser.add_argument("--weights", metavar="NAME", help="default: the package's weights")
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="short side for the network (default: the card's)")
     options = parser.parse_args(arguments)
     with av.open(str(options.film)) as source:
         rate = float(source.streams.video[0].average_rate or 25)
@@ -96,7 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         long, overlay = Path(folder, "long.mp4"), Path(folder, "overlay.mkv")
         repeated(options.film, long, frames)
-        report = segment_video(Segmenter.open(options.weights), str(long), overlay, None, progress=memory)
+        segmenter = Segmenter.open(options.weights, size=options.size)
+        report = segment_video(segmenter, str(long), overlay, None, progress=memory)
         there, seconds = length(overlay)
     right = report.frames == there == frames and abs(seconds - frames / rate) < 1 / rate
     print(

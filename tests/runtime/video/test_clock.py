@@ -91,6 +91,9 @@ def test_films_put_one_behind_the_other(name: str, codec: str, tmp_path: Path) -
     ("name", "codec", "options"),
     [
         ("a.avi", "mpeg4", {"bf": "2"}),
+        ("a.avi", "libx264", {"bf": "0"}),
+        ("a.avi", "libx264", {"bf": "2", "g": "10"}),
+        ("a.avi", "libx264", {"x264-params": "bframes=3:b-pyramid=normal:keyint=12:open-gop=1"}),
         ("a.h264", "libx264", {"bf": "2"}),
         ("a.mkv", "libx264", {"x264-params": "open-gop=1:keyint=10:bframes=3"}),
         ("a.mp4", "libx265", {"x265-params": "log-level=none:open-gop=1:keyint=10"}),

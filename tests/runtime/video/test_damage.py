@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from streetseg.errors import VideoError
 from streetseg.runtime.video.ebml import is_broken
 from streetseg.runtime.video.reader import VideoReader
 from tests.support.videos import steady, write_film, write_video
@@ -115,6 +116,84 @@ def test_a_file_that_breaks_off_is_told(name: str, tmp_path: Path) -> None:
     reader = read(path)
     assert 0 < reader.clock.frames < 40
     assert reader.missing or reader.tally.patched
+
+
+# Name, codec, options of the container.
+CUT = [
+    ("fragments.mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}),
+    ("fragments.mov", "libx264", {"movflags": "frag_every_frame+empty_moov+default_base_moof"}),
+    ("a.mp4", "libx264", {"movflags": "faststart"}),
+    ("a.avi", "libx264", {}),
+    ("a.ts", "libx264", {}),
+    ("a.vob", "mpeg2video", {}),
+    ("a.flv", "libx264", {}),
+    ("a.mkv", "libx264", {}),
+    ("live.webm", "libvpx", {"live": "1"}),
+    ("a.mjpeg", "mjpeg", {}),
+    ("a.ivf", "libvpx", {}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "codec", "options"), CUT)
+def test_a_film_that_ends_anywhere_is_told(name: str, codec: str, options: dict[str, str], tmp_path: Path) -> None:
+    """Cut at any length, a film lacks no frame without a word; or it cannot be opened at all."""
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    coding = {"g": "5"} if codec != "mjpeg" else {}
+    path = write_film(tmp_path / name, range(16), codec=codec, pixels=pixels, options=coding, container_options=options)
+    reader = read(path)
+    assert (reader.clock.frames, reader.tally.patched, reader.missing) == (16, 0, 0)
+    data, opened = path.read_bytes(), 0
+    borders = whole_lengths(data, name)
+    for index in range(1, 30):
+        length = len(data) * index // 30 + index % 5
+        if length in borders:
+            continue
+        path.write_bytes(data[:length])
+        try:
+            reader = read(path)
+        except VideoError:
+            continue
+        opened += 1
+        told = reader.missing or reader.tally.patched
+        assert told or reader.clock.frames == 16, f"{length} of {len(data)} bytes: {reader.clock.frames} frames"
+    assert opened > 5
+
+
+def whole_lengths(data: bytes, name: str) -> set[int]:
+    """Return the lengths at which nothing tells that more should follow: after a whole fragment or packet."""
+    if name.startswith("fragments"):
+        ends, at = {0}, 0
+        while at < len(data):
+            at += int.from_bytes(data[at : at + 4])
+            ends.add(at)
+        return ends
+    return set(range(0, len(data), 188)) if name == "a.ts" else set()
+
+
+def test_an_avi_cut_in_its_pictures_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.avi", range(20), codec="mpeg4", options={"g": "10"})
+    data = path.read_bytes()
+    at, ends = data.index(b"movi") + 4, []
+    while data[at : at + 4] == b"00dc":
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+        at += at % 2
+        ends.append(at)
+    assert len(ends) == 20
+    for whole in (1, 7, 19):
+        for more in (0, 5):  # between two pictures, and within one
+            path.write_bytes(data[: ends[whole - 1] + more])
+            reader = read(path)
+            assert whole <= reader.clock.frames <= whole + 1
+            assert reader.missing
+
+
+def test_what_follows_a_film_is_no_damage(tmp_path: Path) -> None:
+    for name, options in (("a.mp4", {}), ("f.mp4", {"movflags": "frag_keyframe+empty_moov"}), ("a.avi", {})):
+        path = write_film(tmp_path / name, range(6), container_options=options)
+        path.write_bytes(path.read_bytes() + b"whatever follows, such as a camera's own data")
+        reader = read(path)
+        assert (reader.clock.frames, reader.missing) == (6, 0), name
 
 
 def test_elements_of_a_matroska_file(tmp_path: Path) -> None:

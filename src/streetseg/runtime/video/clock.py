@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from fractions import Fraction
 
 RESTART = 1  # seconds: a clock that goes back by more has started anew
@@ -70,3 +71,28 @@ class Clock:
     def uneven(self) -> bool:
         """Return True if the rate varies."""
         return self.gaps > max(UNEVEN_GAPS, UNEVEN_SHARE * self.frames)
+
+
+class Places:
+    """The times of pictures that are stored in another order than shown, in a file that only counts them (AVI).
+
+    A packet's time is its place in the file. The earliest of the times that are not taken belongs to the next picture.
+    """
+
+    def __init__(self) -> None:
+        self.free: list[int] = []
+
+    def add(self, time: int | None) -> None:
+        """Keep the time of a packet."""
+        if time is not None:
+            heapq.heappush(self.free, time)
+
+    def take(self, time: int | None) -> int | None:
+        """Return the time of the next picture; time: the one that it has, for want of a better one."""
+        return heapq.heappop(self.free) if self.free else time
+
+    def drop(self, time: int | None) -> None:
+        """Forget the time of a packet that gives no picture."""
+        if time in self.free:
+            self.free.remove(time)
+            heapq.heapify(self.free)

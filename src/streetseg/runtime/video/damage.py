@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 
 from streetseg.runtime.video.clock import Clock
+from streetseg.runtime.video.cut import ends_within
 from streetseg.runtime.video.ebml import is_broken
 from streetseg.runtime.video.opening import open_file
 
@@ -63,6 +64,7 @@ class Tally:
         """Return the number of frames that are missing, once all packets are read."""
         counted = self.stream.codec_context.name in COUNTED and not self.format.startswith(SPLIT)
         silent = self.packets - clock.frames if counted else 0
+        self.broken |= self.path is not None and ends_within(self.path, self.format)
         missing = max(silent, self.lost, int(self.broken)) + max(0, self.unread())
         if self.format.startswith("matroska") and self.path is not None:
             claimed = self.claimed(clock)

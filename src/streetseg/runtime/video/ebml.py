@@ -18,6 +18,21 @@ class BrokenError(Exception):
     """An element that does not fit."""
 
 
+class CutError(BrokenError):
+    """The file ends within an element."""
+
+
+def is_cut(file: BinaryIO, length: int) -> bool:
+    """Return True if an open Matroska or WebM file ends within an element."""
+    try:
+        walk_file(file, length)
+    except CutError:
+        return True
+    except BrokenError:
+        return False
+    return False
+
+
 def is_broken(path: Path) -> bool:
     """Return True if a Matroska or WebM file breaks off, or an element in it does not fit.
 
@@ -50,7 +65,7 @@ def walk_file(file: BinaryIO, length: int) -> None:
     else:
         raise BrokenError
     if end > length:
-        raise BrokenError
+        raise CutError
     at = body
     while at < end:
         file.seek(at)
@@ -60,14 +75,14 @@ def walk_file(file: BinaryIO, length: int) -> None:
             raise BrokenError
         at = end if size is None else body + size
         if at > end:
-            raise BrokenError
+            raise CutError if at > length else BrokenError
         if name == TRACKS:
             tracks = track_numbers(file.read(at - body))
         if name == CLUSTER:
-            at = walk_cluster(file, at, tracks, open_end=size is None)
+            at = walk_cluster(file, at, tracks, length, open_end=size is None)
 
 
-def walk_cluster(file: BinaryIO, end: int, tracks: set[int], *, open_end: bool) -> int:
+def walk_cluster(file: BinaryIO, end: int, tracks: set[int], length: int, *, open_end: bool) -> int:
     """Walk a cluster's elements; return where the next element of the segment begins."""
     at = file.tell()
     while at < end:
@@ -77,7 +92,7 @@ def walk_cluster(file: BinaryIO, end: int, tracks: set[int], *, open_end: bool) 
         if open_end and name in IN_SEGMENT - IN_CLUSTER:
             return at
         if name not in IN_CLUSTER or size is None or body + size > end:
-            raise BrokenError
+            raise CutError if size is not None and body + size > length else BrokenError
         if name == BLOCK_GROUP:
             check_group(file, body + size, tracks)
         elif name == SIMPLE_BLOCK and read_number(file)[0] not in tracks:
@@ -129,7 +144,7 @@ def read_head(file: BinaryIO) -> tuple[int, int | None]:
     """Return an element's identifier and its size; None for a size that the file does not say."""
     first = file.read(1)
     if not first or not first[0] >> 4:
-        raise BrokenError
+        raise BrokenError if first else CutError
     more = 8 - first[0].bit_length()
     name = int.from_bytes(first + file.read(more))
     size, unknown = read_number(file)
@@ -140,11 +155,11 @@ def read_number(file: BinaryIO) -> tuple[int, bool]:
     """Return a number of variable length, and if all its bits are set."""
     first = file.read(1)
     if not first or not first[0]:
-        raise BrokenError
+        raise BrokenError if first else CutError
     more = 8 - first[0].bit_length()
     rest = file.read(more)
     if len(rest) < more:
-        raise BrokenError
+        raise CutError
     ones = (1 << (7 * (more + 1))) - 1
     value = int.from_bytes(first + rest) & ones
     return value, value == ones

@@ -14,7 +14,7 @@ import av
 from streetseg.errors import VideoError
 from streetseg.runtime.addresses import is_live, without_password
 from streetseg.runtime.frames import MAX_PIXELS
-from streetseg.runtime.video.clock import Clock
+from streetseg.runtime.video.clock import Clock, Places
 from streetseg.runtime.video.damage import Tally, duration
 from streetseg.runtime.video.endings import Ending
 from streetseg.runtime.video.filters import Filters
@@ -23,6 +23,9 @@ from streetseg.runtime.video_options import VideoOptions
 
 # Frames a second. A higher rate is a clock's, in files that leave out what does not fall on its ticks (AVI).
 CLOCK_RATE = 240
+
+# Codecs whose pictures may be stored in another order, and whose packets in AVI do not say when they are shown.
+REORDERED = ("h264", "hevc")
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between two attempts to connect again
 
@@ -123,6 +126,9 @@ class VideoReader:
     def decode(self) -> Iterator[av.VideoFrame]:
         """Yield every frame that can be decoded, and count the packets that cannot."""
         packets = self.container.demux(self.stream)
+        context = self.stream.codec_context
+        counted = self.container.format.name == "avi" and context.name in REORDERED and context.has_b_frames
+        places = Places() if counted else None
         self.ending = Ending.ORDERLY
         while not self.stopped.is_set():
             try:
@@ -137,12 +143,18 @@ class VideoReader:
                 continue
             if packet.size and not self.live:
                 self.tally.count(packet)
+            if packet.size and places:
+                places.add(packet.pts)
             try:
                 for frame in packet.decode():
                     self.tally.patched += frame.is_corrupt
+                    if places:
+                        frame.pts = places.take(frame.pts)
                     yield frame
             except av.FFmpegError:
                 self.tally.lost += 1
+                if places:
+                    places.drop(packet.pts)
         if self.opened.link is not None and self.ending != Ending.STALLED:
             self.ending = self.opened.link.ending or self.ending
 
