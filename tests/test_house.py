@@ -20,13 +20,14 @@ FLOORS = {
     "models": 2, "data": 2,
     "measure": 3, "export": 3, "streets": 3,
     "training": 4,
-    "bench": 5, "papers": 5,
+    "bench": 5, "papers": 5, "bulk": 5,
     "cli": 6,
 }  # fmt: skip
 # Two rooms of one floor of which the first may know the second, and why.
 ALLOWED = {
     ("export", "measure"): "accuracy control",
     ("export", "streets"): "frames to verify on",
+    ("bench", "bulk"): "the speed of whole runs",
     ("papers", "bench"): "the speed of a table's networks",
     ("figures", "errors"): "a figure without matplotlib",
 }

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from streetseg.bench.frames import bench
     from streetseg.bench.speed import FrameSpeed
     from streetseg.bench.training import TrainingSpeed, bench_training
+    from streetseg.bulk.options import BulkOptions
+    from streetseg.bulk.report import BulkReport, BulkStatus
+    from streetseg.bulk.run import bulk
+    from streetseg.bulk.shards import PackedClassmap, read_classmaps
     from streetseg.data.check import CheckReport, check_dataset
     from streetseg.data.convert import ConvertedDataset, convert_dataset
     from streetseg.data.datasets import open_dataset
@@ -67,6 +71,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BulkOptions",
+    "BulkReport",
+    "BulkStatus",
     "CheckReport",
     "ComparedTable",
     "Comparison",
@@ -89,6 +96,7 @@ __all__ = [
     "LearningRates",
     "ModelCard",
     "NetworkList",
+    "PackedClassmap",
     "PaperSizes",
     "Polygon",
     "PredictedImage",
@@ -113,6 +121,7 @@ __all__ = [
     "bench",
     "bench_eager",
     "bench_training",
+    "bulk",
     "check_dataset",
     "compare",
     "convert",
@@ -133,6 +142,7 @@ __all__ = [
     "predict",
     "quantize",
     "read_card",
+    "read_classmaps",
     "read_evaluation",
     "read_frame",
     "render_streets",
@@ -147,6 +157,9 @@ __all__ = [
 
 # Public name -> the module that defines it.
 HOMES = {
+    "BulkOptions": "streetseg.bulk.options",
+    "BulkReport": "streetseg.bulk.report",
+    "BulkStatus": "streetseg.bulk.report",
     "CheckReport": "streetseg.data.check",
     "ComparedTable": "streetseg.papers.tables",
     "Comparison": "streetseg.measure.compare",
@@ -169,6 +182,7 @@ HOMES = {
     "LearningRates": "streetseg.training.rate_finder",
     "ModelCard": "streetseg.runtime.card",
     "NetworkList": "streetseg.models.networks",
+    "PackedClassmap": "streetseg.bulk.shards",
     "PaperSizes": "streetseg.papers.sizes",
     "Polygon": "streetseg.runtime.result",
     "PredictedImage": "streetseg.runtime.images",
@@ -193,6 +207,7 @@ HOMES = {
     "bench": "streetseg.bench.frames",
     "bench_eager": "streetseg.bench.eager",
     "bench_training": "streetseg.bench.training",
+    "bulk": "streetseg.bulk.run",
     "check_dataset": "streetseg.data.check",
     "compare": "streetseg.measure.compare",
     "convert": "streetseg.export.convert",
@@ -213,6 +228,7 @@ HOMES = {
     "predict": "streetseg.runtime.predict",
     "quantize": "streetseg.export.quantize",
     "read_card": "streetseg.runtime.artefact",
+    "read_classmaps": "streetseg.bulk.shards",
     "read_evaluation": "streetseg.measure.evaluation_json",
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",

@@ -19,6 +19,7 @@ from streetseg.errors import StreetsegError, UsageError
 # File of this folder -> the verbs that its `add_verbs` adds, in the order of the help.
 VERBS = {
     "predict": ("predict",),
+    "bulk": ("bulk",),
     "evaluate": ("evaluate", "pool", "compare"),
     "bench": ("bench",),
     "tables": ("tables", "models"),

@@ -17,6 +17,20 @@ def add_image_options(verb: argparse.ArgumentParser) -> None:
         help="search folders with their subfolders (default: yes)",
     )  # fmt: skip
     group.add_argument(
+        "--confidence", action="store_true", default=None,
+        help="write NAME_confidence.png, too: how sure the network is, from 0 (black) to 1 (white)",
+    )  # fmt: skip
+    add_reading(group)
+
+
+def add_image_reading(verb: argparse.ArgumentParser) -> None:
+    """Add the options of reading images, in a group of their own."""
+    add_reading(verb.add_argument_group("for images"))
+
+
+def add_reading(group: argparse._ArgumentGroup) -> None:
+    """Add the options of reading images."""
+    group.add_argument(
         "--levels", metavar="BITS|BLACK:WHITE",
         help="range of values with more than 8 bits: 12, or 64:4095 (default: by the file)",
     )  # fmt: skip
@@ -28,10 +42,6 @@ def add_image_options(verb: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--window", type=int, metavar="PIXELS",
         help="segment large images at their own size, in overlapping windows of this side (default: whole, reduced)",
-    )  # fmt: skip
-    group.add_argument(
-        "--confidence", action="store_true", default=None,
-        help="write NAME_confidence.png, too: how sure the network is, from 0 (black) to 1 (white)",
     )  # fmt: skip
 
 
