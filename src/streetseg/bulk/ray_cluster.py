@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streetseg.bulk.items import Unit
 from streetseg.bulk.ledger import Ledger
@@ -21,11 +21,9 @@ from streetseg.bulk.places import is_remote, open_store
 from streetseg.bulk.pool import Pool
 from streetseg.bulk.report import Meter
 from streetseg.bulk.results import keep
+from streetseg.bulk.watch import Watch
 from streetseg.bulk.worker import Setup
 from streetseg.errors import EngineError, MissingExtraError, OutputError, StreetsegError, UsageError
-
-if TYPE_CHECKING:
-    from streetseg.bulk.run import Watch
 
 WAVE = 4096  # units that Ray knows at a time, so that memory is bounded
 

@@ -20,6 +20,7 @@ from streetseg.bulk.report import BulkReport, BulkStatus, Meter
 from streetseg.bulk.results import keep
 from streetseg.bulk.rows import Row
 from streetseg.bulk.sources import Sources
+from streetseg.bulk.watch import Watch
 from streetseg.bulk.worker import Setup
 from streetseg.errors import UsageError
 from streetseg.runtime.drawing import Drawing
@@ -33,7 +34,6 @@ from streetseg.runtime.shelf.shelf import find_weights
 from streetseg.runtime.video_options import VideoOptions
 
 LAYOUT = 1  # of the ledger and the results; another one is another run
-SHOWN_ERRORS = 20
 
 
 def bulk(
@@ -211,38 +211,6 @@ def counting(listed: Iterable[Listed], meter: Meter) -> Iterator[None]:
     finally:
         stopped.set()
         thread.join(5)
-
-
-class Watch:
-    """Tells errors and progress while a run goes on."""
-
-    def __init__(self, meter: Meter, tell: Callable[[str], object], report: Callable[[BulkStatus], object]) -> None:
-        self.meter, self.tell, self.report = meter, tell, report
-        self.told, self.reported = 0, time.monotonic()
-
-    def row(self, worker: object, row: Row) -> None:
-        """Count a row."""
-        self.meter.count(worker, row)
-        if row.error is not None:
-            self.error(row.error)
-        self.look()
-
-    def error(self, error: str) -> None:
-        """Tell an error, unless there were many."""
-        self.told += 1
-        if self.told <= SHOWN_ERRORS:
-            self.tell(error)
-
-    def look(self) -> None:
-        """Report how far the run is, about once a second."""
-        if time.monotonic() - self.reported >= 1:
-            self.reported = time.monotonic()
-            self.report(self.meter.status())
-
-    def end(self) -> None:
-        """Say how many errors were not told."""
-        if self.told > SHOWN_ERRORS:
-            self.tell(f"{self.told - SHOWN_ERRORS:,} further errors; the table has them all in its column error")
 
 
 class Totals:
