@@ -182,6 +182,7 @@ def test_a_result_can_be_read_and_kept(browser: Browser, frames: list[Path]) -> 
 def test_the_camera_is_segmented_until_it_is_stopped(browser: Browser, segmenter: Segmenter) -> None:
     browser.click("#camera")
     browser.wait("document.getElementById('rate').textContent.includes('/ s')")
+    print(f"{browser.text('#rate')}, {browser.text('#time')} a frame, {browser.text('#engine')}")
     browser.click("#camera")
     browser.wait("document.getElementById('camera').getAttribute('aria-pressed') === 'false'")
     frame, classmap = shown(browser)

@@ -35,7 +35,7 @@ HEADERS = {
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
 # The page says this itself, so that it holds on every server: nothing leaves the folder's own address.
-POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; object-src 'none'"
+POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; object-src 'none'"
 HEAD = '<meta charset="utf-8">'
 
 

@@ -11,8 +11,9 @@ const MOST_THREADS = 8; // more wait for each other on frames of these sizes
 class Backend {
   constructor(card) {
     this.card = card;
+    this.title = card.title || card.network;
     this.models = [
-      { name: card.title, title: card.title, classes: card.classes, colours: card.colours, subject: subjectOf(card) },
+      { name: this.title, title: this.title, classes: card.classes, colours: card.colours, subject: subjectOf(card) },
     ];
     this.remark = "";
     this.asked = new Map();
@@ -96,7 +97,7 @@ async function start() {
   const backend = new Backend(await answer.json());
   const app = new App(backend);
   globalThis.streetseg = app; // for the browser's console, and for tests
-  document.title = `${backend.card.title} · streetseg`;
+  document.title = `${backend.title} · streetseg`;
   document.getElementById("privacy").textContent = "Pictures stay on this device.";
   backend.loading = ({ what, loaded, size }) => {
     say(`Loading the ${what}: ${(loaded / 1e6).toFixed(1)} MB`);
@@ -104,8 +105,10 @@ async function start() {
   };
   await backend.ready;
   app.used(backend.models[0]);
-  if (!app.file) say("Ready.");
-  if (!app.busy) working(null);
+  if (!app.file) {
+    say("Ready.");
+    working(null);
+  }
   document.documentElement.dataset.state = "ready";
 }
 

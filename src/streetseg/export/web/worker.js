@@ -67,9 +67,14 @@ function pixelsOf(bitmap) {
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
     [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
   }
-  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+  try {
+    const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+    context.fillRect(0, 0, bitmap.width, bitmap.height);
+    context.drawImage(bitmap, 0, 0);
+    return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+  } catch {
+    throw new Error(`${bitmap.width} × ${bitmap.height} pixels are too many for this browser. Open a smaller picture.`);
+  }
 }
 
 /** Return a file's bytes; tell the page how far it is. */

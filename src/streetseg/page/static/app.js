@@ -30,8 +30,8 @@ export class App {
     element("model").addEventListener("change", () => this.attempt(() => this.choose(element("model").value)));
     element("camera").addEventListener("click", () => this.attempt(() => this.toggleCamera()));
     element("device").addEventListener("change", () => this.attempt(() => this.film(element("device").value)));
-    element("save-classes").addEventListener("click", () => this.save("classes", this.viewer.classmapFile()));
-    element("save-overlay").addEventListener("click", () => this.save("overlay", this.viewer.overlayFile()));
+    element("save-classes").addEventListener("click", () => this.attempt(() => this.save("classes", this.viewer.classmapFile())));
+    element("save-overlay").addEventListener("click", () => this.attempt(() => this.save("overlay", this.viewer.overlayFile())));
     listen((file) => this.attempt(() => this.open(file)), (reason) => say(reason, true));
   }
 

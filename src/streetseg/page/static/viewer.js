@@ -36,13 +36,21 @@ export class Viewer {
   /** Show a picture, an ImageBitmap, without its classes yet. */
   showPicture(bitmap) {
     this.classmap = null;
+    this.point(null);
+    this.allowDownloads(false);
+    this.draw(bitmap);
+    this.overlay.clearRect(0, 0, bitmap.width, bitmap.height);
+    this.picture.setAttribute("aria-label", "Picture, not segmented yet");
+  }
+
+  draw(bitmap) {
     for (const canvas of [this.frame.canvas, this.overlay.canvas]) {
       if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
         [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
       }
     }
+    this.frame.fillRect(0, 0, bitmap.width, bitmap.height); // black, where the picture is transparent
     this.frame.drawImage(bitmap, 0, 0);
-    this.overlay.clearRect(0, 0, bitmap.width, bitmap.height);
     this.picture.hidden = false;
     element("stage").classList.remove("empty");
     element("size").textContent = `${bitmap.width} × ${bitmap.height}`;
@@ -53,7 +61,7 @@ export class Viewer {
     if (classmap.width !== bitmap.width || classmap.height !== bitmap.height) {
       throw new Error(`the class map is ${classmap.width} × ${classmap.height}, the picture is not`);
     }
-    this.showPicture(bitmap);
+    this.draw(bitmap);
     this.classmap = classmap;
     this.paint();
     const found = shares(classmap.data, this.names.length);
