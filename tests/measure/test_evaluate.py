@@ -88,7 +88,7 @@ def test_a_report_that_cannot_be_written_loses_no_figure(camvid: Path, tmp_path:
         streetseg.evaluate("missing.onnx", data=camvid, report=tmp_path / "file")
 
 
-def test_unfolded_weights_are_exported_first(camvid: Path, tmp_path: Path) -> None:
+def test_unfolded_weights_are_exported_first(camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = tmp_path / "mine.safetensors"
     weights.touch()
     exported: list[tuple[Path, str]] = []
@@ -97,7 +97,8 @@ def test_unfolded_weights_are_exported_first(camvid: Path, tmp_path: Path) -> No
         exported.append((weights, out.name))
         shutil.copy(DEFAULT_WEIGHTS, out)
 
-    result = streetseg.evaluate(weights, data=camvid, export=export, options=FLOAT32, trimap=())
+    monkeypatch.setattr(streetseg, "export", export)
+    result = streetseg.evaluate(weights, data=camvid, options=FLOAT32, trimap=())
     assert result.setup.command.startswith(f"streetseg evaluate mine.safetensors --data {camvid.name}")
     with pytest.raises(ArtefactError):  # it is no torch.export program
         streetseg.evaluate(weights, data=camvid, export=export, engine="torch")

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from streetseg.cli.options import Verbs
     from streetseg.measure.compare import Comparison
     from streetseg.measure.evaluation import Evaluation
-    from streetseg.measure.inputs import Exporter
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -103,6 +102,8 @@ def evaluate(options: argparse.Namespace) -> int:
     refuse_mixed_options(options, labelled)
     if not labelled:
         return flicker(options)
+    if options.artefact.suffix == ".safetensors":
+        need_torch(f"evaluating {options.artefact.name}, which must be exported first,")
     shared: dict[str, Any] = {
         "data": options.data,
         "dataset": options.dataset,
@@ -112,7 +113,6 @@ def evaluate(options: argparse.Namespace) -> int:
         "window": options.window and tuple(options.window),
         "overlap": Views.overlap if options.overlap is None else options.overlap,
         "options": engine_options(options),
-        "export": exporter(options),
         "progress": progress,
     }
     mapping = class_mapping(options)
@@ -187,16 +187,6 @@ def refuse_mixed_options(options: argparse.Namespace, labelled: bool) -> None:
             raise UsageError(f"--submission computes no scores, so it takes no --{option}; leave one of them out")
     if options.worst is not None and options.worst >= 0 and options.report is None:
         raise UsageError("--worst needs --report DIR; add it, or leave --worst out")
-
-
-def exporter(options: argparse.Namespace) -> Exporter | None:
-    """Return the function that exports unfolded weights; None for any other artefact."""
-    if options.artefact.suffix != ".safetensors":
-        return None
-    need_torch(f"evaluating {options.artefact.name}, which must be exported first,")
-    from streetseg.export.targets import export
-
-    return export
 
 
 def pool(options: argparse.Namespace) -> int:

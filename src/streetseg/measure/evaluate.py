@@ -63,8 +63,8 @@ def evaluate(
     """Evaluate an artefact on a split of a labelled dataset.
 
     Args:
-        artefact: NAME.onnx, NAME.xml, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors together
-            with `export`. None: the weights that come with the package.
+        artefact: NAME.onnx, NAME.xml, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors, which is
+            exported first. None: the weights that come with the package.
         data: The dataset's folder, or an open dataset.
         dataset: The name of the dataset; None: its layout decides.
         split: "val", "test", "train", "trainval", "only:SEQUENCE" or "without:SEQUENCE".
@@ -88,14 +88,14 @@ def evaluate(
         device: The device that runs the network.
         threads: CPU threads.
         precision: The arithmetic.
-        export: `streetseg.export`, if the artefact is NAME.safetensors, which is exported first.
+        export: What exports NAME.safetensors; None: `streetseg.export`.
         progress: Shows the progress over the frames.
 
     Returns:
         The confusion matrix, the scores of the split and of each frame.
 
     Raises:
-        ArtefactError: The artefact is not there, is damaged, or holds unfolded weights and there is no `export`.
+        ArtefactError: The artefact is not there, or is damaged.
         DatasetError: The dataset is unknown or damaged, or shares no class with the artefact.
         EngineError: No engine runs the artefact as the options say.
         MissingExtraError: OpenCV is not installed, and `flicker` needs it.

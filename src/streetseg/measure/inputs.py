@@ -43,14 +43,21 @@ def opened_artefact(artefact: Artefact, options: EngineOptions, export: Exporter
         if options != EngineOptions():
             raise UsageError("a Segmenter is open already; give its engine options to Segmenter.open")
         yield artefact
-    elif artefact is None or export is None or Path(artefact).suffix != ".safetensors":
+    elif artefact is None or Path(artefact).suffix != ".safetensors":
         yield Segmenter.open(artefact, options=options)
     else:
         suffix = ENGINES[options.engine].suffixes[0] if options.engine else ".onnx"
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / f"{Path(artefact).stem}{suffix}"
-            export(Path(artefact), out=out)
+            (export or public_export())(Path(artefact), out=out)
             yield Segmenter.open(out, options=options)
+
+
+def public_export() -> Exporter:
+    """Return `streetseg.export`: this room does not know the export's, but the package's public names do."""
+    import streetseg
+
+    return streetseg.export
 
 
 def artefact_name(artefact: Artefact) -> str:

@@ -72,8 +72,8 @@ def write_submission(
     """Write the class maps of a split in the format of a benchmark's test server.
 
     Args:
-        artefact: NAME.onnx, NAME.xml, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors together
-            with `export`. None: the weights that come with the package.
+        artefact: NAME.onnx, NAME.xml, NAME.pt2, a name of the shelf, or an open Segmenter; NAME.safetensors, which is
+            exported first. None: the weights that come with the package.
         data: The dataset's folder, or an open dataset.
         out: Folder for the class maps: FRAME.png, 8-bit grey, in the server's values.
         dataset: The name of the dataset; None: its layout decides.
@@ -87,14 +87,14 @@ def write_submission(
         device: The device that runs the network.
         threads: CPU threads.
         precision: The arithmetic.
-        export: `streetseg.export`, if the artefact is NAME.safetensors, which is exported first.
+        export: What exports NAME.safetensors; None: `streetseg.export`.
         progress: Shows the progress over the frames.
 
     Returns:
         The folder and the number of files.
 
     Raises:
-        ArtefactError: The artefact is not there, is damaged, or holds unfolded weights and there is no `export`.
+        ArtefactError: The artefact is not there, or is damaged.
         DatasetError: The dataset has no test server, or the server does not know all of the artefact's classes.
         EngineError: No engine runs the artefact as the options say.
         OutputError: A file cannot be written.
