@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from streetseg.errors import UsageError
 from streetseg.runtime.frames import MAX_PIXELS
 from streetseg.runtime.levels import Levels
+from streetseg.runtime.options import Options
 
 SMALLEST_WINDOW = 128
 
 
 @dataclass(frozen=True)
-class ImageOptions:
+class ImageOptions(Options):
     """Options of images.
 
     Attributes:
@@ -53,12 +53,3 @@ class ImageOptions:
             The levels; None if none are given.
         """
         return None if self.levels is None else Levels.parse(self.levels)
-
-    def given(self) -> dict[str, object]:
-        """Return the options that are not the defaults.
-
-        Returns:
-            Name -> value.
-        """
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if value != getattr(type(self), name)}

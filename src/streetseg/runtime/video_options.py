@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from streetseg.errors import UsageError
+from streetseg.runtime.options import Options
 
 DEINTERLACE = ("auto", "always", "never")
 WORST_QUALITY = {"h264": 51, "hevc": 51, "av1": 63, "ffv1": None}  # the largest constant rate factor
@@ -13,7 +13,7 @@ TRANSPORTS = ("tcp", "udp")
 
 
 @dataclass(frozen=True)
-class VideoOptions:
+class VideoOptions(Options):
     """Options of a video, a camera or a stream.
 
     Attributes:
@@ -70,15 +70,6 @@ class VideoOptions:
             raise UsageError(f"camera-fps must be above 0 and at most 1000 frames a second, got {self.camera_fps:g}")
         if self.camera_size is not None and min(self.camera_size) < 1:
             raise UsageError(f"camera-size must be at least 1x1, got {'x'.join(map(str, self.camera_size))}")
-
-    def given(self) -> dict[str, object]:
-        """Return the options that are not the defaults.
-
-        Returns:
-            Name -> value.
-        """
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if value != getattr(type(self), name)}
 
 
 def check_choice(name: str, value: str | None, allowed: tuple[str | None, ...]) -> None:
