@@ -7,6 +7,7 @@ as on one machine. Ray starts actors anew whose node has gone, and gives their u
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import pickle
 import tempfile
@@ -99,6 +100,7 @@ def run_on_ray(
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         threads = setup.engine.threads or 1
         gpus = setup.engine.device_kind in ("cuda", "tensorrt")
         there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
