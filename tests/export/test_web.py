@@ -31,6 +31,7 @@ from streetseg.runtime.interface import Interface
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS, Segmenter
 from streetseg.streets.scene import render
 from tests.support.browser import Browser, needs_chromium, open_browser
+from tests.support.films import write_y4m
 from tests.support.paths import ROOT
 from tests.support.ties import assert_same_but_for_ties
 
@@ -90,7 +91,7 @@ def address(folder: Path) -> Iterator[str]:
 def browser(address: str, frames: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The page, open, in a browser whose camera shows a street."""
     film = tmp_path_factory.mktemp("camera") / "street.y4m"
-    write_film(film, np.asarray(Image.open(frames[0])))
+    write_y4m(film, np.asarray(Image.open(frames[0])))
     camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with open_browser(*camera, f"--use-file-for-fake-video-capture={film}") as browser:
         browser.resize(1280, 800)
@@ -102,14 +103,6 @@ def browser(address: str, frames: list[Path], tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="module")
 def segmenter(artefact: Path) -> Segmenter:
     return Segmenter.open(artefact, engine="onnxruntime", threads=1)
-
-
-def write_film(path: Path, frame: NDArray[np.uint8]) -> None:
-    """Write a frame as a film without compression, 10 frames a second."""
-    y, cb, cr = (np.asarray(band) for band in Image.fromarray(frame).convert("YCbCr").split())
-    planes = y.tobytes() + cb[::2, ::2].tobytes() + cr[::2, ::2].tobytes()
-    height, width = y.shape
-    path.write_bytes(b"YUV4MPEG2 W%d H%d F10:1 Ip C420jpeg\n" % (width, height) + b"FRAME\n" + planes)
 
 
 def shown(browser: Browser) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -51,6 +51,7 @@ export class Viewer {
     }
     this.frame.fillRect(0, 0, bitmap.width, bitmap.height); // black, where the picture is transparent
     this.frame.drawImage(bitmap, 0, 0);
+    this.picture.style.setProperty("--aspect", bitmap.width / bitmap.height);
     this.picture.hidden = false;
     element("stage").classList.remove("empty");
     element("size").textContent = `${bitmap.width} × ${bitmap.height}`;

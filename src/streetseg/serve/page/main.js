@@ -3,13 +3,16 @@
  * It talks to the server as any program does (docs/serve.md):
  *   GET  /v1/models                               {"models": [{"name", "network", "precision", "classes", "colours"}]}
  *   POST /v1/segment?model=NAME&output=classmap   a picture file -> a class map as PNG; a header Server-Timing
- *   WS   /v1/stream?model=NAME                    JPEG frames -> class maps as PNG; the next frame is sent after the answer
+ *   WS   /v1/stream?model=NAME&facts=true         JPEG frames -> for each a line of JSON and a class map as PNG
+ * A frame is sent when the last one is answered. A token, if the server asks for one, is kept until the tab is closed.
  */
 
 import { App, say } from "./app.js";
 import { decode } from "./png.js";
 
 const QUALITY = 0.9; // of a camera's JPEG frames: what the network sees
+const TOKEN = "streetseg token"; // its place in the tab's storage
+const PROTOCOL = "streetseg.bearer."; // of a WebSocket, before the token: a page cannot set its headers
 const PATIENCE = 10_000; // ms for an answer to a camera's frame
 
 class Backend {
@@ -39,13 +42,19 @@ class Backend {
   }
 
   async film(bitmap, start) {
-    this.stream ??= new Stream(this.address("v1/stream").replace(/^http/, "ws"));
+    this.stream ??= new Stream(this.address("v1/stream", { facts: true }).replace(/^http/, "ws"));
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
     canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
     try {
       const frame = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
-      const classmap = await decode(await this.stream.answerTo(frame));
-      return { bitmap, classmap, times: { total: performance.now() - start } };
+      const { content, facts } = await this.stream.answerTo(frame);
+      if (facts.error) {
+        say(facts.error, true);
+        bitmap.close();
+        return null; // the next frame may do
+      }
+      const times = { total: performance.now() - start, ...onServer(Object.entries(facts.milliseconds ?? {})) };
+      return { bitmap, classmap: await decode(content), times };
     } catch (error) {
       this.stream.close();
       this.stream = null;
@@ -63,7 +72,11 @@ class Backend {
 /** A WebSocket on which each frame gets one answer. */
 class Stream {
   constructor(address) {
-    this.socket = new WebSocket(address);
+    try {
+      this.socket = new WebSocket(address, token() ? [PROTOCOL + token()] : []);
+    } catch {
+      throw new Error("With a token of such characters, browsers give no stream: use letters, digits, - and _ only.");
+    }
     this.socket.binaryType = "arraybuffer";
     this.opened = new Promise((resolve, reject) => {
       this.socket.onopen = resolve;
@@ -81,10 +94,12 @@ class Stream {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error("The server does not answer. Start the camera again.")), PATIENCE);
       this.refuse = (error) => reject(error, clearTimeout(late));
+      let facts = {};
       this.socket.onmessage = ({ data }) => {
+        if (typeof data === "string") facts = JSON.parse(data);
+        if (typeof data === "string" && !facts.error) return; // the class map follows
         clearTimeout(late);
-        if (typeof data === "string") reject(new Error(reasonOf(data)));
-        else resolve(new Uint8Array(data));
+        resolve({ facts, content: facts.error ? null : new Uint8Array(data) });
       };
       this.socket.send(frame);
     });
@@ -99,14 +114,15 @@ class Stream {
 async function ask(address, options) {
   let answer;
   try {
-    answer = await fetch(address, options);
+    answer = await fetch(address, { ...options, headers: token() ? { Authorization: `Bearer ${token()}` } : {} });
   } catch {
     throw new Error("The server cannot be reached. Is it still running?");
   }
   if (answer.ok) return answer;
   const wait = answer.headers.get("Retry-After");
   const reason = reasonOf(await answer.text()) || `${answer.status} ${answer.statusText}`;
-  throw new Error(wait ? `${reason} Try again in ${wait} s.` : reason);
+  const error = new Error(wait ? `${reason}. Try again in ${wait} s.` : reason);
+  throw Object.assign(error, { status: answer.status });
 }
 
 /** Return the reason in an answer: that of its JSON, or the text itself. */
@@ -122,11 +138,39 @@ function reasonOf(text) {
 function timesOf(answer) {
   const entries = (answer.headers.get("Server-Timing") ?? "").split(",");
   const found = entries.map((entry) => entry.match(/^\s*([\w-]+)\s*;.*dur=([\d.]+)/)).filter(Boolean);
-  return Object.fromEntries(found.map(([, stage, value]) => [`${stage} on the server`, Number(value)]));
+  return onServer(found.map(([, stage, value]) => [stage.replace("-", " "), Number(value)]));
+}
+
+function onServer(stages) {
+  return Object.fromEntries(stages.map(([stage, value]) => [`${stage} on the server`, value]));
+}
+
+function token() {
+  return sessionStorage.getItem(TOKEN) ?? "";
+}
+
+/** Return the server's models; ask the person for a token as long as the server asks for one. */
+async function modelsHere() {
+  for (;;) {
+    try {
+      return (await (await ask(new URL("v1/models", document.baseURI))).json()).models;
+    } catch (error) {
+      if (error.status !== 401) throw error;
+      if (token()) say("The server does not take this token.", true);
+      const [entry, field] = [document.getElementById("entry"), document.getElementById("token")];
+      entry.hidden = false;
+      field.focus();
+      await new Promise((resolve) => {
+        entry.onsubmit = (event) => resolve(event.preventDefault());
+      });
+      sessionStorage.setItem(TOKEN, field.value);
+      entry.hidden = true;
+    }
+  }
 }
 
 async function start() {
-  const { models } = await (await ask(new URL("v1/models", document.baseURI))).json();
+  const models = await modelsHere();
   if (!models.length) throw new Error("The server has no model.");
   const app = new App(new Backend(models));
   globalThis.streetseg = app; // for the browser's console, and for tests
