@@ -34,6 +34,7 @@ from tests.support.browser import Browser, needs_chromium, open_browser
 from tests.support.films import write_y4m
 from tests.support.paths import ROOT
 from tests.support.ties import assert_same_but_for_ties
+from tests.support.tiny import write_tiny
 
 CLASSES = LABELS.names
 SIZES = [(96, 128), (77, 150), (150, 200)]  # fits, needs padding, is reduced
@@ -259,3 +260,44 @@ def test_an_artefact_of_another_form_is_refused(tmp_path: Path) -> None:
     other = with_card(tmp_path / "map.onnx", read_card(DEFAULT_WEIGHTS).with_interface(Interface(output="classmap")))
     with pytest.raises(UsageError, match=r"map\.onnx has an interface of its own, and the page runs the usual one"):
         export(other, to="web", out=tmp_path / "page")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.slow
+def test_verify_runs_the_page(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = write_tiny(tmp_path / "tiny.onnx")
+    export(tiny, to="web", out=tmp_path / "page")
+    Image.fromarray(render(0, (96, 128)).frame).save(tmp_path / "frame.png")
+    assert main(["verify", str(tmp_path / "page"), "--against", str(tiny), str(tmp_path / "frame.png")]) == 0
+    assert "onnxruntime-web" in capsys.readouterr().out
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("dropped", "new DragEvent('drop', {dataTransfer: data})"),
+        ("pasted", "new ClipboardEvent('paste', {clipboardData: data})"),
+    ],
+)
+def test_a_picture_can_be_dropped_and_pasted(browser: Browser, name: str, event: str) -> None:
+    browser.run(
+        "(async () => { const canvas = new OffscreenCanvas(40, 30); canvas.getContext('2d').fillRect(0, 0, 9, 9);"
+        f"const file = new File([await canvas.convertToBlob()], '{name}.png', {{type: 'image/png'}});"
+        f"const data = new DataTransfer(); data.items.add(file); dispatchEvent({event}) }})()"
+    )
+    browser.wait(f"document.getElementById('message').textContent === '{name}.png: done.'")
+    assert browser.text("#size") == "40 × 30"
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_everything_that_takes_the_focus_has_a_name(browser: Browser, frames: list[Path]) -> None:
+    open_picture(browser, frames[0])
+    nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
+    focusable = [node for node in nodes if any(one["name"] == "focusable" for one in node.get("properties", []))]
+    named = [node["name"]["value"] for node in focusable if node["role"]["value"] != "RootWebArea"]
+    assert len(named) >= 5 + len(CLASSES)  # picture, file, camera, slider, downloads, classes
+    assert all(named)
+    assert any(name.startswith("Segmented picture: ") and "%" in name for name in named)

@@ -15,7 +15,7 @@ from streetseg.export.opened import Opened, of_logits
 from streetseg.export.options import ExportOptions
 from streetseg.export.source import Source
 from streetseg.export.verify import TOLERANCE, largest_difference
-from streetseg.export.web_node import find_node, node_engine
+from streetseg.export.web_node import NodeEngine, find_node
 from streetseg.export.web_runtime import write_runtime
 from streetseg.export.written import Written
 from streetseg.page.files import INDEX, page_files
@@ -64,19 +64,21 @@ def write(source: Source, options: ExportOptions, place: Path) -> Written:
     if find_node() is None:
         return Written(card, None, (f"{place.name} was not run, because node is not installed",))
     multiple = card.size_multiple
-    with node_engine(place) as run:
+    engine = NodeEngine(place)
+    try:
         difference = largest_difference(
-            run, source.reference, card, sizes=[(3 * multiple, 4 * multiple)], tolerance=tolerance(card)
+            engine, source.reference, card, sizes=[(3 * multiple, 4 * multiple)], tolerance=tolerance(card)
         )
+    finally:
+        engine.close()
     return Written(card, difference)
 
 
 def open_exported(path: Path, options: EngineOptions) -> Opened:
-    """Open a page's folder: node runs its engine for as long as this process lives."""
+    """Open a page's folder; node runs its engine."""
     card = ModelCard.from_json((path / CARD).read_text(encoding="utf-8"), str(path / CARD))
     precision = "int8" if card.precision == "int8" else "float32"
-    run = node_engine(path).__enter__()
-    return Opened(card, "onnxruntime-web in node", precision, of_logits(run))
+    return Opened(card, "onnxruntime-web in node", precision, of_logits(NodeEngine(path)))
 
 
 def tolerance(card: ModelCard) -> float:

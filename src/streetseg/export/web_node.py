@@ -7,7 +7,7 @@ import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +23,33 @@ def find_node() -> str | None:
     return shutil.which("node")
 
 
-@contextlib.contextmanager
-def node_engine(folder: Path) -> Iterator[Callable[[NDArray[np.uint8]], NDArray[np.float32]]]:
-    """Yield a function from a frame, H x W x 3 uint8 as the network takes it, to its logits, by a page's own engine.
+class NodeEngine:
+    """A page's own engine: a function from a frame, H x W x 3 uint8 as the network takes it, to its logits.
+
+    node runs until `close` is called, or nobody holds the engine any longer.
+
+    Args:
+        folder: The page's folder.
 
     Raises:
         EngineError: node is not installed.
-        VerificationError: The engine does not run the artefact.
     """
-    node = find_node()
-    if node is None:
-        raise EngineError(f"{folder} is a web page; node runs it here, which is not installed: install Node.js")
-    command = [node, "--no-warnings", str(CHECK), str(folder.absolute())]
-    # The child ends by itself when its standard input is closed.
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdin is not None
-    assert child.stdout is not None
-    assert child.stderr is not None
-    asking, answering, complaining = child.stdin, child.stdout, child.stderr
 
-    def run(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def __init__(self, folder: Path) -> None:
+        node = find_node()
+        if node is None:
+            raise EngineError(f"{folder} is a web page; node runs it here, which is not installed: install Node.js")
+        command = [node, "--no-warnings", str(CHECK), str(folder.absolute())]
+        pipe = subprocess.PIPE
+        self.child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self.close = weakref.finalize(self, end, self.child)
+
+    def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the logits of a frame; VerificationError if the engine does not run the artefact."""
+        asking, answering, complaining = self.child.stdin, self.child.stdout, self.child.stderr
+        assert asking is not None
+        assert answering is not None
+        assert complaining is not None
         height, width = frame.shape[:2]
         pixels = base64.b64encode(np.ascontiguousarray(frame).tobytes()).decode()
         with contextlib.suppress(BrokenPipeError):
@@ -56,11 +63,11 @@ def node_engine(folder: Path) -> Iterator[Callable[[NDArray[np.uint8]], NDArray[
         logits = np.frombuffer(base64.b64decode(facts["logits"]), np.float32)
         return logits.reshape(facts["height"], facts["width"], facts["classes"])
 
-    try:
-        yield run
-    finally:
+
+def end(child: subprocess.Popen[str]) -> None:
+    """End node, which ends by itself when its standard input is closed."""
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        assert pipe is not None
         with contextlib.suppress(BrokenPipeError):
-            asking.close()
-        child.wait()
-        answering.close()
-        complaining.close()
+            pipe.close()
+    child.wait()
