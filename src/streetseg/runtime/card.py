@@ -177,7 +177,7 @@ class ModelCard(Printable):
 
     @property
     def form(self) -> Interface:
-        """What the artefact takes and gives."""
+        """Return what the artefact takes and gives."""
         return self.interface or USUAL
 
     def with_interface(self, interface: Interface) -> ModelCard:
