@@ -35,7 +35,7 @@ def add_verbs(verbs: Verbs) -> None:
     forms = bench.add_subparsers(required=True, metavar="frames|eager|train")
 
     verb = add_verb(forms, "frames", bench_frames, "measure latency and throughput of artefacts, taking turns")
-    add_artefacts(verb, "NAME.onnx, NAME.xml, NAME.pt2 or a name of weights (default: the package's)")
+    add_artefacts(verb, "NAME.onnx, NAME.xml, NAME.pt2, NAME.param or a name of weights (default: the package's)")
     add_engine_options(verb, several=True)
     verb.add_argument(
         "--size", type=size, metavar="HxW",

@@ -19,7 +19,7 @@ def add_verbs(verbs: Verbs) -> None:
         "weights",
         type=path,
         metavar="WEIGHTS",
-        help="NAME.onnx, NAME.xml, NAME.pt2, NAME.safetensors or a name of weights",
+        help="NAME.onnx, NAME.xml, NAME.pt2, NAME.param, NAME.safetensors or a name of weights",
     )
     add_json(verb)
 

@@ -37,7 +37,7 @@ def add_verbs(verbs: Verbs) -> None:
         "--weights",
         type=path,
         metavar="FILE",
-        help="NAME.onnx, NAME.xml, NAME.pt2 or a name of weights (default: the package's)",
+        help="NAME.onnx, NAME.xml, NAME.pt2, NAME.param or a name of weights (default: the package's)",
     )
     add_engine_options(verb)
     verb.add_argument("--cache", type=path, metavar="DIR", help="folder for what the engine compiles (default: none)")

@@ -77,6 +77,10 @@ TARGETS: dict[str, Target] = {
                        ("opset", "input", "layout", "size", "output", "precision"), "export", (".bin",)),
     "torch": Target("streetseg.export.torch", ".pt2", "PyTorch's own runtimes", extra="train"),
     "web": Target("streetseg.export.web", "", "browsers, as a page", folder=True, reader="streetseg.export.web"),
+    "ncnn": Target(
+        "streetseg.export.ncnn", ".param", "Raspberry Pi and other ARM boards, phones", ("precision",), "ncnn-export",
+        (".bin", ".card.json"), reader="streetseg.export.ncnn",
+    ),
 }
 # fmt: on
 

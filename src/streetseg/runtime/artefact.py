@@ -1,9 +1,9 @@
 """Read the card and the content hash of an artefact.
 
 An artefact (NAME.onnx) carries its card in its metadata, OpenVINO's form of it (NAME.xml, NAME.bin) in its rt_info, a
-torch.export program (NAME.pt2) in a file of its archive, unfolded weights (NAME.safetensors) in their header. This file
-reads these formats itself, without their libraries: opening weights must be quick, and errors must distinguish a
-damaged file from a foreign one.
+torch.export program (NAME.pt2) in a file of its archive, unfolded weights (NAME.safetensors) in their header; ncnn's
+form (NAME.param, NAME.bin) has NAME.card.json beside it. This file reads these formats itself, without their libraries:
+opening weights must be quick, and errors must distinguish a damaged file from a foreign one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from streetseg.runtime.documents import parse_json, read_regular
 METADATA_KEY = "streetseg.card"
 CLASSIFIER_KEY = "streetseg.classifier"  # in the header of a trained backbone, whose thousand classes fit no card
 IR_CARD = ("streetseg", "card")  # below rt_info in OpenVINO's format
+CARD_BESIDE = ".card.json"  # suffix of the card of a format that has no room for it
 PROGRAM_CARD = f"extra/{METADATA_KEY}"  # where torch.export.save puts extra files, below the archive's one folder
 
 # Suffixes of other code bases' checkpoints, which `streetseg convert` reads.
@@ -42,7 +43,7 @@ def read_card(path: Path | str) -> ModelCard:
     """Read the card of a file and check that the file is whole.
 
     Args:
-        path: An artefact (NAME.onnx, NAME.xml, NAME.pt2) or unfolded weights (NAME.safetensors).
+        path: An artefact (NAME.onnx, NAME.xml, NAME.pt2, NAME.param) or unfolded weights (NAME.safetensors).
 
     Returns:
         The card.
@@ -225,6 +226,23 @@ def safetensors_parts(content: bytes, path: Path) -> tuple[dict[str, Any], memor
     return header, memoryview(content)[8 + length :]
 
 
+def card_beside(content: bytes, path: Path) -> str:
+    """Return the text of the card beside an artefact, NAME.card.json."""
+    card = path.with_suffix(CARD_BESIDE)
+    if not card.is_file():
+        raise ArtefactError(f"{path} has no card beside it: {card.name} is missing; get it again, or export it again")
+    return read_bytes(card).decode("utf-8", "replace")
+
+
+def ncnn_content_hash(content: bytes, path: Path) -> str:
+    """Return the SHA-256 over ncnn's two files, each with its length before it."""
+    digest = hashlib.sha256()
+    for part in (content, read_bytes(path.with_suffix(".bin"))):
+        digest.update(struct.pack("<Q", len(part)))
+        digest.update(part)
+    return digest.hexdigest()
+
+
 def not_ours(path: Path) -> NoReturn:
     """Raise the error about a file in none of our formats."""
     raise ArtefactError(f"{path} is not a weights file of streetseg, or is damaged; {formats_taken()}")
@@ -272,6 +290,7 @@ FORMATS: dict[str, tuple[Reader, Reader]] = {
     ".onnx": (onnx_card, onnx_content_hash),
     ".xml": (ir_card, ir_content_hash),
     ".pt2": (program_card, program_content_hash),
+    ".param": (card_beside, ncnn_content_hash),
     ".safetensors": (safetensors_card, safetensors_content_hash),
 }
 

@@ -120,12 +120,12 @@ class Segmenter:
         """Open an artefact.
 
         Args:
-            artefact: NAME.onnx, NAME.xml, NAME.pt2, or a name of weights, which are downloaded if they are not on this
-                machine; None: the package's weights.
+            artefact: NAME.onnx, NAME.xml, NAME.pt2, NAME.param, or a name of weights, which are downloaded if they are not
+                on this machine; None: the package's weights.
             size: Pixels, 1 or more. Frames are reduced to this short side instead of the card's, before the card's
                 operating scale. None: the card's native short side.
             options: Engine, device and so on as one object, in place of the keywords below.
-            engine: "openvino", "onnxruntime" or "torch"; None: the first that runs the file on the device.
+            engine: "openvino", "onnxruntime", "torch" or "ncnn"; None: the first that runs the file on the device.
             device: Device that runs the network; None: the engine's default. All values: see `EngineOptions`.
             threads: Number of CPU threads, 1 or more; None: all cores.
             precision: "float32", "bfloat16" or "float16"; None: the fastest of the device.

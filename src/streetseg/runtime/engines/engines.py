@@ -30,5 +30,6 @@ ENGINES = {
     "openvino": EngineKind("streetseg.runtime.engines.openvino", (".onnx", ".xml"), ("cpu", "gpu", "npu", "auto")),
     "onnxruntime": EngineKind("streetseg.runtime.engines.onnxruntime", (".onnx",), ("cpu", "cuda", "tensorrt")),
     "torch": EngineKind("streetseg.runtime.engines.torch", (".pt2",), ("cpu", "cuda", "mps")),
+    "ncnn": EngineKind("streetseg.runtime.engines.ncnn", (".param",), ("cpu",)),
 }
 DEVICES = tuple(dict.fromkeys(device for kind in ENGINES.values() for device in kind.devices))

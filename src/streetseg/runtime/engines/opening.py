@@ -17,7 +17,7 @@ def open_engine(path: Path, card: ModelCard, options: EngineOptions) -> Engine:
     """Load an artefact into an engine.
 
     Args:
-        path: The artefact, NAME.onnx, NAME.xml or NAME.pt2.
+        path: The artefact, NAME.onnx, NAME.xml, NAME.pt2 or NAME.param.
         card: Its card.
         options: Engine, device and so on.
 

@@ -18,7 +18,7 @@ class EngineOptions:
     """The options for running an artefact: engine, device, threads, precision, streams, cache.
 
     Args:
-        engine: "openvino", "onnxruntime" or "torch"; None: the first that runs the file on the device.
+        engine: "openvino", "onnxruntime", "torch" or "ncnn"; None: the first that runs the file on the device.
         device: "cpu", "gpu", "npu", "auto", "cuda", "cuda:N", "tensorrt" or "mps"; None: the engine's default, which
             is the CPU, for "torch" the first of CUDA, MPS and the CPU.
         threads: Number of CPU threads, 1 or more; None: all cores.
