@@ -33,6 +33,7 @@ TARGET_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "output": {"help": "logits, probabilities, or classmap for uint8 class indices (%(able)s)"},
     "precision": {"help": "float32, float16, bfloat16 or int8 (%(able)s)"},
+    "plan": {"action": "store_true", "help": "write what another machine needs for the last step (%(able)s)"},
 }  # fmt: skip
 
 

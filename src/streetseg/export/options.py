@@ -29,6 +29,7 @@ class ExportOptions:
         size: H, W in pixels, the only size of frames that the result takes.
         output: "logits", "probabilities", or "classmap" for uint8 class indices at the frame's size.
         precision: "float32", "float16", "bfloat16" or "int8".
+        plan: Write what another machine needs for the last step, instead of doing it here.
 
     Raises:
         UsageError: If a value is none of these.
@@ -40,6 +41,7 @@ class ExportOptions:
     size: tuple[int, int] | None = None
     output: Output | None = None
     precision: Precision | None = None
+    plan: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in CHOICES.items():

@@ -81,6 +81,10 @@ TARGETS: dict[str, Target] = {
         "streetseg.export.ncnn", ".param", "Raspberry Pi and other ARM boards, phones", ("precision",), "ncnn-export",
         (".bin", ".card.json"), reader="streetseg.export.ncnn",
     ),
+    "tensorrt": Target(
+        "streetseg.export.tensorrt", "", "NVIDIA's GPUs", ("input", "size", "precision", "plan"), "export",
+        folder=True, reader="streetseg.export.tensorrt",
+    ),
 }
 # fmt: on
 
@@ -162,6 +166,7 @@ def export(
     size: tuple[int, int] | None = None,
     output: Output | None = None,
     precision: Precision | None = None,
+    plan: bool = False,
 ) -> Export:
     """Export trained weights to a form that runs elsewhere.
 
@@ -183,6 +188,7 @@ def export(
         size: H, W in pixels, the only size of frames that the result takes; None: any.
         output: "logits", "probabilities", or "classmap" for uint8 class indices at the frame's size.
         precision: "float32", "float16", "bfloat16" or "int8".
+        plan: Write what another machine needs for the last step, instead of doing it here.
 
     Returns:
         The path of the result, its card, and how far it differs from its source.
@@ -202,6 +208,7 @@ def export(
         size=None if size is None else (size[0], size[1]),
         output=output,
         precision=precision,
+        plan=plan,
     )
     name = chosen_target(to, target, out)
     kind = TARGETS[name]
