@@ -116,8 +116,8 @@ def predict(
             address: "rtsp://...", "http://..." and so on. A folder without images gives its videos.
         out: The folder for the results, which mirrors the folders of the images; or NAME.jpg for one image, NAME.mp4
             for one video; None: no overlays, only what `classmap` and the window of `video` show.
-        weights: NAME.onnx, NAME.xml, NAME.pt2, NAME.param or a name of weights; or an open Segmenter, which ignores `size` and
-            `options`; None: the package's weights.
+        weights: NAME.onnx, NAME.xml, NAME.pt2, NAME.param or a name of weights; or an open Segmenter, which ignores
+            `size` and `options`; None: the package's weights.
         classmap: For a video: NAME.mkv (lossless), NAME.npz or a folder for PNGs; None: no class maps. "{name}" in it
             stands for the video's name. Of several videos, each gets a folder of its own in a folder.
         every: For a video: segment every Nth frame; None: every frame.

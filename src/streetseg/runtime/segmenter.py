@@ -120,8 +120,8 @@ class Segmenter:
         """Open an artefact.
 
         Args:
-            artefact: NAME.onnx, NAME.xml, NAME.pt2, NAME.param, or a name of weights, which are downloaded if they are not
-                on this machine; None: the package's weights.
+            artefact: NAME.onnx, NAME.xml, NAME.pt2, NAME.param, or a name of weights, which are downloaded if they are
+                not on this machine; None: the package's weights.
             size: Pixels, 1 or more. Frames are reduced to this short side instead of the card's, before the card's
                 operating scale. None: the card's native short side.
             options: Engine, device and so on as one object, in place of the keywords below.
