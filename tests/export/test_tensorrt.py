@@ -74,7 +74,7 @@ def quantised(zero: int) -> onnx.ModelProto:
     ]
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [3]) for name in ("x", "y")]
     stored = [
-        numpy_helper.from_array(np.float32(0.1), "scale"),
+        numpy_helper.from_array(np.array(0.1, np.float32), "scale"),
         numpy_helper.from_array(np.array(zero, np.uint8), "zero"),
     ]
     graph = helper.make_graph(nodes, "g", values[:1], values[1:], stored)

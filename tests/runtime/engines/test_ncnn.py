@@ -35,7 +35,7 @@ def test_channels_come_last_and_the_array_is_the_callers(tmp_path: Path) -> None
     logits = segmenter.logits(frame)
     assert logits.flags.c_contiguous
     assert logits.flags.owndata
-    np.testing.assert_array_equal(logits, frame * np.float32([1, 10, 100]) + np.float32([0, 1, 2]))
+    np.testing.assert_array_equal(logits, frame * np.array([1, 10, 100], np.float32) + np.array([0, 1, 2], np.float32))
     assert segmenter(frame[:5, :7]).classmap.shape == (5, 7)
 
 
