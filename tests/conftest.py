@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,15 @@ os.environ.setdefault("PYTHONWARNINGS", "ignore:streetseg runs without its compi
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REAL_CAMVID = Path(os.environ.get("STREETSEG_CAMVID", ROOT.parent / "shared" / "data" / "camvid"))
+
+
+@pytest.fixture(autouse=True)
+def one_table_of_operators() -> Iterator[None]:
+    """PyTorch's ONNX exporter reads its table of 700 operators for each export: here, once for all but the first."""
+    yield
+    exporter: Any = sys.modules.get("torch.onnx._internal.exporter._registration")
+    if exporter is not None and isinstance(vars(exporter.ONNXRegistry)["from_torchlib"], classmethod):
+        exporter.ONNXRegistry.from_torchlib = staticmethod(functools.cache(exporter.ONNXRegistry.from_torchlib))
 
 
 @pytest.fixture(autouse=True)

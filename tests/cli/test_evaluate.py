@@ -20,6 +20,7 @@ from tests.support.command_line import ONNXRUNTIME, Refused, Run, refusal
 UNFOLDED = Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors"
 
 
+@pytest.mark.slow
 def test_evaluate_agrees_with_scikit_learn(camvid: Path, run: Run) -> None:
     from sklearn.metrics import confusion_matrix  # here, for it takes seconds
 

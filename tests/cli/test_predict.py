@@ -25,6 +25,7 @@ from streetseg.streets.scene import render
 from tests.support.command_line import ONNXRUNTIME, STREETSEG, Refused, Run, files_below, outputs, refusal, without
 
 
+@pytest.mark.slow
 def test_predict_in_a_process_of_its_own(drive: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     paths = [drive / "a", drive / "b" / "*.png", drive / "1.png"]

@@ -36,6 +36,7 @@ def test_the_same_class_maps(artefacts: list[Path], frames: list[NDArray[np.uint
         assert differing(artefact, frames) == [0] * len(frames)
 
 
+@pytest.mark.slow
 def test_the_same_class_map_of_a_street() -> None:
     assert differing(DEFAULT_WEIGHTS, [render(1, (120, 161)).frame]) == [0]
 

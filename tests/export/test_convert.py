@@ -61,6 +61,7 @@ def test_from_a_checkpoint_to_pictures(tmp_path: Path, capsys: pytest.CaptureFix
         assert image.size == (96, 64)
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_told(tmp_path: Path) -> None:
     checkpoint = save(tmp_path / "x.pth", {"net": filled(0.25), "ema_net": filled(0.5)})
     out = tmp_path / "x.safetensors"

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from streetseg.errors import ArtefactError, EngineError
-from streetseg.export.targets import TARGETS, export
+from streetseg.export import verify
+from streetseg.export.targets import export
 from streetseg.models.outputs import Network
 from streetseg.models.weights import save_weights
 from streetseg.runtime.artefact import PROGRAM_CARD, program_content_hash, read_card
@@ -82,12 +83,16 @@ def test_engines_agree(ours: Segmenter) -> None:
 
 
 @pytest.mark.parametrize("name", ["bisenetv2", "fassd_net_l2", "stdc1"])
-def test_other_families_are_the_same_as_their_graphs(name: str, untrained: Untrained, tmp_path: Path) -> None:
+def test_other_families_are_the_same_as_their_graphs(
+    name: str, untrained: Untrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network, card = untrained(name)
+    if network.size_multiple >= 32:  # else the export compares them on millions of pixels
+        monkeypatch.setattr(verify, "SIZES", ((3, 3), (2, 5), (5, 2)))
     save_weights(tmp_path / "a.safetensors", network.state_dict(), card)
     frame = render(0, (128, 160)).frame[:97, :130].copy()
     logits = []
-    for target in TARGETS:
+    for target in ("onnx", "torch"):
         out = export(tmp_path / "a.safetensors", target=target).path
         logits.append(Segmenter.open(out, threads=1, precision="float32").logits(frame))
     onnx, program = logits

@@ -195,6 +195,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.sampled_from(dataclasses.fields(ModelCard)), JSON_VALUES)
 def test_whatever_a_field_holds_it_is_refused_or_valid(field: dataclasses.Field[Any], value: Any) -> None:

@@ -540,7 +540,9 @@ def test_jpeg_xl() -> None:
         decode_picture(BytesIO(data), "photo", max_pixels=100)
 
 
-@pytest.mark.parametrize("size", [(8, 8), (20, 30), (90, 160), (333, 777), (1080, 1920)])
+@pytest.mark.parametrize(
+    "size", [(8, 8), (20, 30), (90, 160), (333, 777), pytest.param((1080, 1920), marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("container", [False, True])
 def test_the_size_in_a_jpeg_xl_header(size: tuple[int, int], container: bool) -> None:
     data = bytes(imagecodecs.jpegxl_encode(np.zeros((*size, 3), np.uint8), lossless=True, usecontainer=container))

@@ -71,6 +71,7 @@ def test_layouts_are_read_back(layout: str, scenes: list[Scene], request: pytest
             np.testing.assert_array_equal(np.asarray(image), scene.frame)
 
 
+@pytest.mark.slow
 def test_void_is_11_in_the_tutorial_layout(tutorial: Path, scenes: list[Scene]) -> None:
     """Seed 2 has the own car's bonnet in view."""
     with Image.open(tutorial / "trainannot" / "0006R0_f00930.png") as image:

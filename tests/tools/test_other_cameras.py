@@ -11,6 +11,7 @@ from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 from tools.other_cameras import CAMERAS, main
 
 
+@pytest.mark.slow
 def test_the_table(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(DEFAULT_WEIGHTS), "ddrnet_23_slim-camvid", "--data", str(camvid), "--every", "3"])
     header, rule, *rows = capsys.readouterr().out.splitlines()

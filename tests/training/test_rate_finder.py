@@ -55,7 +55,7 @@ def test_the_command_prints_a_rate_and_leaves_nothing_behind(
     camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = [part for setting in SMALL for part in ("--set", setting)]
+    settings = [part for setting in (*SMALL, "batch=2") for part in ("--set", setting)]
     command = ["train", "--find-learning-rate", "--recipe", "ddrnet_23_slim_camvid", "--data", str(camvid), *settings]
     assert main(command) == 0
     output = capsys.readouterr().out

@@ -135,6 +135,7 @@ def test_without_a_compiler_a_line_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_the_weights_it_started_from(camvid: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.safetensors"
     shutil.copy(Path(__file__).parents[2] / "weights" / "ddrnet_23_slim_camvid_pretrained_restart.safetensors", weights)
