@@ -15,6 +15,7 @@ export function listen(take, refuse) {
     event.target.value = ""; // the same file may be opened again
   });
   addEventListener("paste", (event) => {
+    if (event.target.closest?.("input")) return; // text, for instance a token
     if (event.clipboardData.files.length) event.preventDefault();
     offer(event.clipboardData.files, "There is no picture on the clipboard. Copy a picture, not its address.");
   });
