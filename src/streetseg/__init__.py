@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from streetseg.export.equivalence import Verification, verify
     from streetseg.export.quantize import Quantization, quantize
     from streetseg.export.targets import Export, export
+    from streetseg.export.verify_all import Verifications, verify_all
     from streetseg.export.web_server import serve_web
     from streetseg.measure.compare import Comparison, compare
     from streetseg.measure.evaluate import evaluate
@@ -116,6 +117,7 @@ __all__ = [
     "TrainingSpeed",
     "Trial",
     "Verification",
+    "Verifications",
     "VideoOptions",
     "WeightList",
     "bench",
@@ -152,6 +154,7 @@ __all__ = [
     "train",
     "train_folds",
     "verify",
+    "verify_all",
     "write_submission",
 ]
 
@@ -202,6 +205,7 @@ HOMES = {
     "TrainingSpeed": "streetseg.bench.training",
     "Trial": "streetseg.training.sweep",
     "Verification": "streetseg.export.equivalence",
+    "Verifications": "streetseg.export.verify_all",
     "VideoOptions": "streetseg.runtime.video_options",
     "WeightList": "streetseg.runtime.shelf.shelf",
     "bench": "streetseg.bench.frames",
@@ -238,6 +242,7 @@ HOMES = {
     "train": "streetseg.training.train",
     "train_folds": "streetseg.training.folds",
     "verify": "streetseg.export.equivalence",
+    "verify_all": "streetseg.export.verify_all",
     "write_submission": "streetseg.measure.submission",
 }
 
