@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streetseg.bench.bulk import BulkSpeed, bench_bulk
     from streetseg.bench.eager import EagerSpeed, bench_eager
     from streetseg.bench.frames import bench
     from streetseg.bench.speed import FrameSpeed
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BulkOptions",
     "BulkReport",
+    "BulkSpeed",
     "BulkStatus",
     "CheckReport",
     "ComparedTable",
@@ -121,6 +123,7 @@ __all__ = [
     "VideoOptions",
     "WeightList",
     "bench",
+    "bench_bulk",
     "bench_eager",
     "bench_training",
     "bulk",
@@ -162,6 +165,7 @@ __all__ = [
 HOMES = {
     "BulkOptions": "streetseg.bulk.options",
     "BulkReport": "streetseg.bulk.report",
+    "BulkSpeed": "streetseg.bench.bulk",
     "BulkStatus": "streetseg.bulk.report",
     "CheckReport": "streetseg.data.check",
     "ComparedTable": "streetseg.papers.tables",
@@ -209,6 +213,7 @@ HOMES = {
     "VideoOptions": "streetseg.runtime.video_options",
     "WeightList": "streetseg.runtime.shelf.shelf",
     "bench": "streetseg.bench.frames",
+    "bench_bulk": "streetseg.bench.bulk",
     "bench_eager": "streetseg.bench.eager",
     "bench_training": "streetseg.bench.training",
     "bulk": "streetseg.bulk.run",

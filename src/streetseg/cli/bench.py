@@ -1,4 +1,4 @@
-"""`streetseg bench frames`, `bench eager` and `bench train`: speed on this machine."""
+"""`streetseg bench frames`, `bench eager`, `bench train` and `bench bulk`: speed on this machine."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
     from streetseg.cli.options import Verbs
 
-FORMS = ("frames", "eager", "train")
+FORMS = ("frames", "eager", "train", "bulk")
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add bench with its three forms."""
-    summary = "measure speed on this machine: frames, eager or train"
+    """Add bench with its forms."""
+    summary = "measure speed on this machine: frames, eager, train or bulk"
     bench = verbs.add_parser("bench", help=summary, description=sentence(summary), old_form=todays_command)
-    forms = bench.add_subparsers(required=True, metavar="frames|eager|train")
+    forms = bench.add_subparsers(required=True, metavar="frames|eager|train|bulk")
 
     verb = add_verb(forms, "frames", bench_frames, "measure latency and throughput of artefacts, taking turns")
     add_artefacts(verb, "NAME.onnx, NAME.xml, NAME.pt2, NAME.param or a name of weights (default: the package's)")
@@ -70,6 +70,26 @@ def add_verbs(verbs: Verbs) -> None:
     add_data_options(verb, required=False)
     add_threads(verb)
     add_rounds(verb, 5)
+    add_json(verb)
+
+    add_bulk(forms)
+
+
+def add_bulk(forms: Verbs) -> None:
+    """Add bench bulk."""
+    verb = add_verb(forms, "bulk", bench_bulk, "measure how the rate of a bulk run grows with its workers")
+    verb.add_argument(
+        "--workers", nargs="+", type=int, default=[1, 2], metavar="N",
+        help="numbers of workers, one thread each (default: 1 2)",
+    )  # fmt: skip
+    verb.add_argument(
+        "--weights", type=path, metavar="FILE", help="NAME.onnx, NAME.pt2 or a name of weights (default: the package's)"
+    )
+    verb.add_argument("--images", type=int, default=200, metavar="N", help="images of each run (default: 200)")
+    verb.add_argument(
+        "--size", type=size, metavar="HxW", help="size of the images (default: 4:3 at the native short side)"
+    )
+    verb.add_argument("--engine", metavar="NAME", help="engine that runs the network (default: the first that fits)")
     add_json(verb)
 
 
@@ -155,6 +175,23 @@ def bench_train(options: argparse.Namespace) -> int:
         dataset=options.dataset,
         threads=options.threads,
         rounds=options.rounds,
+        progress=progress,
+    )
+    say(speed.to_json() if options.json else speed.table())
+    return DONE
+
+
+def bench_bulk(options: argparse.Namespace) -> int:
+    """Measure bulk runs with different numbers of workers."""
+    from streetseg.bench.bulk import bench_bulk
+    from streetseg.runtime.engines.options import EngineOptions
+
+    speed = bench_bulk(
+        options.workers,
+        weights=options.weights,
+        images=options.images,
+        size=options.size,
+        options=EngineOptions(options.engine),
         progress=progress,
     )
     say(speed.to_json() if options.json else speed.table())
