@@ -270,8 +270,9 @@ def test_compiles_without_a_break_and_exports(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of its own, when it starts
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize("name", [name for name in SMALLEST if not name.startswith("fc_hardnet")])
 def test_the_real_compiler(name: str) -> None:
+    """It takes a minute for HarDNet's blocks, which FASSD-Net-L2 has, too."""
     network, image, expected = small(name)
     with torch.no_grad():
         outputs = torch.compile(network, fullgraph=True)(image)
