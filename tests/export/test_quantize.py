@@ -22,7 +22,8 @@ from streetseg.data.datasets import open_dataset
 from streetseg.data.pairs import Dataset
 from streetseg.errors import ArtefactError, DatasetError, OutputError, UsageError, VerificationError
 from streetseg.export.graph import widen_weights, with_card
-from streetseg.export.quantize import Quantization, quantize
+from streetseg.export.operations import FloatOperation, operation_places
+from streetseg.export.quantize import Quantization, nodes_to_keep, quantize
 from streetseg.measure.frames import evaluate_frames
 from streetseg.runtime.artefact import read_card
 from streetseg.runtime.card import ModelCard
@@ -237,6 +238,34 @@ def test_an_artefact_with_nothing_in_int8_is_none(sky_and_road: Path, tmp_path: 
     with pytest.raises(VerificationError, match=r"with any operation in int8; nothing was written; allow more by"):
         quantize(both, data=dataset, out=tmp_path / "out.onnx", frames=4)
     assert [path.name for path in tmp_path.iterdir()] == ["both.onnx"]
+
+
+# Modules that stay in float
+
+
+@pytest.mark.slow
+def test_a_module_stays_in_float(sky_and_road: Path, tmp_path: Path) -> None:
+    mild = bright_or_dark(tmp_path / "mild.onnx", 1)
+    data = open_dataset(sky_and_road)
+    made = quantize(mild, data=data, out=tmp_path / "out.onnx", frames=4, keep_float=["brightness"])
+    assert made.int8 == 1
+    assert FloatOperation("Conv", "brightness", "accuracy") in made.stayed
+    with pytest.raises(UsageError, match=r"no convolution of none is called 'bright'; there are brightness, colours"):
+        quantize(mild, data=data, out=tmp_path / "other.onnx", frames=4, keep_float=["bright"])
+
+
+def test_what_costs_too_much_is_known() -> None:
+    path = ROOT / "weights" / "bisenetv2_camvid.onnx"
+    graph, card = onnx.load(path).graph, read_card(path)
+    widen_weights(graph)
+    places = operation_places(graph)
+    known = {places[name] for name in nodes_to_keep(graph, card, None)}
+    assert known == {"network.aggregation.fuse.0", "network.head.4"}
+    assert {places[name] for name in nodes_to_keep(graph, card, ["network.head"])} == {
+        "network.head.0",
+        "network.head.4",
+    }
+    assert nodes_to_keep(graph, card, []) == set()
 
 
 # What the user may get wrong

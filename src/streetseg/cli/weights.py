@@ -81,6 +81,11 @@ def add_verbs(verbs: Verbs) -> None:
         "--max-drop", type=float, default=0.5, metavar="POINTS",
         help="mIoU points that it may lose; operations go back to float until it loses no more (default: 0.5)",
     )  # fmt: skip
+    verb.add_argument(
+        "--keep-float", action="append", metavar="MODULE",
+        help="module whose convolutions stay in float, head.4 for example; can be repeated (default: those that are "
+        "known to cost too much)",
+    )  # fmt: skip
     verb.add_argument("--out", required=True, type=path, metavar="NAME.onnx", help="file for the int8 artefact")
     add_json(verb)
 
@@ -197,6 +202,7 @@ def quantize(options: argparse.Namespace) -> int:
         validate=options.validate,
         max_drop=options.max_drop,
         mapping=class_mapping(options),
+        keep_float=options.keep_float,
         progress=progress,
     )
     say(quantization.to_json() if options.json else quantization.table())

@@ -45,11 +45,13 @@ def round_graph(
     calibration: Sequence[Pair],
     control: AccuracyControl,
     max_drop: float,
+    keep_float: Sequence[str] = (),
 ) -> onnx.ModelProto:
     """Return the graph with 8-bit weights and activations.
 
     calibration: the frames that show the ranges of the values. max_drop: mIoU points that the graph may lose; if it
-    loses more, the operations that cost most return to float.
+    loses more, the operations that cost most return to float. keep_float: names of nodes that stay in float from the
+    beginning.
     """
     with quiet():
         rounded: onnx.ModelProto = nncf.quantize_with_accuracy_control(
@@ -58,6 +60,7 @@ def round_graph(
             validation_dataset=nncf.Dataset(control.pairs),
             validation_fn=control,
             max_drop=max_drop / 100,
+            ignored_scope=nncf.IgnoredScope(names=list(keep_float)),
             subset_size=len(calibration),
             # NNCF would give depthwise convolutions' activations a range a channel, which ONNX Runtime cannot run.
             advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(
