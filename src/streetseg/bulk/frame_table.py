@@ -20,7 +20,7 @@ from streetseg.bulk.shards import shown
 
 Cell: TypeAlias = str | float | int | None
 
-ROW_GROUP = 50_000  # rows that are held at once
+ROW_GROUP = 10_000  # rows that are held at once
 TEXTS = ("source", "result", "key", "overlay", "error")
 SIZES = ("width", "height")
 
