@@ -20,7 +20,7 @@ FLOORS = {
     "models": 2, "data": 2,
     "measure": 3, "export": 3, "streets": 3,
     "training": 4,
-    "bench": 5, "papers": 5, "bulk": 5,
+    "bench": 5, "papers": 5, "bulk": 5, "serve": 5,
     "cli": 6,
 }  # fmt: skip
 # Two rooms of one floor of which the first may know the second, and why.
@@ -32,7 +32,7 @@ ALLOWED = {
     ("figures", "errors"): "a figure without matplotlib",
 }
 # Rooms, or files of them, that run without PyTorch, and what they therefore never know.
-NO_TORCH = ["runtime", "page", "data", "streets", "measure", "bench/frames.py", "bench/machine.py",
+NO_TORCH = ["runtime", "page", "data", "streets", "measure", "serve", "bench/frames.py", "bench/machine.py",
             "bench/first_frame.py", "bench/timing.py", "bench/speed.py", "bench/plot.py",
             "errors.py", "progress.py", "results.py", "figures.py"]  # fmt: skip
 MAY_TORCH = {"runtime/engines/torch.py"}

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from streetseg.runtime.segmenter import Prepared, Segmenter
     from streetseg.runtime.shelf.shelf import WeightList, list_weights
     from streetseg.runtime.video_options import VideoOptions
+    from streetseg.serve.server import serve
+    from streetseg.serve.settings import ServeLimits, ServeSettings
     from streetseg.streets.datasets import RenderedStreets, render_streets
     from streetseg.training.folds import Fold, Folds, train_folds
     from streetseg.training.rate_finder import LearningRates, find_learning_rate
@@ -112,6 +114,8 @@ __all__ = [
     "RenderedStreets",
     "Result",
     "Segmenter",
+    "ServeLimits",
+    "ServeSettings",
     "StreetsegError",
     "Submission",
     "Sweep",
@@ -151,6 +155,7 @@ __all__ = [
     "read_evaluation",
     "read_frame",
     "render_streets",
+    "serve",
     "serve_web",
     "show_dataset",
     "sweep",
@@ -202,6 +207,8 @@ HOMES = {
     "RenderedStreets": "streetseg.streets.datasets",
     "Result": "streetseg.runtime.result",
     "Segmenter": "streetseg.runtime.segmenter",
+    "ServeLimits": "streetseg.serve.settings",
+    "ServeSettings": "streetseg.serve.settings",
     "StreetsegError": "streetseg.errors",
     "Submission": "streetseg.measure.submission",
     "Sweep": "streetseg.training.sweep",
@@ -241,6 +248,7 @@ HOMES = {
     "read_evaluation": "streetseg.measure.evaluation_json",
     "read_frame": "streetseg.runtime.frames",
     "render_streets": "streetseg.streets.datasets",
+    "serve": "streetseg.serve.server",
     "serve_web": "streetseg.export.web_server",
     "show_dataset": "streetseg.training.show",
     "sweep": "streetseg.training.sweep",

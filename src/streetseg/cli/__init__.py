@@ -27,6 +27,7 @@ VERBS = {
     "card": ("card",),
     "weights": ("convert", "export", "quantize"),
     "verify": ("verify",),
+    "serve": ("serve",),
     "data": ("data",),
 }
 

@@ -1,0 +1,1 @@
+"""The server: frames in over HTTP and WebSocket, class maps out."""
