@@ -39,7 +39,11 @@ class Limits:
 
 
 # Engines sum in different orders, which moves float32 logits by about 1e-5 of their deviation. Of a coarser precision
-# the largest difference says little: one logit of thousands may move far.
+# the largest difference says little: one logit of thousands may move far. What `streetseg verify --all` measured, the
+# worst of DDRNet-23-slim, STDC1, BiSeNetV2 and FASSD-Net-L2 (int8: of DDRNet-23-slim alone, on two engines):
+#   float32   largest 2.4e-5, mean 3.1e-7, no pixel        float16   mean 3.2e-4, 0.024 % of the pixels
+#   bfloat16  mean 4.1e-3, 0.19 % of the pixels            int8      mean 1.7e-2, 0.57 % of the pixels
+# The limits leave five times that or more, for other frames and networks.
 LIMITS = {
     "float32": Limits(1e-3, 1e-4, 0.0),
     "float16": Limits(np.inf, 0.01, 0.002),
