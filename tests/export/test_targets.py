@@ -28,8 +28,8 @@ from tests.support.paths import ROOT
 
 
 def test_targets_and_suffixes(weights: Path) -> None:
-    with pytest.raises(UsageError, match=f"no target 'tensorflow'; there are {', '.join(TARGETS)}$"):
-        export(weights, target="tensorflow")
+    with pytest.raises(UsageError, match=f"no target 'paddle'; there are {', '.join(TARGETS)}$"):
+        export(weights, target="paddle")
     with pytest.raises(UsageError, match=r"no target 'onxx'; there are .*; did you mean onnx\?"):
         export(weights, to="onxx")
     with pytest.raises(UsageError, match="--to onnx and --target torch are two words for one thing"):

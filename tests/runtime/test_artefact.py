@@ -145,4 +145,6 @@ def test_what_is_no_weights_file_is_refused(tmp_path: Path, suffix: str) -> None
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
     content, _ = onnx_file()
     for name in ("weights.txt", "weights", "weights.onnx.bak"):
-        assert "it takes NAME.onnx, NAME.xml, NAME.pt2 and NAME.safetensors" in refused_file(tmp_path / name, content)
+        assert "it takes NAME.onnx, NAME.xml, NAME.pt2, NAME.param and NAME.safetensors" in refused_file(
+            tmp_path / name, content
+        )
