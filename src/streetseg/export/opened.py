@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streetseg.export.difference import Promise
+from streetseg.export.difference import PROMISES, Promise
 from streetseg.export.foreign import Answer
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.interface import Interface
@@ -40,6 +40,21 @@ def answer_in_form(logits: NDArray[np.float32], form: Interface) -> Answer:
     if form.output == "classmap":
         return Answer("classmap", classes=logits.argmax(axis=2).astype(np.uint8))
     return Answer(form.output, np.exp(logits) if form.output == "probabilities" else logits)
+
+
+def opened_in_form(run: Callable[[NDArray[np.uint8]], NDArray[np.float32]], engine: str, card: ModelCard) -> Opened:
+    """Return an export whose card says what it takes and gives.
+
+    Args:
+        run: Frame -> logits, as an engine gives them for the card's form.
+        engine: What runs it, in a word.
+        card: The card that travels with it.
+    """
+    form = card.form
+    promise = next(promise for promise in PROMISES if promise == form.output)
+    precision = "int8" if card.precision == "int8" else "float32"
+    return Opened(card, engine, precision, lambda frame: answer_in_form(run(frame), form), promise,
+                  form.size or (None, None))  # fmt: skip
 
 
 def of_logits(run: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> Callable[[NDArray[np.uint8]], Answer]:

@@ -75,6 +75,13 @@ TARGETS: dict[str, Target] = {
                    ("opset", "input", "layout", "size", "output", "precision"), "export"),
     "openvino": Target("streetseg.export.openvino_ir", ".xml", "Intel's CPUs, GPUs and NPUs, and its Model API",
                        ("opset", "input", "layout", "size", "output", "precision"), "export", (".bin",)),
+    "litert": Target("streetseg.export.litert", ".tflite", "Android and small boards, by LiteRT",
+                     ("input", "size", "output"), "litert", reader="streetseg.export.litert"),
+    "executorch": Target("streetseg.export.executorch", ".pte", "phones, by ExecuTorch with XNNPACK",
+                         ("input", "layout", "size", "output"), "executorch",
+                         reader="streetseg.export.executorch"),
+    "coreml": Target("streetseg.export.coreml", ".mlpackage", "iPhone, iPad and Mac, by Core ML",
+                     ("size", "output", "precision"), "coreml", folder=True, reader="streetseg.export.coreml"),
     "torch": Target("streetseg.export.torch", ".pt2", "PyTorch's own runtimes", extra="train"),
     "web": Target("streetseg.export.web", "", "browsers, as a page", folder=True, reader="streetseg.export.web"),
     "ncnn": Target(

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from streetseg.errors import ArtefactError
+from streetseg.runtime.appended import appended_card, appended_content_hash
 from streetseg.runtime.card import ModelCard
 from streetseg.runtime.documents import parse_json, read_regular
 
@@ -291,6 +292,8 @@ FORMATS: dict[str, tuple[Reader, Reader]] = {
     ".xml": (ir_card, ir_content_hash),
     ".pt2": (program_card, program_content_hash),
     ".param": (card_beside, ncnn_content_hash),
+    ".tflite": (appended_card, appended_content_hash),
+    ".pte": (appended_card, appended_content_hash),
     ".safetensors": (safetensors_card, safetensors_content_hash),
 }
 

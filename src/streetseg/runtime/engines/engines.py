@@ -29,6 +29,7 @@ class EngineKind:
 ENGINES = {
     "openvino": EngineKind("streetseg.runtime.engines.openvino", (".onnx", ".xml"), ("cpu", "gpu", "npu", "auto")),
     "onnxruntime": EngineKind("streetseg.runtime.engines.onnxruntime", (".onnx",), ("cpu", "cuda", "tensorrt")),
+    "litert": EngineKind("streetseg.runtime.engines.litert", (".tflite",), ("cpu",)),
     "torch": EngineKind("streetseg.runtime.engines.torch", (".pt2",), ("cpu", "cuda", "mps")),
     "ncnn": EngineKind("streetseg.runtime.engines.ncnn", (".param",), ("cpu",)),
 }
