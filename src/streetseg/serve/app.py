@@ -46,36 +46,39 @@ async def readable(request: Request) -> Response:
     return Response(openapi.page(openapi.document(list(site_of(request).models))), media_type="text/html")
 
 
-def on_refused(request: Request, error: Exception) -> Response:
+# Async although nothing is awaited: Starlette would run plain functions in threads.
+
+
+async def on_refused(request: Request, error: Exception) -> Response:
     """Answer a request that cannot be answered as asked."""
     assert isinstance(error, RefusedError)
     note(request, error=str(error))
     return refused(error.status, str(error), error.headers)
 
 
-def on_full(request: Request, error: Exception) -> Response:
+async def on_full(request: Request, error: Exception) -> Response:
     """Answer a request for which no place is free."""
     assert isinstance(error, QueueFullError)
     return refused(503, str(error), {"Retry-After": str(error.retry_after)})
 
 
-def on_deadline(request: Request, error: Exception) -> Response:
+async def on_deadline(request: Request, error: Exception) -> Response:
     """Answer a request whose deadline has passed."""
     return refused(504, "the deadline of X-Timeout-Ms passed before the answer was ready")
 
 
-def on_gone(request: Request, error: Exception) -> Response:
+async def on_gone(request: Request, error: Exception) -> Response:
     """Answer a client that has hung up: nobody reads it, the log counts it."""
     return refused(499, "the client hung up")
 
 
-def on_http(request: Request, error: Exception) -> Response:
+async def on_http(request: Request, error: Exception) -> Response:
     """Answer an address or a method that does not exist."""
     assert isinstance(error, HTTPException)
     return refused(error.status_code, error.detail, dict(error.headers or {}))
 
 
-def on_crash(request: Request, error: Exception) -> Response:
+async def on_crash(request: Request, error: Exception) -> Response:
     """Answer a request on which the server failed; its traceback is in the log only."""
     if isinstance(error, MissingExtraError):
         return refused(501, str(error))
@@ -119,7 +122,7 @@ class Survive:
                 if scope["type"] == "http":
                     raise
                 return
-            await on_crash(Request(scope), error)(scope, receive, send)
+            await (await on_crash(Request(scope), error))(scope, receive, send)
 
 
 def page_route(place: str, file: PageFile) -> Route:

@@ -46,6 +46,9 @@ class Measures:
             "streetseg_queue_places", "Places of the queue that are taken.", ("model",), multiprocess_mode="livesum",
             registry=own,
         )  # fmt: skip
+        self.active = Gauge(
+            "streetseg_active_requests", "Requests in progress.", multiprocess_mode="livesum", registry=own
+        )
         self.memory = Gauge("streetseg_resident_bytes", "Resident memory.", multiprocess_mode="livesum", registry=own)
 
     def frame(
@@ -58,8 +61,9 @@ class Measures:
         for name in names:
             self.shares.labels(model, name).inc(shares.get(name, 0.0))
 
-    def text(self, queues: Mapping[str, int]) -> bytes:
+    def text(self, queues: Mapping[str, int], active: int) -> bytes:
         """Return all figures in Prometheus' text format; queues: model -> places taken."""
+        self.active.set(active)
         for model, held in queues.items():
             self.waiting.labels(model).set(held)
         self.memory.set(resident())

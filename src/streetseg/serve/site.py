@@ -51,7 +51,7 @@ class Site:
 
     def metrics(self) -> bytes:
         """Return the figures for Prometheus."""
-        return self.measures.text({name: model.queue.held for name, model in self.models.items()})
+        return self.measures.text({name: model.queue.held for name, model in self.models.items()}, self.active)
 
 
 def site_of(request: HTTPConnection) -> Site:
