@@ -3,7 +3,7 @@
  * It talks to the server as any program does (docs/serve.md):
  *   GET  /v1/models                               {"models": [{"name", "network", "precision", "classes", "colours"}]}
  *   POST /v1/segment?model=NAME&output=classmap   a picture file -> a class map as PNG; a header Server-Timing
- *   WS   /v1/stream?model=NAME&facts=true         JPEG frames -> for each a line of JSON and a class map as PNG
+ *   WS   /v1/stream?model=NAME                    JPEG frames -> for each a class map as PNG, or a line of JSON with an error
  * A frame is sent when the last one is answered. A token, if the server asks for one, is kept until the tab is closed.
  */
 
@@ -12,7 +12,7 @@ import { decode } from "./png.js";
 
 const QUALITY = 0.9; // of a camera's JPEG frames: what the network sees
 const TOKEN = "streetseg token"; // its place in the tab's storage
-const PROTOCOL = "streetseg.bearer."; // of a WebSocket, before the token: a page cannot set its headers
+const PROTOCOL = "bearer."; // of a WebSocket, before the token: a page cannot set its headers
 const PATIENCE = 10_000; // ms for an answer to a camera's frame
 
 class Backend {
@@ -42,19 +42,19 @@ class Backend {
   }
 
   async film(bitmap, start) {
-    this.stream ??= new Stream(this.address("v1/stream", { facts: true }).replace(/^http/, "ws"));
+    this.stream ??= new Stream(this.address("v1/stream").replace(/^http/, "ws"));
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
     canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
     try {
       const frame = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
-      const { content, facts } = await this.stream.answerTo(frame);
-      if (facts.error) {
-        say(facts.error, true);
+      const answer = await this.stream.answerTo(frame);
+      if (typeof answer === "string") {
+        say(reasonOf(answer), true);
         bitmap.close();
         return null; // the next frame may do
       }
-      const times = { total: performance.now() - start, ...onServer(Object.entries(facts.milliseconds ?? {})) };
-      return { bitmap, classmap: await decode(content), times };
+      const classmap = await decode(new Uint8Array(answer));
+      return { bitmap, classmap, times: { total: performance.now() - start } };
     } catch (error) {
       this.stream.close();
       this.stream = null;
@@ -94,13 +94,7 @@ class Stream {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error("The server does not answer. Start the camera again.")), PATIENCE);
       this.refuse = (error) => reject(error, clearTimeout(late));
-      let facts = {};
-      this.socket.onmessage = ({ data }) => {
-        if (typeof data === "string") facts = JSON.parse(data);
-        if (typeof data === "string" && !facts.error) return; // the class map follows
-        clearTimeout(late);
-        resolve({ facts, content: facts.error ? null : new Uint8Array(data) });
-      };
+      this.socket.onmessage = ({ data }) => resolve(data, clearTimeout(late));
       this.socket.send(frame);
     });
   }
@@ -138,11 +132,7 @@ function reasonOf(text) {
 function timesOf(answer) {
   const entries = (answer.headers.get("Server-Timing") ?? "").split(",");
   const found = entries.map((entry) => entry.match(/^\s*([\w-]+)\s*;.*dur=([\d.]+)/)).filter(Boolean);
-  return onServer(found.map(([, stage, value]) => [stage.replace("-", " "), Number(value)]));
-}
-
-function onServer(stages) {
-  return Object.fromEntries(stages.map(([stage, value]) => [`${stage} on the server`, value]));
+  return Object.fromEntries(found.map(([, stage, value]) => [`${stage.replace("-", " ")} on the server`, Number(value)]));
 }
 
 function token() {
