@@ -20,8 +20,8 @@ def test_told_to_end_it_finishes_what_it_has_accepted(artefact: Path) -> None:
     body, headers = multipart(*[picture(1500, 2000)] * 6)
     with running(artefact, *ONNXRUNTIME) as server, ThreadPoolExecutor(1) as clients:
         work = clients.submit(server.ask, "POST", "/v1/segment?output=json", body, headers)
-        while "streetseg_frames_total" not in (text := server.ask("GET", "/metrics").body.decode()):
-            assert text
+        while b'streetseg_queue_places{model="tiny"} 6.0' not in server.ask("GET", "/metrics").body:
+            assert not work.done()
         server.process.send_signal(signal.SIGTERM)
         states = set()
         while server.process.poll() is None:
