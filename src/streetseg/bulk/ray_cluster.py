@@ -11,7 +11,7 @@ import logging
 import os
 import pickle
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,8 @@ def run_on_ray(
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         threads = setup.engine.threads or 1
         gpus = setup.engine.device_kind in ("cuda", "tensorrt")
-        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        resources: Callable[[], dict[str, float]] = ray.cluster_resources
+        there = resources()
         most = int(there.get("GPU", 0)) if gpus else int(there.get("CPU", 1)) // threads
         count = workers or max(1, most)
         if most < 1 or (workers is not None and workers > most):
