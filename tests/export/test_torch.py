@@ -162,7 +162,7 @@ def test_a_program_runs_no_code_when_it_is_opened(program: Path, tmp_path: Path)
 def test_an_artefact_and_an_engine_that_do_not_fit(program: Path) -> None:
     with pytest.raises(EngineError, match=r"torch runs NAME\.pt2, not .*choose --engine openvino or onnxruntime"):
         Segmenter.open(DEFAULT_WEIGHTS, engine="torch")
-    with pytest.raises(EngineError, match=r"openvino runs NAME\.onnx, not .*choose --engine torch"):
+    with pytest.raises(EngineError, match=r"openvino runs NAME\.onnx or NAME\.xml, not .*choose --engine torch"):
         Segmenter.open(program, engine="openvino")
     with pytest.raises(EngineError, match=r"torch computes in .*, not in float16"):
         Segmenter.open(program, precision="float16")

@@ -660,6 +660,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def forbidden(*_: Any) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
+    (tmp_path / "secret.png").touch()
     monkeypatch.setattr(Path, "open", forbidden)
     with pytest.raises(ImageError, match="Permission denied"):
         read_frame(tmp_path / "secret.png")

@@ -212,6 +212,9 @@ def write_all(frames: Iterable[SegmentedFrame], results: Results, window: Window
     written: Future[None] | None = None
     with ThreadPoolExecutor(1) as writer:
         try:
+            # An interrupt while the pool starts its thread would leave that thread unknown to the pool, which then
+            # would not wait for it. So it starts before there is anything to write.
+            writer.submit(lambda: None).result()
             for frame in frames:
                 written = writer.submit(results.add, frame)
                 if window is not None and not window.show(frame.overlay):
