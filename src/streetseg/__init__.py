@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from streetseg.bench.speed import FrameSpeed
     from streetseg.bench.training import TrainingSpeed, bench_training
     from streetseg.bulk.options import BulkOptions
+    from streetseg.bulk.prelabel.report import Prelabelled
+    from streetseg.bulk.prelabel.run import prelabel
     from streetseg.bulk.report import BulkReport, BulkStatus
     from streetseg.bulk.run import bulk
     from streetseg.bulk.shards import PackedClassmap, read_classmaps
@@ -107,6 +109,7 @@ __all__ = [
     "PredictedImage",
     "PredictedVideo",
     "Predictions",
+    "Prelabelled",
     "Prepared",
     "Quantization",
     "Recipe",
@@ -149,6 +152,7 @@ __all__ = [
     "paper_tables",
     "pool",
     "predict",
+    "prelabel",
     "quantize",
     "read_card",
     "read_classmaps",
@@ -200,6 +204,7 @@ HOMES = {
     "PredictedImage": "streetseg.runtime.images",
     "PredictedVideo": "streetseg.runtime.films",
     "Predictions": "streetseg.runtime.predict",
+    "Prelabelled": "streetseg.bulk.prelabel.report",
     "Prepared": "streetseg.runtime.segmenter",
     "Quantization": "streetseg.export.quantize",
     "Recipe": "streetseg.training.recipe",
@@ -242,6 +247,7 @@ HOMES = {
     "paper_tables": "streetseg.papers.tables",
     "pool": "streetseg.measure.pool",
     "predict": "streetseg.runtime.predict",
+    "prelabel": "streetseg.bulk.prelabel.run",
     "quantize": "streetseg.export.quantize",
     "read_card": "streetseg.runtime.artefact",
     "read_classmaps": "streetseg.bulk.shards",

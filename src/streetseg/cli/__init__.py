@@ -20,6 +20,7 @@ from streetseg.errors import StreetsegError, UsageError
 VERBS = {
     "predict": ("predict",),
     "bulk": ("bulk",),
+    "prelabel": ("prelabel",),
     "evaluate": ("evaluate", "pool", "compare"),
     "bench": ("bench",),
     "tables": ("tables", "models"),

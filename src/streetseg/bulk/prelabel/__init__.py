@@ -1,0 +1,1 @@
+"""Predictions as annotations to be corrected: one file for each label tool."""
