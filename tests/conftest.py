@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from streetseg.cli import main
 from streetseg.streets.datasets import write_camvid_tutorial
+from tests.support.command_line import Ran, Run
 from tests.support.paths import ROOT
 
 # For processes that tests start; pytest's own filter is in pyproject.toml.
@@ -69,3 +71,15 @@ def real_camvid() -> Path:
     if not (REAL_CAMVID / "trainannot").is_dir():
         pytest.skip("needs the real CamVid; set STREETSEG_CAMVID to its folder")
     return REAL_CAMVID
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process."""
+
+    def run(*arguments: object) -> Ran:
+        code = main([str(argument) for argument in arguments])
+        output, errors = capsys.readouterr()
+        return code, output.splitlines(), errors.splitlines()
+
+    return run

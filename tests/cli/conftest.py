@@ -7,22 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from streetseg.cli import main
 from streetseg.runtime.segmenter import DEFAULT_WEIGHTS
 from streetseg.streets.scene import render
-from tests.support.command_line import Ran, Refused, Run, files_below, refusal
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process."""
-
-    def run(*arguments: object) -> Ran:
-        code = main([str(argument) for argument in arguments])
-        output, errors = capsys.readouterr()
-        return code, output.splitlines(), errors.splitlines()
-
-    return run
+from tests.support.command_line import Refused, Run, files_below, refusal
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streetseg.cli import main
-from tests.support.command_line import ONNXRUNTIME, Ran, Run
+from tests.support.command_line import ONNXRUNTIME
 from tests.support.server import RunningServer, running
 from tests.support.tiny import write_tiny
 
@@ -25,15 +24,3 @@ def server(artefact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     grey = write_tiny(tmp_path_factory.mktemp("artefact") / "grey.onnx", classes=("a", "b", "c"), operating_scale=1.0)
     with running(artefact, grey, *ONNXRUNTIME) as server:
         yield server
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process."""
-
-    def run(*arguments: object) -> Ran:
-        code = main([str(argument) for argument in arguments])
-        output, errors = capsys.readouterr()
-        return code, output.splitlines(), errors.splitlines()
-
-    return run

@@ -33,10 +33,10 @@ from streetseg.runtime.frames import (
 from streetseg.runtime.image_options import ImageOptions
 from streetseg.runtime.inputs import CLASSMAP_ENDING, OVERLAY_ENDING
 from streetseg.runtime.overlay import share
-from streetseg.runtime.result import VOID, Result
+from streetseg.runtime.result import Result
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.video_options import VideoOptions
-from streetseg.runtime.windows import segment_in_windows
+from streetseg.runtime.windows import segment_picture
 
 FATAL = (OutputError, ArtefactError, EngineError)  # of the run, not of a frame
 
@@ -95,13 +95,7 @@ class Worker:
         start = time.perf_counter()
         picture = self.picture(item.source)
         decoded = time.perf_counter()
-        frame, window = picture.frame, self.setup.images.window
-        if window is not None and max(frame.shape) > window:
-            result = segment_in_windows(self.segmenter, frame, window)
-        else:
-            result = self.segmenter(frame)
-        if self.setup.images.void_transparent and picture.transparent is not None:
-            result.classmap[picture.transparent] = VOID
+        result = segment_picture(self.segmenter, picture, self.setup.images)
         yield self.written(item.source, item.name, result, None, item.number, (decoded - start) * 1e3)
 
     def picture(self, source: str) -> Picture:

@@ -134,12 +134,7 @@ def count_values(node: yaml.Node, counted: dict[int, int]) -> int:
             raise ValueError("a value contains itself")
         return counted[id(node)]
     counted[id(node)] = 0
-    import yaml
-
-    parts: list[yaml.Node] = []
-    if isinstance(node, yaml.SequenceNode):
-        parts = node.value
-    elif isinstance(node, yaml.MappingNode):
-        parts = [part for pair in node.value for part in pair]
+    entries = node.value if isinstance(node.value, list) else []  # a scalar's value is text, a mapping's are pairs
+    parts = [part for entry in entries for part in (entry if isinstance(entry, tuple) else (entry,))]
     counted[id(node)] = 1 + sum(count_values(part, counted) for part in parts)
     return counted[id(node)]

@@ -20,10 +20,9 @@ from streetseg.runtime.frames import PICTURE_SUFFIXES, read_picture, write_class
 from streetseg.runtime.image_options import ImageOptions
 from streetseg.runtime.inputs import CLASSMAP_ENDING, CONFIDENCE_ENDING, OVERLAY_ENDING, ImageFile
 from streetseg.runtime.overlay import percent
-from streetseg.runtime.result import VOID
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import in_order
-from streetseg.runtime.windows import segment_in_windows
+from streetseg.runtime.windows import segment_picture
 
 
 @dataclass(frozen=True, repr=False)
@@ -216,12 +215,7 @@ def predict_image(segmenter: Segmenter, options: ImageOptions, drawing: Drawing,
     picture = read_picture(job.image, levels=options.parsed_levels, max_pixels=options.max_pixels)
     frame = picture.frame
     decoded = time.perf_counter()
-    if options.window is not None and max(frame.shape) > options.window:
-        result = segment_in_windows(segmenter, frame, options.window)
-    else:
-        result = segmenter(frame)
-    if options.void_transparent and picture.transparent is not None:
-        result.classmap[picture.transparent] = VOID
+    result = segment_picture(segmenter, picture, options)
     segmented = time.perf_counter()
     write_classmap(job.classes, result.classmap, drawing.palette(result))
     overlay = write_picture(job.overlay, drawing.paint(result))

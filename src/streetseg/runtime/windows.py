@@ -16,10 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetseg.runtime.confidence import Scores, WindowScores
-from streetseg.runtime.result import Result
+from streetseg.runtime.frames import Picture
+from streetseg.runtime.image_options import ImageOptions
+from streetseg.runtime.result import VOID, Result
 from streetseg.runtime.segmenter import Segmenter
 
 MARGIN = 6  # a window's margin is this part of its side
+
+
+def segment_picture(segmenter: Segmenter, picture: Picture, options: ImageOptions) -> Result:
+    """Segment a picture as the options of images say: in windows if it is large, with void where it is transparent."""
+    frame = picture.frame
+    if options.window is not None and max(frame.shape) > options.window:
+        result = segment_in_windows(segmenter, frame, options.window)
+    else:
+        result = segmenter(frame)
+    if options.void_transparent and picture.transparent is not None:
+        result.classmap[picture.transparent] = VOID
+    return result
 
 
 def segment_in_windows(segmenter: Segmenter, frame: NDArray[np.uint8], side: int) -> Result:

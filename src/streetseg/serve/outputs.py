@@ -12,10 +12,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from streetseg.data.coco_runs import class_runs, compressed
 from streetseg.results import JSON
 from streetseg.runtime.frames import JPEG_MAX_SIDE, JPEG_QUALITY, encode_png
 from streetseg.runtime.result import Polygon, Result
-from streetseg.serve import rle
 from streetseg.serve.errors import RefusedError
 
 PNG, JPEG, TEXT, ZIP = "image/png", "image/jpeg", "application/json", "application/zip"
@@ -61,12 +61,13 @@ def facts(result: Result, _: int = 1) -> dict[str, JSON]:
 def run_lengths(result: Result, _: int = 1) -> dict[str, JSON]:
     """Return a mask of each class present as COCO's run lengths."""
     size: list[JSON] = list(result.classmap.shape)
+    runs = class_runs(result.classmap)
     masks: list[JSON] = [
         {
             "class": name,
             "index": result.names.index(name),
             "share": round(share, 6),
-            "rle": {"size": size, "counts": rle.encode(result.mask(name))},
+            "rle": {"size": size, "counts": compressed(runs[result.names.index(name)])},
         }
         for name, share in result.share().items()
     ]

@@ -31,10 +31,9 @@ from streetseg.runtime.image_options import ImageOptions
 from streetseg.runtime.inputs import ImageFile, as_sequence, list_images
 from streetseg.runtime.motion import opencv
 from streetseg.runtime.predict import open_segmenter
-from streetseg.runtime.result import VOID, Result
 from streetseg.runtime.segmenter import Segmenter
 from streetseg.runtime.stream import in_order
-from streetseg.runtime.windows import segment_in_windows
+from streetseg.runtime.windows import segment_picture
 
 SPLIT = "train"
 CHOSEN = "selected.csv"
@@ -193,19 +192,13 @@ def attempt(segmenter: Segmenter, options: ImageOptions, scored: bool, file: Ima
     """Return an image with its result; return a failure too, so that the other images are not lost."""
     try:
         picture = read_picture(file.path, levels=options.parsed_levels, max_pixels=options.max_pixels)
-        result: Result
-        if options.window is not None and max(picture.frame.shape) > options.window:
-            result = segment_in_windows(segmenter, picture.frame, options.window)
-        else:
-            result = segmenter(picture.frame)
+        result = segment_picture(segmenter, picture, options)
     except UsageError as error:  # of the network's input, which knows no file
         return Segmented(file, error=f"{file.path}: {error}")
     except StreetsegError as error:
         return Segmented(file, error=str(error))
     if scored:
         return Segmented(file, unsure=1 - float(result.confidence().mean(dtype=np.float64)))
-    if options.void_transparent and picture.transparent is not None:
-        result.classmap[picture.transparent] = VOID
     return Segmented(file, picture.frame, result.classmap)
 
 
